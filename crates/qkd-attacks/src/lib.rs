@@ -1,0 +1,1 @@
+//! What Eve does to light on its way, one file each.

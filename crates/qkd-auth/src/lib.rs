@@ -1,0 +1,1 @@
+//! Tags, checks, orders and rekeys the messages of the classical channel.

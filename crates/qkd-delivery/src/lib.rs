@@ -1,0 +1,1 @@
+//! Hands keys to applications: one file per delivery standard.

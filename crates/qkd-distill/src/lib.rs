@@ -1,0 +1,1 @@
+//! Reconciles, verifies and amplifies: from a sifted key to a secret one.

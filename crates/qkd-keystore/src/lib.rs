@@ -1,0 +1,1 @@
+//! Keys with identities and their life, committed on both sides before either may deliver.

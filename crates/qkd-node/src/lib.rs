@@ -1,0 +1,1 @@
+//! The daemons: sockets, configuration, storage, shutdown.

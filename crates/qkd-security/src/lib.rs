@@ -1,0 +1,1 @@
+//! Key-length theorems, concentration bounds and channel formulas.

@@ -1,0 +1,1 @@
+//! Alice's and Bob's state machines for one link, without input or output.

@@ -1,0 +1,1 @@
+//! Bytes to messages and back: the only crate that knows protobuf.

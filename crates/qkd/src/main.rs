@@ -1,0 +1,3 @@
+//! Quantum key distribution on your own machine: Alice, Bob, Eve and the laboratory.
+
+fn main() {}
