@@ -1,0 +1,158 @@
+//! What Alice and Bob say to each other about a session, in public and authenticated.
+
+use qkd_bits::BitString;
+use qkd_security::Statistics;
+
+/// One message of the post-processing of one session. Blocks are numbered from zero in each
+/// session. Nothing in here is secret: everything is assumed to be known to Eve.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Bob → Alice: whether he wants light. Alice transmits only while he does.
+    Transmission {
+        /// True to start or go on, false to pause.
+        wanted: bool,
+    },
+    /// Alice → Bob: how far her clock has run, so that Bob can age slots whose frames were lost.
+    Clock {
+        /// Slots emitted since the session began.
+        emitted_slots: u64,
+    },
+    /// Bob → Alice: the slots of one block in which he registered a detection, with his bases. He
+    /// is committed to them before Alice says anything. Sent in parts, in order.
+    Announcement {
+        /// Block number.
+        block: u64,
+        /// Index of this part, from zero.
+        part: u32,
+        /// Number of parts of this block's announcement.
+        parts: u32,
+        /// First slot of the block; every part repeats it.
+        first_slot: u64,
+        /// First slot after the block; every part repeats it.
+        end_slot: u64,
+        /// Slots of this part, strictly rising, as distance from the previous one (the first of
+        /// the first part from `first_slot`, of a later part from the last of the part before).
+        gaps: Vec<u64>,
+        /// Bob's basis per slot of this part: set for X.
+        bases: BitString,
+    },
+    /// Alice → Bob: what she prepared in the announced slots, but for the key bits. The same
+    /// division into parts as the announcement.
+    Disclosure {
+        /// Block number.
+        block: u64,
+        /// Index of this part, from zero.
+        part: u32,
+        /// Number of parts.
+        parts: u32,
+        /// Alice's basis per announced slot of this part: set for X.
+        bases: BitString,
+        /// Intensity class per announced slot of this part: set for the decoy.
+        decoys: BitString,
+        /// Alice's bits, one for each slot of this part in which both used X.
+        test_bits: BitString,
+    },
+    /// Bob → Alice: how he wants to reconcile the block.
+    ReconciliationPlan {
+        /// Block number.
+        block: u64,
+        /// Sifted key-basis bits, for a check against Alice's own count.
+        key_bits: u64,
+        /// Error rate to plan for, from the test basis and the previous block.
+        prior_qber: f64,
+        /// Seed of the permutations and random subsets, drawn after sifting.
+        seed: [u8; 32],
+    },
+    /// Alice → Bob: her parities of one round.
+    Parities {
+        /// Block number.
+        block: u64,
+        /// Round, from zero.
+        round: u32,
+        /// One bit per parity.
+        bits: BitString,
+    },
+    /// Bob → Alice: which parities of that round differ from his.
+    Comparison {
+        /// Block number.
+        block: u64,
+        /// Round, from zero.
+        round: u32,
+        /// One bit per parity: set where the two differ.
+        bits: BitString,
+    },
+    /// Alice → Bob: universal hash of her key, under a key drawn now.
+    Verification {
+        /// Block number.
+        block: u64,
+        /// Point at which the polynomial is evaluated.
+        hash_key: [u8; 16],
+        /// The tag, sent whole.
+        tag: [u8; 16],
+    },
+    /// Bob → Alice: the tags agree, and what he counted.
+    Verified {
+        /// Block number.
+        block: u64,
+        /// Counts and errors per basis and intensity.
+        statistics: Statistics,
+    },
+    /// Alice → Bob: the privacy-amplification seed, drawn after the length was decided. In parts.
+    Amplification {
+        /// Block number.
+        block: u64,
+        /// Index of this part, from zero.
+        part: u32,
+        /// Number of parts.
+        parts: u32,
+        /// Bits to extract, the same for both: the theorem's whole output.
+        output_bits: u64,
+        /// Point at which the key confirmation is evaluated.
+        confirmation_point: [u8; 16],
+        /// This part of the Toeplitz seed.
+        seed: BitString,
+    },
+    /// Either way: there is no key from this block.
+    Abort {
+        /// Block number.
+        block: u64,
+        /// Why.
+        abort: Abort,
+    },
+}
+
+/// Why a block gives no key, with the evidence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Abort {
+    /// The rule that was violated.
+    pub reason: AbortReason,
+    /// What was observed: an error rate, a count or a length in bits, as the reason says.
+    pub observed: f64,
+    /// The limit it violated, in the same unit.
+    pub limit: f64,
+}
+
+/// The rules a block can violate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbortReason {
+    /// An error rate above its acceptance limit; observed and limit are rates.
+    QberTooHigh,
+    /// A count below its acceptance limit; observed and limit are counts.
+    TooFewDetections,
+    /// The theorem allows no key, or a shorter one than fixed; observed and limit are bits.
+    ZeroLength,
+    /// The universal hashes of the two keys differ.
+    VerificationFailed,
+}
+
+impl AbortReason {
+    /// The name in reports and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QberTooHigh => "qber_too_high",
+            Self::TooFewDetections => "too_few_detections",
+            Self::ZeroLength => "zero_length",
+            Self::VerificationFailed => "verification_failed",
+        }
+    }
+}
