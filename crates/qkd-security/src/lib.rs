@@ -1,1 +1,30 @@
-//! Key-length theorems, concentration bounds and channel formulas.
+//! Key-length theorems of quantum key distribution.
+//!
+//! With the concentration bounds they rest on, the channel formulas that predict their input, and
+//! the acceptance test that a fixed key length needs. This crate never sees a key bit, a basis or
+//! a detection: it takes counts and gives lengths. It draws no randomness and knows no clock, file
+//! or socket.
+//!
+//! Conventions everywhere: the key is made in Z and tested in X; index 0 of a pair is the signal
+//! (the larger intensity), index 1 the decoy; lengths are bits, probabilities per slot unless they
+//! say "per detection".
+
+#![forbid(unsafe_code)]
+
+mod acceptance;
+mod channel;
+pub mod concentration;
+mod entropy;
+mod error;
+mod parameters;
+mod statistics;
+mod theorem;
+pub mod wiesemann2024;
+
+pub use acceptance::{Acceptance, Accepted, BlockPlan, Margin, Refusal};
+pub use channel::{Expected, LinkModel};
+pub use entropy::binary_entropy;
+pub use error::Error;
+pub use parameters::{DecoySource, IntensityClass, SecurityParameters, TestedBasis};
+pub use statistics::{BasisStatistics, Leakage, Statistics};
+pub use theorem::{KeyLength, Theorem};

@@ -1,0 +1,112 @@
+use crate::{DecoySource, Error, Leakage, SecurityParameters, Statistics, wiesemann2024};
+use std::fmt;
+use std::str::FromStr;
+
+/// The key-length theorems that can be chosen by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Theorem {
+    /// One decoy, finite key, corrected: [`wiesemann2024`].
+    #[default]
+    Wiesemann2024,
+}
+
+impl Theorem {
+    /// Every theorem there is.
+    pub const ALL: [Theorem; 1] = [Theorem::Wiesemann2024];
+
+    /// The name in configurations and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Theorem::Wiesemann2024 => "wiesemann2024",
+        }
+    }
+
+    /// How many secret bits a block with these statistics holds, with every intermediate figure.
+    ///
+    /// `statistics` may be observed counts or expectation values.
+    pub fn secret_length(
+        self,
+        statistics: impl Into<Statistics<f64>>,
+        source: &DecoySource,
+        leakage: &Leakage,
+        parameters: &SecurityParameters,
+    ) -> KeyLength {
+        match self {
+            Theorem::Wiesemann2024 => {
+                wiesemann2024::secret_length(statistics, source, leakage, parameters)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Theorem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Theorem {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Theorem::ALL
+            .into_iter()
+            .find(|theorem| theorem.name() == name)
+            .ok_or_else(|| Error::UnknownTheorem {
+                name: name.to_owned(),
+                known: Theorem::ALL.map(Theorem::name).join(", "),
+            })
+    }
+}
+
+/// A key length and the figures it was made from; all are bounds, none an estimate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeyLength {
+    /// s⁺_Z0: at most so many key-basis detections came from vacuum.
+    pub vacuum_key_max: f64,
+    /// s⁺_X0: at most so many test-basis detections came from vacuum.
+    pub vacuum_test_max: f64,
+    /// s⁻_Z1: at least so many key-basis detections came from single photons.
+    pub single_photon_key_min: f64,
+    /// s⁻_X1: at least so many test-basis detections came from single photons.
+    pub single_photon_test_min: f64,
+    /// v⁺_X1: at most so many errors among the single photons of the test basis.
+    pub single_photon_test_errors_max: f64,
+    /// φ: at most this rate of phase errors in the single photons of the key, clamped to ½.
+    pub phase_error_rate: f64,
+    /// λ: bits subtracted for what was said in public, verification included.
+    pub charged_leakage_bits: f64,
+    /// Bits subtracted for the finite failure probability.
+    pub security_overhead_bits: f64,
+    /// ℓ before it is clamped at zero and rounded down: negative means no key.
+    pub length_unclamped: f64,
+}
+
+impl KeyLength {
+    /// ℓ in whole bits, 0 when there is no key.
+    pub fn secret_length_bits(&self) -> u64 {
+        // A float-to-integer cast saturates: negative lengths and NaN give 0.
+        self.length_unclamped.floor() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_theorem_is_found_by_its_name() {
+        for theorem in Theorem::ALL {
+            assert_eq!(theorem.name().parse::<Theorem>(), Ok(theorem));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        let error = "rusca2018".parse::<Theorem>().unwrap_err().to_string();
+        assert!(
+            error.contains("rusca2018") && error.contains("wiesemann2024"),
+            "{error}"
+        );
+    }
+}
