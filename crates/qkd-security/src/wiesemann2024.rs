@@ -9,8 +9,9 @@
 //! - The paper makes the key in X and tests in Z; here the key is in **Z** and the test in **X**.
 //! - No vacuum term: vacuum detections are all given to Eve.
 //! - Hoeffding's deviation of a class uses the count of *all* classes of that basis.
-//! - A count lowered by its deviation is clipped at zero, and so are the single-photon bounds:
-//!   a count is never negative, so the bounds stay valid and get tighter.
+//! - A class's count moved by its deviation is clipped to between zero and the count of all
+//!   classes, where its mean must lie, and the single-photon bounds are clipped at zero: all stay
+//!   valid and get tighter.
 //! - Vacuum is bounded by twice its errors, deviation inside the bracket: s⁺₀ = min over the
 //!   classes of 2(τ₀ e^μ_k/p_k (m_k + δ_m) + δ_n).
 //! - The phase-error term is Serfling's with failure probability **ε₀²**, because smoothing the
@@ -128,7 +129,7 @@ impl DecoyBounds {
             source.intensities()[class.index()].exp() / source.probabilities()[class.index()]
         };
         let raised = |class: IntensityClass, values: &[f64; 2], deviation: f64| {
-            weight(class) * (values[class.index()] + deviation)
+            weight(class) * (values[class.index()] + deviation).min(values[0] + values[1])
         };
         let lowered = |class: IntensityClass, values: &[f64; 2], deviation: f64| {
             weight(class) * (values[class.index()] - deviation).max(0.0)
