@@ -1,1 +1,24 @@
 //! Keys with identities and their life, committed on both sides before either may deliver.
+//!
+//! The engine takes inputs and returns outputs; what must survive a crash goes
+//! through the [`Storage`] port before the output that depends on it is returned. This crate
+//! never opens a file or a socket, never reads a clock, never writes a key byte unwrapped, never
+//! derives a [`KeyId`] from a key, and never delivers a key that its peer might not hold.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod exchange;
+mod id;
+mod message;
+mod storage;
+
+pub use error::{Error, RequestError};
+pub use exchange::{
+    Alarm, DeliveredKey, Health, Input, KeyRequest, Output, StoreLimits, StoreStatus,
+};
+pub use id::{BlockId, InvalidId, KeyId, SaeId, Side};
+pub use message::{
+    AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
+};
+pub use storage::{Change, Fault, MemoryStorage, Snapshot, Storage, StorageError};

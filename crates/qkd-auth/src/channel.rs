@@ -1,0 +1,319 @@
+//! An authenticated, ordered channel: seal, open, refresh.
+
+use hmac::Mac;
+use qkd_bits::SecretBytes;
+
+use crate::schedule::{Root, mac};
+use crate::{Envelope, Error, Reject, RejectCounters, Role};
+
+/// Distilled bytes that a refresh takes at least (256 bits).
+const REFRESH_BYTES_MIN: usize = 32;
+
+/// One end of an authenticated channel. Each direction has its own key, epoch and sequence.
+///
+/// # Refreshing keys without a race
+///
+/// Both ends [`stage`](Self::stage) the same distilled bits at any time, in any order. Each
+/// direction then switches on its own: its sender seals a message that carries the [`Rekey`] as
+/// the *last* envelope of the old epoch and calls [`switch_sending`](Self::switch_sending); its
+/// receiver, having opened that message, calls [`switch_receiving`](Self::switch_receiving).
+/// Envelopes of one direction arrive in order, so none of the old epoch can follow; envelopes in
+/// flight in the other direction are not touched. The end that receives a [`Rekey`] answers with
+/// its own. When both directions have switched, the old root is wiped.
+pub struct Channel {
+    role: Role,
+    transcript: [u8; 32],
+    peer_parameters: Vec<u8>,
+    root: Root,
+    sending: Direction,
+    receiving: Direction,
+    staged: Option<Staged>,
+    counters: RejectCounters,
+    sequences_max: u64,
+}
+
+/// Names the distilled bits that a refresh mixes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshId {
+    /// The session of the block that the bits come from.
+    pub session: u64,
+    /// The block that the bits come from.
+    pub block: u64,
+}
+
+/// Announces that the sender's next envelope is of a new epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rekey {
+    /// The new epoch.
+    pub epoch: u32,
+    /// The bits that were mixed in.
+    pub id: RefreshId,
+    /// Public value, equal on both ends when they derived the same keys.
+    pub check: [u8; 16],
+}
+
+struct Direction {
+    epoch: u32,
+    sequence: u64,
+    key: SecretBytes,
+}
+
+/// The next epoch's keys, each taken out when its direction switches.
+struct Staged {
+    rekey: Rekey,
+    root: Root,
+    sending: Option<Direction>,
+    receiving: Option<Direction>,
+}
+
+impl Channel {
+    pub(crate) fn new(
+        role: Role,
+        root: Root,
+        transcript: [u8; 32],
+        peer_parameters: Vec<u8>,
+    ) -> Self {
+        Self {
+            role,
+            transcript,
+            peer_parameters,
+            sending: Direction::new(&root, role, 0),
+            receiving: Direction::new(&root, role.peer(), 0),
+            root,
+            staged: None,
+            counters: RejectCounters::default(),
+            sequences_max: u64::MAX,
+        }
+    }
+
+    /// This end's role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The link parameters that the peer proved to have sent.
+    pub fn peer_parameters(&self) -> &[u8] {
+        &self.peer_parameters
+    }
+
+    /// Hash of both openings: a public name of this channel, the same on both ends, never twice.
+    pub fn transcript(&self) -> &[u8; 32] {
+        &self.transcript
+    }
+
+    /// Envelopes rejected so far.
+    pub fn counters(&self) -> RejectCounters {
+        self.counters
+    }
+
+    /// Epoch of the next envelope sent.
+    pub fn sending_epoch(&self) -> u32 {
+        self.sending.epoch
+    }
+
+    /// Epoch of the next envelope accepted.
+    pub fn receiving_epoch(&self) -> u32 {
+        self.receiving.epoch
+    }
+
+    /// Tags a payload with the next sequence number of this direction.
+    ///
+    /// # Errors
+    /// [`Error::SequenceExhausted`]; nothing was sealed.
+    pub fn seal(&mut self, payload: Vec<u8>) -> Result<Envelope, Error> {
+        let Direction {
+            epoch, sequence, ..
+        } = self.sending;
+        if sequence >= self.sequences_max {
+            return Err(Error::SequenceExhausted { epoch });
+        }
+        let mut envelope = Envelope {
+            epoch,
+            sequence,
+            payload,
+            tag: [0; 32],
+        };
+        envelope.tag = tag_of(&envelope, self.role, &self.sending.key)
+            .finalize()
+            .into_bytes()
+            .into();
+        self.sending.sequence += 1;
+        Ok(envelope)
+    }
+
+    /// Checks an envelope and returns its payload. It must be the very next one of its direction.
+    ///
+    /// # Errors
+    /// A [`Reject`], which is counted and changes nothing else.
+    pub fn open(&mut self, envelope: Envelope) -> Result<Vec<u8>, Reject> {
+        match self.check(&envelope) {
+            Ok(()) => {
+                self.receiving.sequence += 1;
+                Ok(envelope.payload)
+            }
+            Err(reject) => {
+                self.counters.count(reject);
+                Err(reject)
+            }
+        }
+    }
+
+    /// Like [`open`](Self::open), from fields of any length as a decoder has them.
+    ///
+    /// # Errors
+    /// A [`Reject`], which is counted and changes nothing else.
+    pub fn open_parts(
+        &mut self,
+        epoch: u32,
+        sequence: u64,
+        payload: Vec<u8>,
+        tag: &[u8],
+    ) -> Result<Vec<u8>, Reject> {
+        match Envelope::from_parts(epoch, sequence, payload, tag) {
+            Ok(envelope) => self.open(envelope),
+            Err(reject) => {
+                self.counters.count(reject);
+                Err(reject)
+            }
+        }
+    }
+
+    /// Derives the next epoch's keys from the old root and at least 256 distilled bits that the
+    /// peer holds as well. No direction switches yet.
+    ///
+    /// # Errors
+    /// [`Error::RefreshPending`], [`Error::RefreshTooShort`] or [`Error::EpochsExhausted`].
+    pub fn stage(&mut self, id: RefreshId, distilled: SecretBytes) -> Result<Rekey, Error> {
+        if self.staged.is_some() {
+            return Err(Error::RefreshPending);
+        }
+        if distilled.len() < REFRESH_BYTES_MIN {
+            return Err(Error::RefreshTooShort {
+                bytes: distilled.len(),
+                min: REFRESH_BYTES_MIN,
+            });
+        }
+        let epoch = self
+            .sending
+            .epoch
+            .checked_add(1)
+            .ok_or(Error::EpochsExhausted)?;
+        let root = self.root.refreshed(&distilled, epoch, id);
+        let rekey = Rekey {
+            epoch,
+            id,
+            check: root.check(),
+        };
+        self.staged = Some(Staged {
+            rekey,
+            sending: Some(Direction::new(&root, self.role, epoch)),
+            receiving: Some(Direction::new(&root, self.role.peer(), epoch)),
+            root,
+        });
+        Ok(rekey)
+    }
+
+    /// The refresh that is staged and not complete in both directions.
+    pub fn staged(&self) -> Option<Rekey> {
+        self.staged.as_ref().map(|staged| staged.rekey)
+    }
+
+    /// Throws away a staged refresh, such as one whose block came to nothing.
+    ///
+    /// # Errors
+    /// [`Error::RefreshPending`] when one direction has switched already.
+    pub fn unstage(&mut self) -> Result<(), Error> {
+        match &self.staged {
+            Some(staged) if staged.sending.is_none() || staged.receiving.is_none() => {
+                Err(Error::RefreshPending)
+            }
+            Some(_) | None => {
+                self.staged = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Uses the new keys from the next envelope sent on. The last one sealed carried the
+    /// [`Rekey`].
+    ///
+    /// # Errors
+    /// [`Error::NothingStaged`] when nothing is staged or this direction has switched.
+    pub fn switch_sending(&mut self) -> Result<(), Error> {
+        let staged = self.staged.as_mut().ok_or(Error::NothingStaged)?;
+        self.sending = staged.sending.take().ok_or(Error::NothingStaged)?;
+        self.complete();
+        Ok(())
+    }
+
+    /// Uses the new keys from the next envelope accepted on, as the peer's `rekey` announced.
+    ///
+    /// # Errors
+    /// [`Error::NothingStaged`] when nothing is staged or this direction has switched,
+    /// [`Error::RekeyMismatch`] when the peer derived other keys; nothing changed then.
+    pub fn switch_receiving(&mut self, rekey: &Rekey) -> Result<(), Error> {
+        let staged = self.staged.as_mut().ok_or(Error::NothingStaged)?;
+        if staged.rekey != *rekey {
+            return Err(Error::RekeyMismatch);
+        }
+        self.receiving = staged.receiving.take().ok_or(Error::NothingStaged)?;
+        self.complete();
+        Ok(())
+    }
+
+    /// When both directions have switched, the new root replaces the old one, which is wiped.
+    fn complete(&mut self) {
+        if let Some(staged) = self
+            .staged
+            .take_if(|staged| staged.sending.is_none() && staged.receiving.is_none())
+        {
+            self.root = staged.root;
+        }
+    }
+
+    fn check(&self, envelope: &Envelope) -> Result<(), Reject> {
+        let fits = |direction: &Direction, sender: Role| {
+            envelope.epoch == direction.epoch
+                && tag_of(envelope, sender, &direction.key)
+                    .verify_slice(&envelope.tag)
+                    .is_ok()
+        };
+        if fits(&self.receiving, self.role.peer()) {
+            return match envelope.sequence.cmp(&self.receiving.sequence) {
+                std::cmp::Ordering::Less => Err(Reject::Replay),
+                std::cmp::Ordering::Equal => Ok(()),
+                std::cmp::Ordering::Greater => Err(Reject::Gap),
+            };
+        }
+        if fits(&self.sending, self.role) {
+            return Err(Reject::Reflection);
+        }
+        if envelope.epoch != self.receiving.epoch {
+            return Err(Reject::WrongEpoch);
+        }
+        Err(Reject::WrongTag)
+    }
+}
+
+impl Direction {
+    fn new(root: &Root, sender: Role, epoch: u32) -> Self {
+        Self {
+            epoch,
+            sequence: 0,
+            key: root.envelope_key(sender, epoch),
+        }
+    }
+}
+
+/// The tag covers fields of fixed length first, so no two envelopes share its input.
+fn tag_of(envelope: &Envelope, sender: Role, key: &SecretBytes) -> hmac::Hmac<sha2::Sha256> {
+    mac(
+        key.expose(),
+        &[
+            &envelope.epoch.to_be_bytes(),
+            &[sender.direction()],
+            &envelope.sequence.to_be_bytes(),
+            &envelope.payload,
+        ],
+    )
+}

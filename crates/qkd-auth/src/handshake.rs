@@ -1,0 +1,162 @@
+//! From two openings and a pre-shared key to a channel, one type per state.
+
+use hmac::Mac;
+use qkd_bits::SecretRng;
+use sha2::{Digest, Sha256};
+
+use crate::schedule::{Binding, Root, mac};
+use crate::{Channel, Error, PreSharedKey, Role};
+
+/// Version of envelopes, key schedule and handshake.
+pub const VERSION: u32 = 1;
+
+/// Bytes of a handshake nonce.
+pub const NONCE_BYTES: usize = 32;
+
+/// Bytes of link parameters that an opening may carry.
+pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
+
+/// First message of each side. The peer's [`Proof`] shows later whether it arrived unaltered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The sender's [`VERSION`].
+    pub version: u32,
+    /// Fresh random bytes.
+    pub nonce: [u8; NONCE_BYTES],
+    /// Canonical text of the sender's link parameters, opaque here.
+    pub parameters: Vec<u8>,
+}
+
+/// Second message of each side: shows that the sender holds the key and saw both openings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// HMAC-SHA-256 over the hash of both openings.
+    pub tag: [u8; 32],
+}
+
+/// Our opening is made, the peer's is awaited.
+pub struct Handshake {
+    role: Role,
+    psk: PreSharedKey,
+    opening: Opening,
+}
+
+/// Both openings are known, the peer's proof is awaited.
+pub struct Keyed {
+    role: Role,
+    root: Root,
+    transcript: [u8; 32],
+    peer_parameters: Vec<u8>,
+}
+
+impl Handshake {
+    /// Begins a handshake. The opening goes to the peer.
+    ///
+    /// # Errors
+    /// [`Error::ParametersTooLong`] above [`PARAMETERS_BYTES_MAX`].
+    pub fn start(
+        role: Role,
+        psk: &PreSharedKey,
+        parameters: Vec<u8>,
+        rng: &mut SecretRng,
+    ) -> Result<(Self, Opening), Error> {
+        check_parameters(&parameters)?;
+        let opening = Opening {
+            version: VERSION,
+            nonce: rng.array(),
+            parameters,
+        };
+        let handshake = Self {
+            role,
+            psk: psk.duplicate(),
+            opening: opening.clone(),
+        };
+        Ok((handshake, opening))
+    }
+
+    /// Takes the peer's opening. The proof goes to the peer.
+    ///
+    /// # Errors
+    /// [`Error::VersionMismatch`], [`Error::ReflectedOpening`] or [`Error::ParametersTooLong`];
+    /// the handshake is over then.
+    pub fn receive_opening(self, theirs: Opening) -> Result<(Keyed, Proof), Error> {
+        let ours = &self.opening;
+        if theirs.version != ours.version {
+            return Err(Error::VersionMismatch {
+                ours: ours.version,
+                theirs: theirs.version,
+            });
+        }
+        if theirs.nonce == ours.nonce {
+            return Err(Error::ReflectedOpening);
+        }
+        check_parameters(&theirs.parameters)?;
+        let (alice, bob) = match self.role {
+            Role::Alice => (ours, &theirs),
+            Role::Bob => (&theirs, ours),
+        };
+        let transcript = transcript(alice, bob);
+        let root = Root::first(
+            self.psk.expose(),
+            &Binding {
+                nonces: &[alice.nonce, bob.nonce].concat(),
+                transcript: &transcript,
+            },
+        );
+        let proof = Proof {
+            tag: mac(root.proof_key(self.role).expose(), &[&transcript])
+                .finalize()
+                .into_bytes()
+                .into(),
+        };
+        let keyed = Keyed {
+            role: self.role,
+            root,
+            transcript,
+            peer_parameters: theirs.parameters,
+        };
+        Ok((keyed, proof))
+    }
+}
+
+impl Keyed {
+    /// Takes the peer's proof; from here on its opening is known to be genuine.
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] when the proof does not fit.
+    pub fn receive_proof(self, proof: &Proof) -> Result<Channel, Error> {
+        let key = self.root.proof_key(self.role.peer());
+        mac(key.expose(), &[&self.transcript])
+            .verify_slice(&proof.tag)
+            .map_err(|_| Error::WrongKey)?;
+        Ok(Channel::new(
+            self.role,
+            self.root,
+            self.transcript,
+            self.peer_parameters,
+        ))
+    }
+}
+
+fn check_parameters(parameters: &[u8]) -> Result<(), Error> {
+    if parameters.len() > PARAMETERS_BYTES_MAX {
+        return Err(Error::ParametersTooLong {
+            bytes: parameters.len(),
+            max: PARAMETERS_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
+/// SHA-256 over both openings, Alice's first, every field of fixed or stated length.
+fn transcript(alice: &Opening, bob: &Opening) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"qkd-auth/1 openings");
+    for opening in [alice, bob] {
+        hash.update(opening.version.to_be_bytes());
+        hash.update(opening.nonce);
+        hash.update((opening.parameters.len() as u64).to_be_bytes());
+        hash.update(&opening.parameters);
+    }
+    hash.finalize().into()
+}

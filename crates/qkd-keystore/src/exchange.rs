@@ -1,0 +1,188 @@
+//! What goes into the engine and what comes out of it.
+
+use qkd_bits::{SecretBits, SecretBytes};
+
+use crate::{
+    BlockId, CheckValue, DiscardReason, KeyId, RequestError, SaeId, Side, StorageError,
+    StoreMessage,
+};
+
+/// Something that happened outside the store.
+pub enum Input {
+    /// An authenticated, ordered link to the peer's store begins.
+    Connected,
+    /// That link has ended; whatever was in flight on it is lost.
+    Disconnected,
+    /// Distillation finished here.
+    Distilled {
+        /// The block.
+        block: BlockId,
+        /// Its secret key, the check's pad already cut off.
+        key: SecretBits,
+        /// The padded key-check value h(K) ⊕ P.
+        check: CheckValue,
+    },
+    /// The peer's store said something.
+    Message(StoreMessage),
+    /// An application asks for keys of this side's share (ETSI GS QKD 014 "Get key").
+    Request {
+        /// Chosen by the caller; returned with the answer.
+        ticket: u64,
+        /// What it asks for.
+        request: KeyRequest,
+    },
+}
+
+/// Something to do outside the store. Whatever an output relies on is durable already.
+pub enum Output {
+    /// Send this to the peer's store, in order.
+    Send(StoreMessage),
+    /// The block's key is in the store on this side.
+    Committed {
+        /// The block.
+        block: BlockId,
+        /// Bits stored, a multiple of 8.
+        key_bits: u64,
+    },
+    /// The block's key was thrown away on this side.
+    Discarded {
+        /// The block.
+        block: BlockId,
+        /// Why.
+        reason: DiscardReason,
+    },
+    /// The answer to a request.
+    Answer {
+        /// The caller's ticket.
+        ticket: u64,
+        /// The keys, all or none.
+        result: Result<Vec<DeliveredKey>, RequestError>,
+    },
+    /// An operator must know.
+    Alarm(Alarm),
+}
+
+/// Keys wanted at the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// How many.
+    pub number: u32,
+    /// Size of each in bits.
+    pub size_bits: u32,
+    /// The application that asks.
+    pub master: SaeId,
+    /// The applications that may fetch them at the peer.
+    pub slaves: Vec<SaeId>,
+}
+
+/// A key on its way to an application. Its bytes are in no store of this side any more.
+pub struct DeliveredKey {
+    /// Its identity, the same on both sides.
+    pub key_id: KeyId,
+    /// Its bytes.
+    pub key: SecretBytes,
+}
+
+/// Something that an operator must know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Alarm {
+    /// Storage failed: the store is sealed until it is opened again.
+    #[error("the key store is sealed until it is opened again: {0}")]
+    StorageFailed(StorageError),
+    /// The two sides distilled different keys.
+    #[error("block {block} was discarded: the key-check values of the two sides differ")]
+    CheckMismatch {
+        /// The block.
+        block: BlockId,
+    },
+    /// The two histories contradict each other: one store was restored, copied or altered. The
+    /// store stays sealed, also when opened again.
+    #[error("the key store is quarantined: {reason}")]
+    Quarantined {
+        /// What was found, in words.
+        reason: String,
+    },
+}
+
+/// Limits of a store. Both sides of a link are configured alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Size of a key when a request names none, in bits.
+    pub key_size_bits: u32,
+    /// Smallest key, in bits.
+    pub key_size_min_bits: u32,
+    /// Largest key, in bits.
+    pub key_size_max_bits: u32,
+    /// Keys that one request may ask for.
+    pub keys_per_request_max: u32,
+    /// Applications that one request may name as slaves. A key leaves each side once, so of
+    /// several named slaves the first to ask receives it.
+    pub slaves_per_request_max: u32,
+    /// Keys that may wait here to be fetched.
+    pub key_count_max: u32,
+    /// Requests that may wait for the peer's acknowledgement.
+    pub requests_pending_max: u32,
+    /// Blocks that may be undecided.
+    pub blocks_undecided_max: u32,
+    /// Bytes of material that may be stored, used parts of unfinished blocks included.
+    pub material_bytes_max: u64,
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self {
+            key_size_bits: 256,
+            key_size_min_bits: 64,
+            key_size_max_bits: 8192,
+            keys_per_request_max: 128,
+            slaves_per_request_max: 1,
+            key_count_max: 100_000,
+            requests_pending_max: 1024,
+            blocks_undecided_max: 64,
+            material_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// Which side this is.
+    pub side: Side,
+    /// Whether it works.
+    pub health: Health,
+    /// Whether the peer's store is connected and agrees about the past.
+    pub peer_ready: bool,
+    /// Times this store was opened.
+    pub boot_epoch: u64,
+    /// Blocks committed since the store was created.
+    pub commits: u64,
+    /// Committed blocks that still hold material.
+    pub committed_blocks: u64,
+    /// Blocks waiting for a decision.
+    pub undecided_blocks: u64,
+    /// Unassigned bits of this side's share.
+    pub available_bits: u64,
+    /// Unassigned bits of the peer's share.
+    pub peer_available_bits: u64,
+    /// Keys of the default size that the unassigned bits of this side's share make.
+    pub stored_key_count: u64,
+    /// Keys waiting here for their slave application.
+    pub assigned_count: u64,
+    /// Requests waiting for the peer's acknowledgement.
+    pub pending_requests: u64,
+}
+
+/// Whether a store works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It works.
+    Sound,
+    /// Storage failed; opening the store again is the cure.
+    Sealed,
+    /// The two histories contradict each other; an operator must decide.
+    Quarantined {
+        /// What was found, in words.
+        reason: String,
+    },
+}

@@ -1,0 +1,183 @@
+//! Names: of sides, blocks, keys and applications.
+
+use std::fmt;
+use std::str::FromStr;
+
+use qkd_bits::SecretRng;
+use uuid::Uuid;
+
+/// Which end of the link this store stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Coordinates: her durable COMMIT is the one decision about a block.
+    Alice,
+    /// Prepares first and follows Alice's decision.
+    Bob,
+}
+
+impl Side {
+    /// The other end of the link.
+    pub fn peer(self) -> Side {
+        match self {
+            Side::Alice => Side::Bob,
+            Side::Bob => Side::Alice,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Alice => "alice",
+            Side::Bob => "bob",
+        })
+    }
+}
+
+/// A block of post-processing, the same on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockId {
+    /// The pairing of Alice and Bob that the block was distilled in.
+    pub session: u64,
+    /// The block's number within the session.
+    pub block: u64,
+}
+
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}/{}", self.session, self.block)
+    }
+}
+
+/// The identity of a key: a random UUID (version 4), never derived from the key it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Uuid);
+
+impl KeyId {
+    /// A fresh identity.
+    pub fn random(rng: &mut SecretRng) -> Self {
+        Self(uuid::Builder::from_random_bytes(rng.array()).into_uuid())
+    }
+
+    /// The identity with these 16 bytes, as [`as_bytes`](Self::as_bytes) shows them.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The UUID's 16 bytes in network order.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+/// Lower-case, hyphenated, as ETSI GS QKD 014 writes `key_ID`.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_hyphenated())
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = InvalidId;
+
+    /// Reads a hyphenated UUID in either case.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        // The uuid crate also reads braces, URNs and bare hex; an identity has one spelling.
+        if text.len() != 36 {
+            return Err(InvalidId::KeyId);
+        }
+        Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_| InvalidId::KeyId)
+    }
+}
+
+/// The name of an application (secure application entity): opaque, 1 to 256 bytes of UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SaeId(String);
+
+impl SaeId {
+    /// Bytes that a name may have at most.
+    pub const BYTES_MAX: usize = 256;
+
+    /// A name.
+    ///
+    /// # Errors
+    /// When it is empty or longer than [`BYTES_MAX`](Self::BYTES_MAX).
+    pub fn new(name: impl Into<String>) -> Result<Self, InvalidId> {
+        let name = name.into();
+        if name.is_empty() || name.len() > Self::BYTES_MAX {
+            return Err(InvalidId::SaeId { bytes: name.len() });
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SaeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SaeId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::new(text)
+    }
+}
+
+/// Text that is not the name it was given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// Not a UUID.
+    #[error("a key_ID is a hyphenated UUID of 36 characters")]
+    KeyId,
+    /// Empty or too long.
+    #[error("an SAE ID has 1 to 256 bytes, this one has {bytes}")]
+    SaeId {
+        /// Bytes given.
+        bytes: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_ids_print_lower_case_and_read_either_case() {
+        let id = KeyId::random(&mut SecretRng::from_seed([1; 32]));
+        let text = id.to_string();
+        assert_eq!(text, text.to_lowercase());
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(text.to_uppercase().parse(), Ok(id));
+        assert_eq!(&text[14..15], "4", "version 4 means random");
+    }
+
+    #[test]
+    fn other_spellings_of_a_uuid_are_refused() {
+        let id = KeyId::random(&mut SecretRng::from_seed([1; 32])).to_string();
+        for text in [
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            id.replace('-', ""),
+            id.replace('-', "g"),
+            String::new(),
+        ] {
+            assert_eq!(text.parse::<KeyId>(), Err(InvalidId::KeyId), "{text}");
+        }
+    }
+
+    #[test]
+    fn sae_names_are_bounded() {
+        assert!(SaeId::new("").is_err());
+        assert!(SaeId::new("a".repeat(256)).is_ok());
+        assert!(SaeId::new("a".repeat(257)).is_err());
+    }
+}
