@@ -3,7 +3,24 @@
 //! An engine takes values and returns values. It opens no socket, reads no clock, starts no thread
 //! and never looks inside light; it never shares state with its peer: the two meet only through
 //! [`Message`]s.
+//!
+//! The order of a block, which the types of `qkd-distill` enforce: announce (Bob is committed),
+//! disclose, sift, reconcile, verify, accept, and only then draw the amplification seed.
 
+#![forbid(unsafe_code)]
+
+mod alice;
+mod bob;
+mod engine;
+mod finish;
 mod message;
+mod parts;
+mod report;
 
+pub use alice::{Alice, AliceInput, AliceOutput};
+pub use bob::{Bob, BobInput, BobOutput};
+pub use engine::{Distilled, Error, SessionId, SessionLimits, Time};
+pub use finish::AUTHENTICATION_REFRESH_BITS;
 pub use message::{Abort, AbortReason, Message};
+pub use parts::{DETECTIONS_PER_PART_MAX, SEED_BITS_PER_PART_MAX};
+pub use report::{BlockReport, Outcome};

@@ -1,7 +1,9 @@
 //! What Alice and Bob say to each other about a session, in public and authenticated.
 
 use qkd_bits::BitString;
-use qkd_security::Statistics;
+use qkd_security::{Refusal, Statistics};
+
+use crate::Error;
 
 /// One message of the post-processing of one session. Blocks are numbered from zero in each
 /// session. Nothing in here is secret: everything is assumed to be known to Eve.
@@ -121,6 +123,49 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The block it is about, if it is about one.
+    pub fn block(&self) -> Option<u64> {
+        match self {
+            Self::Transmission { .. } | Self::Clock { .. } => None,
+            Self::Announcement { block, .. }
+            | Self::Disclosure { block, .. }
+            | Self::ReconciliationPlan { block, .. }
+            | Self::Parities { block, .. }
+            | Self::Comparison { block, .. }
+            | Self::Verification { block, .. }
+            | Self::Verified { block, .. }
+            | Self::Amplification { block, .. }
+            | Self::Abort { block, .. } => Some(*block),
+        }
+    }
+
+    /// Its kind, for logs and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Transmission { .. } => "transmission",
+            Self::Clock { .. } => "clock",
+            Self::Announcement { .. } => "announcement",
+            Self::Disclosure { .. } => "disclosure",
+            Self::ReconciliationPlan { .. } => "reconciliation plan",
+            Self::Parities { .. } => "parities",
+            Self::Comparison { .. } => "comparison",
+            Self::Verification { .. } => "verification",
+            Self::Verified { .. } => "verified",
+            Self::Amplification { .. } => "amplification",
+            Self::Abort { .. } => "abort",
+        }
+    }
+
+    pub(crate) fn unexpected(&self, block: u64, state: &'static str) -> Error {
+        Error::Unexpected {
+            block,
+            message: self.name(),
+            state,
+        }
+    }
+}
+
 /// Why a block gives no key, with the evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Abort {
@@ -153,6 +198,54 @@ impl AbortReason {
             Self::TooFewDetections => "too_few_detections",
             Self::ZeroLength => "zero_length",
             Self::VerificationFailed => "verification_failed",
+        }
+    }
+}
+
+impl Abort {
+    /// The bits of `length` if they pay for `overhead` bits and at least one more.
+    pub(crate) fn unless_longer(length: u64, overhead: u64) -> Result<u64, Abort> {
+        if length > overhead {
+            Ok(length)
+        } else {
+            Err(Abort {
+                reason: AbortReason::ZeroLength,
+                observed: length as f64,
+                limit: overhead as f64,
+            })
+        }
+    }
+}
+
+impl From<Refusal> for Abort {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::QberTooHigh {
+                errors,
+                counts,
+                errors_max,
+                ..
+            } => Self {
+                reason: AbortReason::QberTooHigh,
+                observed: errors as f64 / counts.max(1) as f64,
+                limit: errors_max as f64 / counts.max(1) as f64,
+            },
+            Refusal::TooFewDetections {
+                counts, counts_min, ..
+            } => Self {
+                reason: AbortReason::TooFewDetections,
+                observed: counts as f64,
+                limit: counts_min as f64,
+            },
+            Refusal::ZeroLength {
+                bound_bits,
+                secret_length_bits,
+                ..
+            } => Self {
+                reason: AbortReason::ZeroLength,
+                observed: bound_bits,
+                limit: secret_length_bits as f64,
+            },
         }
     }
 }

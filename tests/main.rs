@@ -1,0 +1,3 @@
+//! The system tests: real processes on ports the system chose, and the rules of the house.
+
+mod architecture;
