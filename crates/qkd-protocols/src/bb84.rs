@@ -5,47 +5,23 @@
 
 use qkd_bits::{BitString, SecretBits};
 use qkd_optics::Source;
-use qkd_security::{
-    Accepted, BasisStatistics, BlockPlan, DecoySource, Leakage, Refusal, SecurityParameters,
-    Statistics, Theorem,
-};
+use qkd_security::{Accepted, BasisStatistics, BlockPlan, Leakage, Refusal, Statistics};
 
-use crate::{AliceRecord, BobRecord, Disclosed, Error, Protocol, Sifted, SiftedCounts};
-
-/// How the key length is decided.
-#[derive(Debug, Clone, Copy)]
-pub struct SecurityChoice {
-    /// The theorem that bounds the length.
-    pub theorem: Theorem,
-    /// The failure budget.
-    pub parameters: SecurityParameters,
-    /// The intensities and probabilities as the theorem wants them.
-    pub decoys: DecoySource,
-}
+use crate::{AliceRecord, BobRecord, Disclosed, Error, LinkSetup, Protocol, Sifted, SiftedCounts};
 
 /// Decoy-state BB84 with signal and one decoy.
 pub struct DecoyBb84 {
     source: Source,
-    plan: BlockPlan,
-    security: SecurityChoice,
+    setup: LinkSetup,
 }
 
 impl DecoyBb84 {
-    /// The protocol for a source with exactly two intensities.
-    ///
-    /// # Errors
-    /// [`Error::WrongIntensities`] when the source has another number of them.
-    pub fn new(source: Source, plan: BlockPlan, security: SecurityChoice) -> Result<Self, Error> {
-        if source.intensities.len() != 2 {
-            return Err(Error::WrongIntensities {
-                given: source.intensities.len(),
-            });
+    /// The protocol on the link that `setup` describes.
+    pub fn new(setup: LinkSetup) -> Self {
+        Self {
+            source: setup.source(),
+            setup,
         }
-        Ok(Self {
-            source,
-            plan,
-            security,
-        })
     }
 }
 
@@ -71,7 +47,7 @@ impl Protocol for DecoyBb84 {
     }
 
     fn plan(&self) -> &BlockPlan {
-        &self.plan
+        &self.setup.plan
     }
 
     fn disclose(
@@ -158,17 +134,18 @@ impl Protocol for DecoyBb84 {
     }
 
     fn accept(&self, statistics: &Statistics, leakage: &Leakage) -> Result<Accepted, Refusal> {
-        self.plan.acceptance.test(
+        self.setup.plan.acceptance.test(
             statistics,
             leakage,
-            &self.security.decoys,
-            &self.security.parameters,
-            self.security.theorem,
+            &self.setup.link.source,
+            &self.setup.parameters,
+            self.setup.theorem,
         )
     }
 
     fn accept_test_basis(&self, counts: &SiftedCounts) -> Result<(), Refusal> {
-        self.plan
+        self.setup
+            .plan
             .acceptance
             .test_before_reconciliation(counts.key_counts(), &counts.test)
     }

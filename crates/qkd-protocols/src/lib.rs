@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod bb84;
+mod setup;
 
 use qkd_bits::{BitString, SecretBits};
 use qkd_optics::{Basis, Choice, Detection, IntensityClass, Source};
 use qkd_security::{Accepted, BasisStatistics, BlockPlan, Leakage, Refusal, Statistics};
 
 pub use bb84::DecoyBb84;
+pub use setup::LinkSetup;
 
 /// Everything that makes one QKD protocol different from another.
 ///
@@ -71,25 +73,18 @@ pub trait Protocol: Send + Sync {
     fn accept_test_basis(&self, counts: &SiftedCounts) -> Result<(), Refusal>;
 }
 
-/// The protocol called `name`, for a source and a block plan that fit it.
+/// The protocol called `name` on the link that `setup` describes.
 ///
 /// # Errors
-/// [`Error::UnknownProtocol`] lists the names there are; other errors say what does not fit.
-pub fn by_name(
-    name: &str,
-    source: Source,
-    plan: BlockPlan,
-    security: bb84::SecurityChoice,
-) -> Result<Box<dyn Protocol>, Error> {
+/// [`Error::UnknownProtocol`] lists the names there are.
+pub fn by_name(name: &str, setup: LinkSetup) -> Result<Box<dyn Protocol>, Error> {
     match name {
-        "bb84" => Ok(Box::new(DecoyBb84::new(source, plan, security)?)),
+        "bb84" => Ok(Box::new(DecoyBb84::new(setup))),
         unknown => Err(Error::UnknownProtocol {
             name: unknown.to_owned(),
         }),
     }
 }
-
-pub use bb84::SecurityChoice;
 
 /// The names [`by_name`] knows.
 pub const PROTOCOL_NAMES: [&str; 1] = ["bb84"];
@@ -215,13 +210,5 @@ pub enum Error {
     UnknownProtocol {
         /// The name given.
         name: String,
-    },
-    /// The caller's source is not one the protocol can use.
-    #[error(
-        "decoy-state BB84 needs exactly two intensities, signal and decoy; the source has {given}"
-    )]
-    WrongIntensities {
-        /// Number of intensities of the source.
-        given: usize,
     },
 }
