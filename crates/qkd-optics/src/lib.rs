@@ -1,1 +1,39 @@
-//! Light and the instruments that make, carry and detect it, and the bytes of a photon frame.
+//! Light and the instruments that make, carry and detect it, down to the bytes of a photon frame.
+//!
+//! Light is sealed: outside this crate nobody can look into a [`PulseTrain`], copy it, or learn
+//! what Alice put into it other than by measuring it ([`Receiver`], [`EvePort`]). This crate never
+//! opens a socket, never asks for the time, never draws entropy of its own and never tells Alice
+//! what became of her light.
+//!
+//! Sampling is sparse and exact to the resolution of double precision as long as slots are
+//! independent: only slots that still hold light are visited, so the cost follows arriving photons
+//! and not clock ticks. What decides an event uses additions, multiplications, divisions and square
+//! roots alone, never the platform's logarithm and never a fused multiply-add: the same seed means
+//! the same detections on every machine.
+
+#![forbid(unsafe_code)]
+
+mod detectors;
+mod error;
+mod eve_port;
+mod fibre;
+mod frame;
+mod light;
+mod mathematics;
+mod receiver;
+mod sampling;
+mod source;
+mod transmitter;
+
+pub use detectors::Detectors;
+pub use error::{Error, FrameError};
+pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
+pub use fibre::{Fibre, transmittance};
+pub use frame::{
+    FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
+    OrderLimits, PAYLOAD_BYTES, PulseFrame, Verdict, WordBits,
+};
+pub use light::{Basis, Choice, Detection, IntensityClass, PHOTONS_MAX, PulseTrain};
+pub use receiver::{Receiver, ReceiverCounters};
+pub use source::{INTENSITIES_MAX, INTENSITY_MAX, Source};
+pub use transmitter::Transmitter;

@@ -1,0 +1,59 @@
+//! The parameters of Bob's receiver.
+
+use crate::Error;
+use crate::source::check_probability;
+
+/// Two gated detectors behind an active basis choice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detectors {
+    /// Probability that a photon on a detector makes it fire (η_d).
+    pub detector_efficiency: f64,
+    /// Probability of a dark count, per detector and slot (p_d).
+    pub dark_count_probability: f64,
+    /// Slots after a click in which neither detector can click.
+    pub dead_time_slots: u64,
+    /// Probability that a registered click is followed by an afterpulse (p_ap).
+    pub afterpulse_probability: f64,
+    /// Mean delay of an afterpulse after the end of the dead time, in slots (exponential).
+    pub afterpulse_decay_slots: f64,
+    /// Probability that a photon measured in its own basis takes the wrong exit (e_d).
+    pub misalignment_error: f64,
+    /// Transmittance of the receiver's optics in front of the detectors.
+    pub insertion_transmittance: f64,
+    /// Probability that Bob measures in basis Z.
+    pub key_basis_probability: f64,
+}
+
+impl Detectors {
+    /// Refuses parameters that no receiver can have.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the first offending field.
+    pub fn check(&self) -> Result<(), Error> {
+        for (name, value) in [
+            ("detector_efficiency", self.detector_efficiency),
+            ("dark_count_probability", self.dark_count_probability),
+            ("misalignment_error", self.misalignment_error),
+            ("insertion_transmittance", self.insertion_transmittance),
+            ("key_basis_probability", self.key_basis_probability),
+        ] {
+            check_probability(name, value)?;
+        }
+        // At 1 a click would never come to an end.
+        if !(0.0..1.0).contains(&self.afterpulse_probability) {
+            return Err(Error::OutOfRange {
+                name: "afterpulse_probability",
+                value: self.afterpulse_probability,
+                expected: "0 to below 1",
+            });
+        }
+        if !(0.0..=1e15).contains(&self.afterpulse_decay_slots) {
+            return Err(Error::OutOfRange {
+                name: "afterpulse_decay_slots",
+                value: self.afterpulse_decay_slots,
+                expected: "0 to 1e15 slots",
+            });
+        }
+        Ok(())
+    }
+}

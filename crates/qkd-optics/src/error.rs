@@ -1,0 +1,123 @@
+//! What can go wrong with light and its instruments, sorted by who is to blame.
+
+/// A refusal of this crate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    // Malformed: bytes from the network that are no photon frame.
+    /// A datagram is not a photon frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+
+    // Misuse: the caller asked for something that cannot be.
+    /// A parameter of an instrument is outside its range.
+    #[error("{name} is {value}, expected {expected}")]
+    OutOfRange {
+        /// The parameter, by its field name.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A slot was asked for whose record has already been forgotten. Its choice is never redrawn.
+    #[error("slot {slot} was forgotten, the transmitter remembers from slot {kept_from} on")]
+    Forgotten {
+        /// The slot asked for.
+        slot: u64,
+        /// First slot that is still remembered.
+        kept_from: u64,
+    },
+    /// A slot was asked for that has not been sent yet.
+    #[error("slot {slot} has not been sent, the next one to be sent is {next_slot}")]
+    NotYetSent {
+        /// The slot asked for.
+        slot: u64,
+        /// First slot that has not been sent.
+        next_slot: u64,
+    },
+    /// Light arrived for slots that the receiver has already left behind.
+    #[error("a pulse train starts at slot {start_slot}, the receiver is already at {next_slot}")]
+    BehindReceiver {
+        /// First slot of the train.
+        start_slot: u64,
+        /// First slot that the receiver has not seen.
+        next_slot: u64,
+    },
+    /// A pulse train does not have the span that its epoch has agreed on.
+    #[error("a pulse train spans {span} slots, every frame of this epoch spans {expected}")]
+    WrongSpan {
+        /// Span of the train in slots.
+        span: u32,
+        /// Span of every frame of the epoch in slots.
+        expected: u32,
+    },
+    /// A pulse train holds more pulses than its frames can carry.
+    #[error("a pulse train of {pulses} pulses needs more than {fragments_max} fragments")]
+    TooManyPulses {
+        /// Pulses in the train.
+        pulses: usize,
+        /// Most fragments that a frame may be cut into.
+        fragments_max: u16,
+    },
+    /// Eve put light where it cannot go.
+    #[error("no pulse can be injected into slot {slot}: {reason}")]
+    Injection {
+        /// The slot she aimed at.
+        slot: u64,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+/// Why a datagram is not a photon frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Not the fixed size.
+    #[error("a photon frame has 1408 bytes, this datagram has {0}")]
+    Length(usize),
+    /// Does not begin with `QPF1`.
+    #[error("a photon frame begins with QPF1, this datagram with {0:02x?}")]
+    Magic([u8; 4]),
+    /// The checksum over the whole frame differs.
+    #[error("the CRC-32C of the frame is {computed:#010x}, its header says {stated:#010x}")]
+    Checksum {
+        /// Of the bytes that arrived.
+        computed: u32,
+        /// In the header.
+        stated: u32,
+    },
+    /// A kind of light that this version does not know.
+    #[error("photon frame kind {0} is unknown, expected 0 (Fock sparse)")]
+    Kind(u8),
+    /// A word width that does not exist.
+    #[error("a word has 8, 16 or 32 bits, the header says {0}")]
+    WordBits(u8),
+    /// Slots that do not exist: an empty span, or one beyond the last slot.
+    #[error("{span} slots from slot {start_slot} on do not exist")]
+    Slots {
+        /// First slot.
+        start_slot: u64,
+        /// Number of slots.
+        span: u32,
+    },
+    /// Fragment i of n with i not below n, or more fragments than slots.
+    #[error("fragment {fragment} of {fragments} does not exist")]
+    Fragment {
+        /// Index from 0.
+        fragment: u16,
+        /// How many there are.
+        fragments: u16,
+    },
+    /// More payload than fits, or half a word.
+    #[error("a payload of {0} bytes is longer than a frame or ends within a word")]
+    PayloadLength(u16),
+    /// Bytes that must be zero are not: reserved fields or the padding.
+    #[error("byte {0} of the frame is reserved or padding and must be zero")]
+    Padding(usize),
+    /// A pulse lies outside the slots that the frame covers.
+    #[error("word {0} of the payload places a pulse outside the slots of the frame")]
+    OutsideSpan(usize),
+    /// A word that no encoder writes.
+    #[error("word {0} of the payload is no event, no advance and no extension")]
+    Word(usize),
+}

@@ -1,0 +1,138 @@
+//! Light in flight, and what the instruments at its two ends know of it.
+
+/// One of the two bases of BB84.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Basis {
+    /// Rectilinear: the key is made here.
+    Z,
+    /// Diagonal: tested for Eve.
+    X,
+}
+
+/// Index into [`Source::intensities`](crate::Source): 0 is the signal, 1 the (first) decoy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IntensityClass(pub u8);
+
+/// What Alice did in one slot. Secret until she discloses it: neither `Debug` nor `Clone`.
+///
+/// ```compile_fail
+/// fn show(choice: qkd_optics::Choice) -> String { format!("{choice:?}") }
+/// ```
+pub struct Choice {
+    /// Basis she prepared in.
+    pub basis: Basis,
+    /// Bit she prepared.
+    pub bit: bool,
+    /// Intensity she sent it with.
+    pub intensity: IntensityClass,
+}
+
+/// One registered click. The slot and the basis are announced, the bit is a secret: neither
+/// `Debug` nor `Clone`; whoever collects the bits stores them in something that wipes itself.
+///
+/// ```compile_fail
+/// fn show(detection: qkd_optics::Detection) -> String { format!("{detection:?}") }
+/// ```
+pub struct Detection {
+    /// Absolute slot of the click.
+    pub slot: u64,
+    /// Basis that Bob measured in.
+    pub basis: Basis,
+    /// Bit that he got; after a double click a random one.
+    pub bit: bool,
+}
+
+/// Most photons that one pulse can hold.
+pub const PHOTONS_MAX: u8 = 255;
+
+/// A run of consecutive slots with the light in them.
+///
+/// Nobody outside this crate can look inside, and nobody can copy it: no-cloning is a compile
+/// error. What is public about it is its timing.
+///
+/// ```compile_fail
+/// fn clone(train: &qkd_optics::PulseTrain) -> qkd_optics::PulseTrain { train.clone() }
+/// ```
+/// ```compile_fail
+/// fn twice(train: qkd_optics::PulseTrain) -> [qkd_optics::PulseTrain; 2] { [train, train] }
+/// ```
+/// ```compile_fail
+/// fn peek(train: &qkd_optics::PulseTrain) -> usize { train.pulses.len() }
+/// ```
+/// ```compile_fail
+/// fn peek(train: qkd_optics::PulseTrain) { for pulse in train {} }
+/// ```
+/// ```compile_fail
+/// fn show(train: &qkd_optics::PulseTrain) -> String { format!("{train:?}") }
+/// ```
+/// ```
+/// fn timing(train: &qkd_optics::PulseTrain) -> (u64, u32) { (train.start_slot(), train.span()) }
+/// ```
+#[must_use]
+pub struct PulseTrain {
+    pub(crate) start_slot: u64,
+    pub(crate) span: u32,
+    /// Non-vacuum pulses by strictly ascending offset, each below `span`.
+    pub(crate) pulses: Vec<Pulse>,
+}
+
+impl PulseTrain {
+    /// Absolute index of its first slot.
+    pub fn start_slot(&self) -> u64 {
+        self.start_slot
+    }
+
+    /// Number of slots, with light or without.
+    pub fn span(&self) -> u32 {
+        self.span
+    }
+
+    /// First slot after the train. Whoever builds a train sees to it that this does not overflow.
+    pub(crate) fn end_slot(&self) -> u64 {
+        self.start_slot + u64::from(self.span)
+    }
+}
+
+/// One pulse that holds light.
+pub(crate) struct Pulse {
+    /// Slot within the train.
+    pub offset: u32,
+    /// At least 1.
+    pub photons: u8,
+    pub state: State,
+}
+
+/// One of the four BB84 states, in two bits: basis (X is 1), then bit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State(u8);
+
+impl State {
+    pub fn new(basis: Basis, bit: bool) -> Self {
+        let basis = match basis {
+            Basis::Z => 0,
+            Basis::X => 2,
+        };
+        Self(basis | u8::from(bit))
+    }
+
+    /// From the low two bits of `code`.
+    #[inline]
+    pub fn from_code(code: u8) -> Self {
+        Self(code & 3)
+    }
+
+    #[inline]
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    #[inline]
+    pub fn basis(self) -> Basis {
+        if self.0 & 2 == 0 { Basis::Z } else { Basis::X }
+    }
+
+    #[inline]
+    pub fn bit(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
