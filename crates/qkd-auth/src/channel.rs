@@ -317,3 +317,58 @@ fn tag_of(envelope: &Envelope, sender: Role, key: &SecretBytes) -> hmac::Hmac<sh
         ],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Binding;
+
+    fn channel() -> Channel {
+        let binding = Binding {
+            nonces: &[1; 64],
+            transcript: &[2; 32],
+        };
+        let root = Root::first(&[3; 32], &binding);
+        Channel::new(Role::Alice, root, [2; 32], Vec::new())
+    }
+
+    /// The layout under the tag, computed independently: a change of it breaks running links.
+    #[test]
+    fn the_tag_covers_epoch_direction_sequence_and_payload_in_this_order() {
+        let mut channel = channel();
+        channel.sending.epoch = 0x0102_0304;
+        channel.sending.sequence = 5;
+        let envelope = channel.seal(b"payload".to_vec()).unwrap();
+        let bytes = b"\x01\x02\x03\x04A\0\0\0\0\0\0\0\x05payload";
+        mac(channel.sending.key.expose(), &[bytes])
+            .verify_slice(&envelope.tag)
+            .unwrap();
+    }
+
+    #[test]
+    fn an_exhausted_sequence_seals_nothing_more() {
+        let mut channel = channel();
+        channel.sequences_max = 2;
+        channel.seal(vec![1]).unwrap();
+        channel.seal(vec![2]).unwrap();
+        assert_eq!(
+            channel.seal(vec![3]),
+            Err(Error::SequenceExhausted { epoch: 0 })
+        );
+    }
+
+    #[test]
+    fn the_last_epoch_cannot_be_refreshed() {
+        let mut channel = channel();
+        channel.sending.epoch = u32::MAX;
+        channel.receiving.epoch = u32::MAX;
+        let id = RefreshId {
+            session: 1,
+            block: 1,
+        };
+        assert_eq!(
+            channel.stage(id, vec![0; 32].into()),
+            Err(Error::EpochsExhausted)
+        );
+    }
+}

@@ -160,3 +160,130 @@ fn transcript(alice: &Opening, bob: &Opening) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn psk(byte: u8) -> PreSharedKey {
+        PreSharedKey::new(vec![byte; 32].into()).unwrap()
+    }
+
+    fn start(role: Role, psk: &PreSharedKey, seed: u8) -> (Handshake, Opening) {
+        let mut rng = SecretRng::from_seed([seed; 32]);
+        Handshake::start(role, psk, b"block_bits = 1000".to_vec(), &mut rng).unwrap()
+    }
+
+    fn error<T>(result: Result<T, Error>) -> Error {
+        match result {
+            Ok(_) => panic!("it was accepted"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn equal_keys_make_a_channel_that_knows_the_peers_parameters() {
+        let (alice, a) = start(Role::Alice, &psk(1), 1);
+        let (bob, b) = start(Role::Bob, &psk(1), 2);
+        let (alice, proof_a) = alice.receive_opening(b).unwrap();
+        let (bob, proof_b) = bob.receive_opening(a).unwrap();
+        assert_ne!(proof_a, proof_b, "a proof cannot be sent back");
+        let alice = alice.receive_proof(&proof_b).ok().unwrap();
+        let bob = bob.receive_proof(&proof_a).ok().unwrap();
+        assert_eq!(alice.transcript(), bob.transcript());
+        assert_eq!(alice.peer_parameters(), b"block_bits = 1000");
+        assert_eq!((alice.role(), bob.role()), (Role::Alice, Role::Bob));
+    }
+
+    #[test]
+    fn another_key_is_refused() {
+        let (alice, a) = start(Role::Alice, &psk(1), 1);
+        let (bob, b) = start(Role::Bob, &psk(2), 2);
+        let (alice, proof_a) = alice.receive_opening(b).unwrap();
+        let (bob, proof_b) = bob.receive_opening(a).unwrap();
+        assert_eq!(error(alice.receive_proof(&proof_b)), Error::WrongKey);
+        assert_eq!(error(bob.receive_proof(&proof_a)), Error::WrongKey);
+    }
+
+    #[test]
+    fn two_ends_of_one_role_do_not_meet() {
+        let (first, a) = start(Role::Alice, &psk(1), 1);
+        let (second, b) = start(Role::Alice, &psk(1), 2);
+        let (first, _) = first.receive_opening(b).unwrap();
+        let (_, proof) = second.receive_opening(a).unwrap();
+        assert_eq!(error(first.receive_proof(&proof)), Error::WrongKey);
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let (alice, _) = start(Role::Alice, &psk(1), 1);
+        let (_, mut opening) = start(Role::Bob, &psk(1), 2);
+        opening.version = 9;
+        assert_eq!(
+            error(alice.receive_opening(opening)),
+            Error::VersionMismatch { ours: 1, theirs: 9 }
+        );
+    }
+
+    #[test]
+    fn our_own_opening_and_our_own_proof_are_refused() {
+        let (alice, opening) = start(Role::Alice, &psk(1), 1);
+        assert_eq!(
+            error(alice.receive_opening(opening)),
+            Error::ReflectedOpening
+        );
+        let (alice, _) = start(Role::Alice, &psk(1), 1);
+        let (_, opening) = start(Role::Bob, &psk(1), 2);
+        let (alice, proof) = alice.receive_opening(opening).unwrap();
+        assert_eq!(error(alice.receive_proof(&proof)), Error::WrongKey);
+    }
+
+    #[test]
+    fn an_opening_altered_anywhere_is_found_by_the_proof() {
+        let alterations: [fn(&mut Opening); 4] = [
+            |o| o.nonce[31] ^= 1,
+            |o| o.parameters[0] ^= 1,
+            |o| o.parameters.push(b' '),
+            |o| o.parameters.truncate(3),
+        ];
+        for (index, alter) in alterations.into_iter().enumerate() {
+            let (alice, a) = start(Role::Alice, &psk(1), 1);
+            let (bob, mut b) = start(Role::Bob, &psk(1), 2);
+            alter(&mut b);
+            let (alice, _) = alice.receive_opening(b).unwrap();
+            let (_, proof_b) = bob.receive_opening(a).unwrap();
+            assert_eq!(
+                error(alice.receive_proof(&proof_b)),
+                Error::WrongKey,
+                "alteration {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_proof_of_an_earlier_handshake_is_refused() {
+        let (alice, a) = start(Role::Alice, &psk(1), 1);
+        let (bob, b) = start(Role::Bob, &psk(1), 2);
+        let (_, old_proof) = bob.receive_opening(a).unwrap();
+        drop(alice);
+        let (alice, _) = start(Role::Alice, &psk(1), 3);
+        let (alice, _) = alice.receive_opening(b).unwrap();
+        assert_eq!(error(alice.receive_proof(&old_proof)), Error::WrongKey);
+    }
+
+    #[test]
+    fn parameters_are_bounded_in_both_directions() {
+        let long = vec![0; PARAMETERS_BYTES_MAX + 1];
+        let mut rng = SecretRng::from_seed([1; 32]);
+        let too_long = Error::ParametersTooLong {
+            bytes: PARAMETERS_BYTES_MAX + 1,
+            max: PARAMETERS_BYTES_MAX,
+        };
+        let started = Handshake::start(Role::Alice, &psk(1), long.clone(), &mut rng);
+        assert_eq!(error(started), too_long);
+        let (alice, _) = start(Role::Alice, &psk(1), 1);
+        let (_, mut opening) = start(Role::Bob, &psk(1), 2);
+        opening.parameters = long;
+        assert_eq!(error(alice.receive_opening(opening)), too_long);
+    }
+}
