@@ -1,1 +1,9 @@
 //! The daemons: sockets, configuration, storage, shutdown.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod parameters;
+pub mod pki;
+pub mod presets;
+pub mod secret_file;
+pub mod tls;

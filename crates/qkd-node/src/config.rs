@@ -1,0 +1,226 @@
+//! One TOML file per node, checked to the last key before any socket opens.
+//!
+//! Every complaint names file, line, column and key, what was found and what was expected. A key
+//! that nobody would read is an error. Paths are relative to the folder of the file, and secrets
+//! are given by path, never by value.
+
+mod address;
+mod document;
+mod files;
+mod place;
+mod read;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+pub use address::{HostPort, NotAnAddress};
+pub use place::{ConfigError, Place};
+
+use crate::parameters::LinkParameters;
+
+/// Which of the three services a configuration is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Sends light and coordinates the link.
+    Alice,
+    /// Detects light.
+    Bob,
+    /// Sits in the fibre.
+    Eve,
+}
+
+/// The checked configuration of one node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeConfig {
+    /// Of the sender.
+    Alice(AliceConfig),
+    /// Of the receiver.
+    Bob(BobConfig),
+    /// Of the eavesdropper.
+    Eve(EveConfig),
+}
+
+/// What Alice needs to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AliceConfig {
+    /// What both ends of a link need.
+    pub link: LinkConfig,
+    /// `quantum.peer`: where photon frames go, Bob's or Eve's UDP address.
+    pub quantum_peer: HostPort,
+    /// `quantum.slots_per_second_max`: at most so many slots in a second of wall-clock time; the
+    /// clock rate of the source (real time) when absent.
+    pub slots_per_second_max: f64,
+    /// `classical.peer`: Bob's address for the classical channel.
+    pub classical_peer: HostPort,
+    /// `classical.server_name`: the name that Bob's certificate must carry; `node.peer` when absent.
+    pub server_name: String,
+}
+
+/// What Bob needs to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BobConfig {
+    /// What both ends of a link need.
+    pub link: LinkConfig,
+    /// `quantum.listen`: the UDP address at which photon frames arrive.
+    pub quantum_listen: HostPort,
+    /// `classical.listen`: the TCP address at which Alice connects.
+    pub classical_listen: HostPort,
+}
+
+/// What Eve needs to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EveConfig {
+    /// `node.name`.
+    pub name: String,
+    /// `quantum.listen`: the UDP address at which Alice's photon frames arrive.
+    pub quantum_listen: HostPort,
+    /// `quantum.peer`: where photon frames go on to.
+    pub quantum_peer: HostPort,
+    /// `services.listen`: the TCP address of her control service.
+    pub services_listen: HostPort,
+    /// `[tls]`.
+    pub tls: TlsFiles,
+    /// `eve.attack`: what she does first, such as `intercept-resend:1.0`.
+    pub attack: String,
+    /// `[channel]`: the fibre from her to Bob; none when absent.
+    pub outgoing: OutgoingFibre,
+}
+
+/// `[channel]` of Eve: the fibre that leaves her.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutgoingFibre {
+    /// Length, km.
+    pub distance_km: f64,
+    /// Attenuation, dB per km.
+    pub attenuation_db_per_km: f64,
+}
+
+/// What both ends of a link need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkConfig {
+    /// `node.name`: the key-management entity's identity, such as `kme-alice`.
+    pub name: String,
+    /// `node.peer`: the identity of the other end, as in its certificate.
+    pub peer: String,
+    /// `node.data_dir`: the folder of the key store, mode 0700.
+    pub data_dir: PathBuf,
+    /// `classical.pre_shared_key`: a file with 64 hexadecimal digits, mode 0600.
+    pub pre_shared_key: PathBuf,
+    /// `services.listen`: the TCP address of delivery, messaging, status, health and reflection.
+    pub services_listen: HostPort,
+    /// `[tls]`.
+    pub tls: TlsFiles,
+    /// `[source]`, `[channel]`, `[detector]`, `[protocol]`, `[security]`.
+    pub parameters: LinkParameters,
+    /// `[session]`.
+    pub session: SessionConfig,
+    /// `[store]`.
+    pub store: StoreConfig,
+    /// `[[sae]]`: the applications, and the node each one sits at.
+    pub saes: Vec<SaeConfig>,
+}
+
+/// `[tls]`: PEM files of the mutual TLS that every service of the node requires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `tls.certificate`: the node's certificate chain.
+    pub certificate: PathBuf,
+    /// `tls.private_key`: its private key, mode 0600.
+    pub private_key: PathBuf,
+    /// `tls.authority`: the certificates of the authority that signed all parties.
+    pub authority: PathBuf,
+}
+
+/// `[session]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// `blocks_max`: no more light is wanted once so many blocks were attempted in the life of the
+    /// daemon; no limit when absent.
+    pub blocks_max: Option<u64>,
+    /// `blocks_in_flight_max`: blocks in post-processing at once.
+    pub blocks_in_flight_max: u64,
+    /// `seed`: all randomness, **secrets too**, comes from this number. For reproducible
+    /// demonstrations: keys made so are worth nothing, and the daemon says so loudly.
+    pub seed: Option<u64>,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `key_size_bits`: size of a delivered key when the application asks for none, bits.
+    pub key_size_bits: u64,
+    /// `key_count_max`: no more light is wanted once so many keys are in store.
+    pub key_count_max: u64,
+    /// `store_key`: a file with 64 hexadecimal digits that wraps the keys at rest; made with mode
+    /// 0600 when absent.
+    pub store_key: PathBuf,
+}
+
+/// One `[[sae]]`: an application that may ask for keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaeConfig {
+    /// `id`: its identity, as in its certificate.
+    pub id: String,
+    /// `kme`: the node it sits at, `node.name` or `node.peer`.
+    pub kme: String,
+}
+
+impl NodeConfig {
+    /// Reads the configuration of a `role` from `path` and looks at every file that it names.
+    ///
+    /// # Errors
+    /// On the first fault, with its place.
+    pub fn load(path: &Path, role: Role) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            file: path.to_path_buf(),
+            source,
+        })?;
+        let (config, named) = read::node(&text, path, role)?;
+        files::check(&config, &named)?;
+        Ok(config)
+    }
+
+    /// Reads the configuration of a `role` from `text`; `path` is only its name in errors and the
+    /// place that relative paths start from. Does not look at the files it names.
+    ///
+    /// # Errors
+    /// On the first fault, with its place.
+    pub fn parse(text: &str, path: &Path, role: Role) -> Result<Self, ConfigError> {
+        read::node(text, path, role).map(|(config, _)| config)
+    }
+
+    /// Whose configuration this is.
+    pub fn role(&self) -> Role {
+        match self {
+            NodeConfig::Alice(_) => Role::Alice,
+            NodeConfig::Bob(_) => Role::Bob,
+            NodeConfig::Eve(_) => Role::Eve,
+        }
+    }
+
+    /// The name of the node.
+    pub fn name(&self) -> &str {
+        match self {
+            NodeConfig::Alice(alice) => &alice.link.name,
+            NodeConfig::Bob(bob) => &bob.link.name,
+            NodeConfig::Eve(eve) => &eve.name,
+        }
+    }
+
+    /// The TLS files of the node.
+    pub fn tls(&self) -> &TlsFiles {
+        match self {
+            NodeConfig::Alice(alice) => &alice.link.tls,
+            NodeConfig::Bob(bob) => &bob.link.tls,
+            NodeConfig::Eve(eve) => &eve.tls,
+        }
+    }
+
+    /// A configuration file that reads back as this configuration.
+    pub fn to_toml(&self) -> String {
+        write::node(self)
+    }
+}

@@ -1,0 +1,44 @@
+//! A look at every file that a configuration names, before anything runs.
+
+use std::path::Path;
+
+use super::document::NamedFile;
+use super::place::ConfigError;
+use super::{LinkConfig, NodeConfig};
+use crate::secret_file;
+
+/// Refuses a configuration one of whose files is missing, unreadable or unfit.
+pub(super) fn check(config: &NodeConfig, named: &[NamedFile]) -> Result<(), ConfigError> {
+    let complain = |path: &Path, reason: String| {
+        let file = named.iter().find(|file| file.path == path);
+        match file {
+            Some(file) => ConfigError::File {
+                place: file.place.clone(),
+                reason,
+            },
+            None => ConfigError::Unreadable {
+                file: path.to_path_buf(),
+                source: std::io::Error::other(reason),
+            },
+        }
+    };
+    if let Some(link) = link(config) {
+        secret_file::read_pre_shared_key(&link.pre_shared_key)
+            .map_err(|error| complain(&link.pre_shared_key, error.to_string()))?;
+        if link.store.store_key.exists() {
+            secret_file::read_store_key(&link.store.store_key)
+                .map_err(|error| complain(&link.store.store_key, error.to_string()))?;
+        }
+    }
+    crate::tls::TlsMaterial::load(config.tls())
+        .map_err(|error| complain(error.file(), error.to_string()))?;
+    Ok(())
+}
+
+fn link(config: &NodeConfig) -> Option<&LinkConfig> {
+    match config {
+        NodeConfig::Alice(alice) => Some(&alice.link),
+        NodeConfig::Bob(bob) => Some(&bob.link),
+        NodeConfig::Eve(_) => None,
+    }
+}

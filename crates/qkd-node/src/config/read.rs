@@ -1,0 +1,323 @@
+//! From a TOML document to a checked configuration, role by role.
+
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, NamedFile, Rule, Section};
+use super::place::ConfigError;
+use super::rules;
+use super::{
+    AliceConfig, BobConfig, EveConfig, LinkConfig, NodeConfig, OutgoingFibre, Role, SaeConfig,
+    SessionConfig, StoreConfig, TlsFiles,
+};
+use crate::parameters::{
+    AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
+    ProtocolParameters, SecuritySettings, SourceParameters, TheoremName,
+};
+
+const LINK_SECTIONS: &[&str] = &[
+    "node",
+    "quantum",
+    "classical",
+    "services",
+    "tls",
+    "source",
+    "channel",
+    "detector",
+    "protocol",
+    "security",
+    "session",
+    "store",
+    "sae",
+];
+const EVE_SECTIONS: &[&str] = &["node", "quantum", "services", "tls", "eve", "channel"];
+
+const PROTOCOL: Rule<ProtocolName> = Rule {
+    expected: "the name of a protocol, \"bb84\"",
+    read: |value| ProtocolName::from_name(value.as_str()?),
+    known: ProtocolName::NAMES,
+};
+const THEOREM: Rule<TheoremName> = Rule {
+    expected: "the name of a key-length theorem, \"wiesemann2024\"",
+    read: |value| TheoremName::from_name(value.as_str()?),
+    known: TheoremName::NAMES,
+};
+
+/// Reads the whole text; also returns the files that it names.
+pub(super) fn node(
+    text: &str,
+    path: &Path,
+    role: Role,
+) -> Result<(NodeConfig, Vec<NamedFile>), ConfigError> {
+    let document = Document::new(text, path);
+    let table = document.parse()?;
+    let config = match role {
+        Role::Alice => {
+            let root = Section::root(&document, &table, LINK_SECTIONS)?;
+            NodeConfig::Alice(alice(&root, path)?)
+        }
+        Role::Bob => {
+            let root = Section::root(&document, &table, LINK_SECTIONS)?;
+            NodeConfig::Bob(bob(&root, path)?)
+        }
+        Role::Eve => {
+            let root = Section::root(&document, &table, EVE_SECTIONS)?;
+            NodeConfig::Eve(eve(&root)?)
+        }
+    };
+    drop(table);
+    Ok((config, document.into_files()))
+}
+
+fn alice(root: &Section<'_>, path: &Path) -> Result<AliceConfig, ConfigError> {
+    let quantum = root.section("quantum", &["peer", "slots_per_second_max"])?;
+    let classical = root.section("classical", &["peer", "server_name", "pre_shared_key"])?;
+    let quantum_peer = quantum.required("peer", &rules::PEER)?;
+    let pace = quantum.optional("slots_per_second_max", &rules::SLOTS_PER_SECOND)?;
+    let classical_peer = classical.required("peer", &rules::PEER_URL)?;
+    let server_name = classical.optional("server_name", &rules::SERVER_NAME)?;
+    let link = link(root, &classical, path)?;
+    Ok(AliceConfig {
+        quantum_peer,
+        slots_per_second_max: pace.unwrap_or(link.parameters.source.clock_hz),
+        classical_peer,
+        server_name: server_name.unwrap_or_else(|| link.peer.clone()),
+        link,
+    })
+}
+
+fn bob(root: &Section<'_>, path: &Path) -> Result<BobConfig, ConfigError> {
+    let quantum = root.section("quantum", &["listen"])?;
+    let classical = root.section("classical", &["listen", "pre_shared_key"])?;
+    Ok(BobConfig {
+        quantum_listen: quantum.required("listen", &rules::LISTEN)?,
+        classical_listen: classical.required("listen", &rules::LISTEN)?,
+        link: link(root, &classical, path)?,
+    })
+}
+
+fn eve(root: &Section<'_>) -> Result<EveConfig, ConfigError> {
+    let node = root.section("node", &["name"])?;
+    let quantum = root.section("quantum", &["listen", "peer"])?;
+    let services = root.section("services", &["listen"])?;
+    let attack = root.section("eve", &["attack"])?;
+    let channel = root.section_if_present("channel", &["distance_km", "attenuation_db_per_km"])?;
+    let outgoing = match channel {
+        Some(channel) => OutgoingFibre {
+            distance_km: channel
+                .optional("distance_km", &rules::DISTANCE_KM)?
+                .unwrap_or(0.0),
+            attenuation_db_per_km: attenuation(&channel)?,
+        },
+        None => OutgoingFibre {
+            distance_km: 0.0,
+            attenuation_db_per_km: 0.2,
+        },
+    };
+    Ok(EveConfig {
+        name: node.required("name", &rules::NODE_NAME)?,
+        quantum_listen: quantum.required("listen", &rules::LISTEN)?,
+        quantum_peer: quantum.required("peer", &rules::PEER)?,
+        services_listen: services.required("listen", &rules::LISTEN)?,
+        tls: tls(root)?,
+        attack: attack.required("attack", &rules::ATTACK)?,
+        outgoing,
+    })
+}
+
+fn link(
+    root: &Section<'_>,
+    classical: &Section<'_>,
+    path: &Path,
+) -> Result<LinkConfig, ConfigError> {
+    let node = root.section("node", &["name", "peer", "data_dir"])?;
+    let name = node.required("name", &rules::NODE_NAME)?;
+    let peer = node.required("peer", &rules::NODE_NAME)?;
+    if name == peer {
+        return Err(node.refuse("peer", "the name of the other node, not this one's own"));
+    }
+    let data_dir = PathBuf::from(node.required("data_dir", &rules::DIRECTORY)?);
+    let services = root.section("services", &["listen"])?;
+    Ok(LinkConfig {
+        data_dir: path.parent().unwrap_or(Path::new("")).join(data_dir),
+        pre_shared_key: classical.file("pre_shared_key")?,
+        services_listen: services.required("listen", &rules::LISTEN)?,
+        tls: tls(root)?,
+        parameters: parameters(root)?,
+        session: session(root)?,
+        store: store(root)?,
+        saes: saes(root, &name, &peer)?,
+        name,
+        peer,
+    })
+}
+
+fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
+    let tls = root.section("tls", &["certificate", "private_key", "authority"])?;
+    Ok(TlsFiles {
+        certificate: tls.file("certificate")?,
+        private_key: tls.file("private_key")?,
+        authority: tls.file("authority")?,
+    })
+}
+
+fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
+    let source = root.section(
+        "source",
+        &["clock_hz", "intensities", "intensity_probabilities"],
+    )?;
+    let protocol = root.section(
+        "protocol",
+        &["name", "key_basis_probability", "misalignment_error"],
+    )?;
+    Ok(LinkParameters {
+        source: SourceParameters {
+            clock_hz: source.required("clock_hz", &rules::CLOCK_HZ)?,
+            intensities: source.required("intensities", &rules::INTENSITIES)?,
+            intensity_probabilities: source
+                .required("intensity_probabilities", &rules::INTENSITY_PROBABILITIES)?,
+        },
+        channel: channel(root)?,
+        detector: detector(root)?,
+        protocol: ProtocolParameters {
+            name: protocol.required("name", &PROTOCOL)?,
+            key_basis_probability: protocol
+                .required("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?,
+            misalignment_error: protocol
+                .required("misalignment_error", &rules::MISALIGNMENT_ERROR)?,
+        },
+        security: security(root)?,
+    })
+}
+
+fn channel(root: &Section<'_>) -> Result<ChannelParameters, ConfigError> {
+    let channel = root.section(
+        "channel",
+        &["distance_km", "attenuation_db_per_km", "insertion_loss_db"],
+    )?;
+    Ok(ChannelParameters {
+        distance_km: channel.required("distance_km", &rules::DISTANCE_KM)?,
+        attenuation_db_per_km: attenuation(&channel)?,
+        insertion_loss_db: channel
+            .optional("insertion_loss_db", &rules::LOSS_DB)?
+            .unwrap_or(0.0),
+    })
+}
+
+/// 0.2 dB/km is standard fibre at 1550 nm.
+fn attenuation(channel: &Section<'_>) -> Result<f64, ConfigError> {
+    let given = channel.optional("attenuation_db_per_km", &rules::ATTENUATION_DB_PER_KM)?;
+    Ok(given.unwrap_or(0.2))
+}
+
+fn detector(root: &Section<'_>) -> Result<DetectorParameters, ConfigError> {
+    let detector = root.section(
+        "detector",
+        &[
+            "detector_efficiency",
+            "dark_count_probability",
+            "dead_time_ns",
+            "afterpulse_probability",
+            "afterpulse_decay_ns",
+        ],
+    )?;
+    Ok(DetectorParameters {
+        detector_efficiency: detector.required("detector_efficiency", &rules::EFFICIENCY)?,
+        dark_count_probability: detector
+            .required("dark_count_probability", &rules::DARK_COUNT_PROBABILITY)?,
+        dead_time_ns: detector.required("dead_time_ns", &rules::DEAD_TIME_NS)?,
+        afterpulse_probability: detector
+            .optional("afterpulse_probability", &rules::AFTERPULSE_PROBABILITY)?
+            .unwrap_or(0.0),
+        afterpulse_decay_ns: detector
+            .optional("afterpulse_decay_ns", &rules::DECAY_NS)?
+            .unwrap_or(50.0),
+    })
+}
+
+fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
+    let security = root.section(
+        "security",
+        &["theorem", "block_bits", "secrecy", "correctness", "accept"],
+    )?;
+    let accept = security.section_if_present(
+        "accept",
+        &[
+            "key_counts_min",
+            "test_counts_min",
+            "key_errors_max",
+            "test_errors_max",
+            "leaked_bits_max",
+            "secret_length_bits",
+        ],
+    )?;
+    let accept = match accept {
+        None => AcceptLimits::default(),
+        Some(accept) => AcceptLimits {
+            key_counts_min: accept.optional("key_counts_min", &rules::COUNTS)?,
+            test_counts_min: accept.optional("test_counts_min", &rules::COUNTS)?,
+            key_errors_max: accept.optional("key_errors_max", &rules::COUNTS)?,
+            test_errors_max: accept.optional("test_errors_max", &rules::COUNTS)?,
+            leaked_bits_max: accept.optional("leaked_bits_max", &rules::COUNT)?,
+            secret_length_bits: accept.optional("secret_length_bits", &rules::COUNT)?,
+        },
+    };
+    Ok(SecuritySettings {
+        theorem: security.required("theorem", &THEOREM)?,
+        block_bits: security.required("block_bits", &rules::BLOCK_BITS)?,
+        secrecy: security.required("secrecy", &rules::FAILURE_PROBABILITY)?,
+        correctness: security.required("correctness", &rules::FAILURE_PROBABILITY)?,
+        accept,
+    })
+}
+
+fn session(root: &Section<'_>) -> Result<SessionConfig, ConfigError> {
+    let known = &["blocks_max", "blocks_in_flight_max", "seed"];
+    let Some(session) = root.section_if_present("session", known)? else {
+        return Ok(SessionConfig::default());
+    };
+    let in_flight = session.optional("blocks_in_flight_max", &rules::BLOCKS_IN_FLIGHT)?;
+    Ok(SessionConfig {
+        blocks_max: session.optional("blocks_max", &rules::BLOCKS_MAX)?,
+        blocks_in_flight_max: in_flight.unwrap_or(SessionConfig::default().blocks_in_flight_max),
+        seed: session.optional("seed", &rules::COUNT)?,
+    })
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            blocks_max: None,
+            blocks_in_flight_max: 3,
+            seed: None,
+        }
+    }
+}
+
+fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
+    let store = root.section("store", &["key_size_bits", "key_count_max", "store_key"])?;
+    Ok(StoreConfig {
+        key_size_bits: store
+            .optional("key_size_bits", &rules::KEY_SIZE_BITS)?
+            .unwrap_or(256),
+        key_count_max: store
+            .optional("key_count_max", &rules::KEY_COUNT)?
+            .unwrap_or(100_000),
+        store_key: store.file("store_key")?,
+    })
+}
+
+fn saes(root: &Section<'_>, name: &str, peer: &str) -> Result<Vec<SaeConfig>, ConfigError> {
+    let mut saes: Vec<SaeConfig> = Vec::new();
+    for section in root.tables("sae", &["id", "kme"])? {
+        let id = section.required("id", &rules::SAE_ID)?;
+        let kme = section.required("kme", &rules::NODE_NAME)?;
+        if kme != name && kme != peer {
+            return Err(section.refuse("kme", format!("\"{name}\" or \"{peer}\", as in [node]")));
+        }
+        if saes.iter().any(|sae| sae.id == id) {
+            return Err(section.refuse("id", "an identity that no other [[sae]] has"));
+        }
+        saes.push(SaeConfig { id, kme });
+    }
+    Ok(saes)
+}

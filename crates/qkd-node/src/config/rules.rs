@@ -1,0 +1,234 @@
+//! What the values of a configuration have to be.
+
+use toml::de::DeValue;
+
+use super::address::HostPort;
+use super::document::Rule;
+
+/// A finite number, written with or without a point.
+fn number(value: &DeValue<'_>) -> Option<f64> {
+    let number: f64 = match value {
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        DeValue::Integer(_) => integer(value)? as f64,
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+fn integer(value: &DeValue<'_>) -> Option<u64> {
+    let digits = value.as_integer()?;
+    u64::from_str_radix(digits.as_str(), digits.radix()).ok()
+}
+
+fn pair<T>(value: &DeValue<'_>, read: fn(&DeValue<'_>) -> Option<T>) -> Option<[T; 2]> {
+    match value.as_array()?.iter().as_slice() {
+        [first, second] => Some([read(first.get_ref())?, read(second.get_ref())?]),
+        _ => None,
+    }
+}
+
+fn probability(value: &DeValue<'_>) -> Option<f64> {
+    number(value).filter(|p| (0.0..=1.0).contains(p))
+}
+
+pub(super) const CLOCK_HZ: Rule<f64> = Rule::new(
+    "a clock rate in Hz above 0 and at most 1e12, such as 1e9",
+    |value| number(value).filter(|hz| *hz > 0.0 && *hz <= 1e12),
+);
+
+pub(super) const SLOTS_PER_SECOND: Rule<f64> = Rule::new(
+    "a number of slots per second above 0, such as 1e8",
+    |value| number(value).filter(|rate| *rate > 0.0),
+);
+
+pub(super) const INTENSITIES: Rule<[f64; 2]> = Rule::new(
+    "two mean photon numbers, signal above decoy above 0, at most 10, such as [0.5, 0.15]",
+    |value| {
+        pair(value, number)
+            .filter(|[signal, decoy]| signal > decoy && *decoy > 0.0 && *signal <= 10.0)
+    },
+);
+
+pub(super) const INTENSITY_PROBABILITIES: Rule<[f64; 2]> = Rule::new(
+    "two probabilities above 0, of signal and decoy, with sum 1 (within 1e-9), such as [0.6, 0.4]",
+    |value| {
+        pair(value, probability).filter(|[signal, decoy]| {
+            *signal > 0.0 && *decoy > 0.0 && (signal + decoy - 1.0).abs() <= 1e-9
+        })
+    },
+);
+
+pub(super) const DISTANCE_KM: Rule<f64> =
+    Rule::new("a length in km from 0 to 1000, such as 25", |value| {
+        number(value).filter(|km| (0.0..=1000.0).contains(km))
+    });
+
+pub(super) const ATTENUATION_DB_PER_KM: Rule<f64> = Rule::new(
+    "a fibre attenuation in dB per km from 0 to 100, such as 0.2",
+    |value| number(value).filter(|db| (0.0..=100.0).contains(db)),
+);
+
+pub(super) const LOSS_DB: Rule<f64> =
+    Rule::new("a loss in dB from 0 to 100, such as 1.5", |value| {
+        number(value).filter(|db| (0.0..=100.0).contains(db))
+    });
+
+pub(super) const EFFICIENCY: Rule<f64> = Rule::new(
+    "an efficiency above 0 and at most 1, such as 0.8",
+    |value| probability(value).filter(|efficiency| *efficiency > 0.0),
+);
+
+pub(super) const DARK_COUNT_PROBABILITY: Rule<f64> = Rule::new(
+    "a probability per detector and slot from 0 to below 0.5, such as 1e-8",
+    |value| probability(value).filter(|p| *p < 0.5),
+);
+
+pub(super) const AFTERPULSE_PROBABILITY: Rule<f64> =
+    Rule::new("a probability from 0 to below 0.5, such as 0.02", |value| {
+        probability(value).filter(|p| *p < 0.5)
+    });
+
+pub(super) const DEAD_TIME_NS: Rule<f64> =
+    Rule::new("a time in ns from 0 to 1e9, such as 30", |value| {
+        number(value).filter(|ns| (0.0..=1e9).contains(ns))
+    });
+
+pub(super) const DECAY_NS: Rule<f64> = Rule::new(
+    "a time in ns above 0 and at most 1e9, such as 50",
+    |value| number(value).filter(|ns| *ns > 0.0 && *ns <= 1e9),
+);
+
+pub(super) const KEY_BASIS_PROBABILITY: Rule<f64> =
+    Rule::new("a probability above 0 and below 1, such as 0.75", |value| {
+        probability(value).filter(|p| *p > 0.0 && *p < 1.0)
+    });
+
+pub(super) const MISALIGNMENT_ERROR: Rule<f64> = Rule::new(
+    "an error probability from 0 to 0.5, such as 0.01",
+    |value| probability(value).filter(|p| *p <= 0.5),
+);
+
+pub(super) const FAILURE_PROBABILITY: Rule<f64> = Rule::new(
+    "a failure probability above 0 and at most 0.01, such as 1e-10",
+    |value| number(value).filter(|p| *p > 0.0 && *p <= 0.01),
+);
+
+pub(super) const BLOCK_BITS: Rule<u64> = Rule::new(
+    "a whole number of sifted bits from 1000 to 1000000000, such as 1000000",
+    |value| integer(value).filter(|bits| (1_000..=1_000_000_000).contains(bits)),
+);
+
+pub(super) const COUNT: Rule<u64> =
+    Rule::new("a whole number from 0 to 9223372036854775807", |value| {
+        integer(value).filter(|count| *count <= i64::MAX as u64)
+    });
+
+pub(super) const COUNTS: Rule<[u64; 2]> = Rule::new(
+    "two whole numbers, for signal and decoy, such as [900000, 100000]",
+    |value| pair(value, integer),
+);
+
+pub(super) const BLOCKS_MAX: Rule<u64> = Rule::new("a whole number of blocks from 1", |value| {
+    integer(value).filter(|blocks| *blocks >= 1)
+});
+
+pub(super) const BLOCKS_IN_FLIGHT: Rule<u64> = Rule::new(
+    "a whole number of blocks from 1 to 16, such as 3",
+    |value| integer(value).filter(|blocks| (1..=16).contains(blocks)),
+);
+
+pub(super) const KEY_SIZE_BITS: Rule<u64> = Rule::new(
+    "a multiple of 8 bits from 64 to 4096, such as 256",
+    |value| integer(value).filter(|bits| (64..=4096).contains(bits) && bits.is_multiple_of(8)),
+);
+
+pub(super) const KEY_COUNT: Rule<u64> = Rule::new(
+    "a whole number of keys from 1 to 100000000, such as 100000",
+    |value| integer(value).filter(|keys| (1..=100_000_000).contains(keys)),
+);
+
+/// The name of a node: it also stands in its certificate as a DNS name.
+pub(super) const NODE_NAME: Rule<String> = Rule::new(
+    "a name of 1 to 63 lower-case letters, digits and inner hyphens, such as \"kme-alice\"",
+    |value| {
+        let name = value.as_str()?;
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let good = (1..=63).contains(&name.len())
+            && name.chars().all(letters)
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        good.then(|| name.to_owned())
+    },
+);
+
+pub(super) const SERVER_NAME: Rule<String> = Rule::new(
+    "the DNS name or IP address in the peer's certificate, such as \"kme-bob\"",
+    |value| {
+        let name = value.as_str()?;
+        rustls_pki_types::ServerName::try_from(name).ok()?;
+        Some(name.to_owned())
+    },
+);
+
+pub(super) const SAE_ID: Rule<String> = Rule::new(
+    "the identity of an application, 1 to 256 bytes of text, such as \"app-a\"",
+    |value| {
+        let id = value.as_str()?;
+        let good = (1..=256).contains(&id.len()) && !id.chars().any(char::is_control);
+        good.then(|| id.to_owned())
+    },
+);
+
+pub(super) const DIRECTORY: Rule<String> =
+    Rule::new("the path of a folder, as a string", |value| {
+        value
+            .as_str()
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+    });
+
+pub(super) const LISTEN: Rule<HostPort> = Rule::new(
+    "an address to listen on, such as \"127.0.0.1:7001\" or \"[::1]:7001\" (port 0 picks a free one)",
+    |value| value.as_str()?.parse().ok(),
+);
+
+pub(super) const PEER: Rule<HostPort> = Rule::new(
+    "the peer's address \"host:port\" with a port from 1, such as \"bob.example:7001\"",
+    |value| {
+        let peer: HostPort = value.as_str()?.parse().ok()?;
+        (peer.port != 0).then_some(peer)
+    },
+);
+
+pub(super) const PEER_URL: Rule<HostPort> = Rule::new(
+    "the peer's address \"https://host:port\" or \"host:port\" with a port from 1, such as \"https://bob.example:7002\"",
+    |value| {
+        let text = value.as_str()?;
+        let text = text.strip_prefix("https://").unwrap_or(text);
+        let peer: HostPort = text.strip_suffix('/').unwrap_or(text).parse().ok()?;
+        (peer.port != 0).then_some(peer)
+    },
+);
+
+/// `name` or `name:fraction`, as `qkd-attacks` reads it.
+pub(super) const ATTACK: Rule<String> = Rule::new(
+    "an attack, \"passive\" or \"intercept-resend:FRACTION\" with a fraction from 0 to 1",
+    |value| {
+        let attack = value.as_str()?;
+        attack_is_known(attack).then(|| attack.to_owned())
+    },
+);
+
+fn attack_is_known(attack: &str) -> bool {
+    match attack.split_once(':') {
+        None => attack == "passive" || attack == "intercept-resend",
+        Some(("intercept-resend", fraction)) => fraction
+            .parse()
+            .is_ok_and(|fraction: f64| (0.0..=1.0).contains(&fraction)),
+        Some(_) => false,
+    }
+}

@@ -1,0 +1,1 @@
+//! Bad configurations, one by one.

@@ -1,0 +1,171 @@
+//! From a configuration back to a file that people can read and edit.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{AliceConfig, BobConfig, EveConfig, LinkConfig, NodeConfig, TlsFiles};
+
+/// The whole file of a node.
+pub(super) fn node(config: &NodeConfig) -> String {
+    match config {
+        NodeConfig::Alice(config) => alice(config),
+        NodeConfig::Bob(config) => bob(config),
+        NodeConfig::Eve(config) => eve(config),
+    }
+}
+
+fn alice(config: &AliceConfig) -> String {
+    let mut text = node_section(&config.link);
+    section(
+        &mut text,
+        "quantum",
+        &[
+            ("peer", string(&config.quantum_peer.to_string())),
+            (
+                "slots_per_second_max",
+                format!("{:?}", config.slots_per_second_max),
+            ),
+        ],
+    );
+    section(
+        &mut text,
+        "classical",
+        &[
+            (
+                "peer",
+                string(&format!("https://{}", config.classical_peer)),
+            ),
+            ("server_name", string(&config.server_name)),
+            ("pre_shared_key", path(&config.link.pre_shared_key)),
+        ],
+    );
+    rest_of_link(&mut text, &config.link);
+    text
+}
+
+fn bob(config: &BobConfig) -> String {
+    let mut text = node_section(&config.link);
+    let quantum = string(&config.quantum_listen.to_string());
+    section(&mut text, "quantum", &[("listen", quantum)]);
+    section(
+        &mut text,
+        "classical",
+        &[
+            ("listen", string(&config.classical_listen.to_string())),
+            ("pre_shared_key", path(&config.link.pre_shared_key)),
+        ],
+    );
+    rest_of_link(&mut text, &config.link);
+    text
+}
+
+fn eve(config: &EveConfig) -> String {
+    let mut text = String::new();
+    section(&mut text, "node", &[("name", string(&config.name))]);
+    section(
+        &mut text,
+        "quantum",
+        &[
+            ("listen", string(&config.quantum_listen.to_string())),
+            ("peer", string(&config.quantum_peer.to_string())),
+        ],
+    );
+    let services = string(&config.services_listen.to_string());
+    section(&mut text, "services", &[("listen", services)]);
+    tls(&mut text, &config.tls);
+    section(&mut text, "eve", &[("attack", string(&config.attack))]);
+    section(
+        &mut text,
+        "channel",
+        &[
+            ("distance_km", format!("{:?}", config.outgoing.distance_km)),
+            (
+                "attenuation_db_per_km",
+                format!("{:?}", config.outgoing.attenuation_db_per_km),
+            ),
+        ],
+    );
+    text
+}
+
+fn node_section(link: &LinkConfig) -> String {
+    let mut text = String::new();
+    section(
+        &mut text,
+        "node",
+        &[
+            ("name", string(&link.name)),
+            ("peer", string(&link.peer)),
+            ("data_dir", path(&link.data_dir)),
+        ],
+    );
+    text
+}
+
+fn rest_of_link(text: &mut String, link: &LinkConfig) {
+    let services = string(&link.services_listen.to_string());
+    section(text, "services", &[("listen", services)]);
+    tls(text, &link.tls);
+    text.push('\n');
+    text.push_str(&link.parameters.to_toml());
+    let session = &link.session;
+    let mut entries = Vec::new();
+    if let Some(blocks) = session.blocks_max {
+        entries.push(("blocks_max", blocks.to_string()));
+    }
+    entries.push((
+        "blocks_in_flight_max",
+        session.blocks_in_flight_max.to_string(),
+    ));
+    if let Some(seed) = session.seed {
+        entries.push(("seed", seed.to_string()));
+    }
+    section(text, "session", &entries);
+    section(
+        text,
+        "store",
+        &[
+            ("key_size_bits", link.store.key_size_bits.to_string()),
+            ("key_count_max", link.store.key_count_max.to_string()),
+            ("store_key", path(&link.store.store_key)),
+        ],
+    );
+    for sae in &link.saes {
+        section(
+            text,
+            "[sae]",
+            &[("id", string(&sae.id)), ("kme", string(&sae.kme))],
+        );
+    }
+}
+
+fn tls(text: &mut String, files: &TlsFiles) {
+    section(
+        text,
+        "tls",
+        &[
+            ("certificate", path(&files.certificate)),
+            ("private_key", path(&files.private_key)),
+            ("authority", path(&files.authority)),
+        ],
+    );
+}
+
+fn section(text: &mut String, name: &str, entries: &[(&str, String)]) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "[{name}]");
+    for (key, value) in entries {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+}
+
+fn string(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn path(path: &Path) -> String {
+    string(&path.to_string_lossy())
+}
