@@ -125,20 +125,7 @@ impl Acceptance {
         parameters: &SecurityParameters,
         theorem: Theorem,
     ) -> Result<Accepted, Refusal> {
-        let bases = [
-            Limits {
-                basis: TestedBasis::Key,
-                seen: &statistics.key,
-                counts_min: &self.key_counts_min,
-                errors_max: &self.key_errors_max,
-            },
-            Limits {
-                basis: TestedBasis::Test,
-                seen: &statistics.test,
-                counts_min: &self.test_counts_min,
-                errors_max: &self.test_errors_max,
-            },
-        ];
+        let bases = self.limits([&statistics.key, &statistics.test]);
         for limits in &bases {
             limits.test_errors()?;
         }
@@ -161,6 +148,43 @@ impl Acceptance {
             length,
             secret_length_bits: self.secret_length_bits,
         })
+    }
+
+    /// What can be said before error correction: the test basis and the numbers of key-basis
+    /// detections. A block refused here would be refused by [`test`](Self::test) as well.
+    ///
+    /// # Errors
+    /// The [`Refusal`] with what was seen and what the limit was.
+    pub fn test_before_reconciliation(
+        &self,
+        key_counts: [u64; 2],
+        test: &BasisStatistics,
+    ) -> Result<(), Refusal> {
+        let key = BasisStatistics {
+            counts: key_counts,
+            errors: [0; 2],
+        };
+        let [key, test] = self.limits([&key, test]);
+        test.test_errors()?;
+        key.test_counts()?;
+        test.test_counts()
+    }
+
+    fn limits<'a>(&'a self, [key, test]: [&'a BasisStatistics; 2]) -> [Limits<'a>; 2] {
+        [
+            Limits {
+                basis: TestedBasis::Key,
+                seen: key,
+                counts_min: &self.key_counts_min,
+                errors_max: &self.key_errors_max,
+            },
+            Limits {
+                basis: TestedBasis::Test,
+                seen: test,
+                counts_min: &self.test_counts_min,
+                errors_max: &self.test_errors_max,
+            },
+        ]
     }
 }
 

@@ -145,14 +145,14 @@ impl DecoyBounds {
             .into_iter()
             .fold(f64::INFINITY, f64::min);
 
-        // Rusca et al. 2018, equation (A17): Gaussian elimination of the multi-photon terms.
+        // Rusca et al. 2018, appendix: Gaussian elimination of the multi-photon terms.
         let ratio = (decoy / signal).powi(2);
         let single_photon_min = tau_1 * signal / (decoy * (signal - decoy))
             * (lowered(IntensityClass::Decoy, &basis.counts, count_deviation)
                 - ratio * raised(IntensityClass::Signal, &basis.counts, count_deviation)
                 - (1.0 - ratio) * vacuum_max / tau_0);
 
-        // Rusca et al. 2018, equation (A22): errors of the two classes differ by the photons.
+        // Rusca et al. 2018, appendix: errors of the two classes differ by the photons.
         let single_photon_errors_max = tau_1 / (signal - decoy)
             * (raised(IntensityClass::Signal, &basis.errors, error_deviation)
                 - lowered(IntensityClass::Decoy, &basis.errors, error_deviation));

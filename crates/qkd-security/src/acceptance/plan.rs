@@ -7,8 +7,11 @@ use crate::{
 /// How much worse than expected an honest block may look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margin {
-    /// Standard deviations left to chance in every limit and in ℓ.
+    /// Standard deviations left to chance in every count and error limit.
     pub deviations: f64,
+    /// Standard deviations of the theorem's length left to chance in ℓ: 5 fail an honest block
+    /// with probability 3e-7.
+    pub length_deviations: f64,
     /// Share by which more errors than the model says are put down to the model.
     pub model_error: f64,
     /// Share by which fewer detections of a class than the model says are put down to the model.
@@ -25,6 +28,7 @@ impl Default for Margin {
     fn default() -> Self {
         Margin {
             deviations: 6.0,
+            length_deviations: 5.0,
             model_error: 0.05,
             model_count: 0.01,
             reconciliation_inefficiency_max: 1.2,
@@ -38,6 +42,12 @@ impl Margin {
     fn checked(self) -> Result<Self, Error> {
         let rows = [
             ("deviations", self.deviations, 0.0, "a number from 0 to 100"),
+            (
+                "length_deviations",
+                self.length_deviations,
+                0.0,
+                "a number from 0 to 100",
+            ),
             (
                 "model_error",
                 self.model_error,
@@ -103,7 +113,7 @@ impl BlockPlan {
     /// ℓ is chosen so that an honest block passes: the theorem's length at the expected counts,
     /// with errors raised by the model margin and f at its largest, minus the root of the summed
     /// squares of what each independent kind of count (correct and wrong, per class and basis)
-    /// takes away when it strays by `deviations` standard deviations to its worse side. A corner
+    /// takes away when it strays by `length_deviations` standard deviations to its worse side. A corner
     /// where all eight stray at once would be no more honest, and cost several times as much.
     /// ℓ is 0 where nothing is left: then every block is refused.
     ///
@@ -141,7 +151,7 @@ impl BlockPlan {
         let statistics_expected = expected.per_detection.scaled(detections);
         let worse = with_more_errors(&statistics_expected, margin.model_error);
         let safe = length_at(worse).length_unclamped
-            - drop_by_chance(&worse, margin.deviations, |statistics| {
+            - drop_by_chance(&worse, margin.length_deviations, |statistics| {
                 length_at(statistics).length_unclamped
             });
         let secret_length_bits = safe.floor() as u64;
