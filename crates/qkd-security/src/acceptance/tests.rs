@@ -70,10 +70,10 @@ fn whole(statistics: &Statistics<f64>) -> Statistics {
     }
 }
 
-/// What error correction at f = 1.15 would leak on these counts, with both sides' bits counted.
+/// What error correction at f = 1.2 would leak on these counts, with both sides' bits counted.
 fn leakage(statistics: &Statistics) -> Leakage {
     let key = &statistics.key;
-    let parities = 1.15 * key.total_counts() as f64 * crate::binary_entropy(key.qber());
+    let parities = 1.2 * key.total_counts() as f64 * crate::binary_entropy(key.qber());
     Leakage {
         from_alice_bits: parities as u64,
         from_bob_bits: parities as u64,
