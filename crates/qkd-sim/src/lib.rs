@@ -1,1 +1,19 @@
-//! Both ends, the fibre and Eve in one thread on a virtual clock.
+//! Both ends of a link, the fibre and Eve in one thread on a virtual clock.
+//!
+//! The engines are the very ones the daemons run; only the sockets are missing. A run depends on
+//! nothing but its [`Link`]: the same seed gives the same transcript on every machine. Nothing here
+//! lets Alice and Bob share state: they meet through messages and frames.
+
+#![forbid(unsafe_code)]
+
+mod alice;
+mod bob;
+mod link;
+mod quantum_channel;
+mod transcript;
+
+#[cfg(test)]
+mod tests;
+
+pub use link::{Error, Link, Outcome, presets};
+pub use transcript::Transcript;

@@ -1,0 +1,64 @@
+//! Alice's laboratory: her transmitter and her engine.
+
+use qkd_optics::{PulseTrain, Transmitter};
+use qkd_protocols::AliceRecord;
+use qkd_session::{Alice, AliceInput, AliceOutput, BlockReport, Distilled, Message, Time};
+
+use crate::Error;
+
+pub(crate) struct AliceLaboratory {
+    pub(crate) transmitter: Transmitter,
+    pub(crate) engine: Alice,
+    pub(crate) transmitting: bool,
+    pub(crate) distilled: Vec<Distilled>,
+    pub(crate) reports: Vec<BlockReport>,
+}
+
+impl AliceLaboratory {
+    pub(crate) fn new(transmitter: Transmitter, engine: Alice) -> Self {
+        Self {
+            transmitter,
+            engine,
+            transmitting: false,
+            distilled: Vec::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    pub(crate) fn transmit(&mut self, span: u32) -> PulseTrain {
+        self.transmitter.transmit(span)
+    }
+
+    /// Handles one message of Bob's and returns the answers.
+    pub(crate) fn hear(&mut self, now: Time, message: Message) -> Result<Vec<Message>, Error> {
+        let mut answers = Vec::new();
+        let mut outputs = self.engine.handle(now, AliceInput::Message(message))?;
+        while !outputs.is_empty() {
+            let mut more = Vec::new();
+            for output in outputs {
+                match output {
+                    AliceOutput::Send(message) => answers.push(message),
+                    AliceOutput::Transmit { wanted } => self.transmitting = wanted,
+                    AliceOutput::Recall {
+                        block,
+                        slots,
+                        end_slot,
+                    } => {
+                        let choices: Result<Vec<_>, _> = slots
+                            .iter()
+                            .map(|&slot| self.transmitter.choice_at(slot))
+                            .collect();
+                        let record = AliceRecord::new(choices?);
+                        self.transmitter.forget_before(end_slot);
+                        let recalled = AliceInput::Recalled { block, record };
+                        more.extend(self.engine.handle(now, recalled)?);
+                    }
+                    AliceOutput::Distilled(distilled) => self.distilled.push(distilled),
+                    AliceOutput::Report(report) => self.reports.push(*report),
+                }
+            }
+            outputs = more;
+        }
+        Ok(answers)
+    }
+}

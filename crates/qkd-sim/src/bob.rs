@@ -1,0 +1,71 @@
+//! Bob's laboratory: his receiver and his engine.
+
+use qkd_optics::{PulseFrame, Receiver};
+use qkd_session::{BlockReport, Bob, BobInput, BobOutput, Distilled, Message, Time};
+
+use crate::Error;
+
+pub(crate) struct BobLaboratory {
+    pub(crate) receiver: Receiver,
+    pub(crate) engine: Bob,
+    pub(crate) distilled: Vec<Distilled>,
+    pub(crate) reports: Vec<BlockReport>,
+}
+
+impl BobLaboratory {
+    pub(crate) fn new(receiver: Receiver, engine: Bob) -> Self {
+        Self {
+            receiver,
+            engine,
+            distilled: Vec::new(),
+            reports: Vec::new(),
+        }
+    }
+
+    /// Asks for light.
+    pub(crate) fn begin(&mut self, now: Time) -> Result<Vec<Message>, Error> {
+        let outputs = self.engine.handle(now, BobInput::Demand { wanted: true })?;
+        Ok(self.keep(outputs))
+    }
+
+    /// Measures the frames and lives through the slots up to `next_slot`.
+    pub(crate) fn measure(
+        &mut self,
+        now: Time,
+        frames: Vec<PulseFrame>,
+        next_slot: u64,
+    ) -> Result<Vec<Message>, Error> {
+        let mut detections = Vec::new();
+        for frame in frames {
+            self.receiver.detect(frame.into_light(), &mut detections)?;
+        }
+        self.receiver.advance_to(next_slot, &mut detections);
+        let next_slot = self.receiver.next_slot();
+        let outputs = self.engine.handle(
+            now,
+            BobInput::Detections {
+                detections,
+                next_slot,
+            },
+        )?;
+        Ok(self.keep(outputs))
+    }
+
+    /// Handles one message of Alice's and returns the answers.
+    pub(crate) fn hear(&mut self, now: Time, message: Message) -> Result<Vec<Message>, Error> {
+        let outputs = self.engine.handle(now, BobInput::Message(message))?;
+        Ok(self.keep(outputs))
+    }
+
+    fn keep(&mut self, outputs: Vec<BobOutput>) -> Vec<Message> {
+        let mut answers = Vec::new();
+        for output in outputs {
+            match output {
+                BobOutput::Send(message) => answers.push(message),
+                BobOutput::Distilled(distilled) => self.distilled.push(distilled),
+                BobOutput::Report(report) => self.reports.push(*report),
+            }
+        }
+        answers
+    }
+}

@@ -1,0 +1,275 @@
+//! One link, run from the first pulse to the last key.
+
+use std::collections::VecDeque;
+
+use qkd_attacks::AttackTally;
+use qkd_bits::{PhysicsRng, SecretBits, SecretRng};
+use qkd_optics::{
+    FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver, Transmitter,
+};
+use qkd_protocols::LinkSetup;
+use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Theorem};
+use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
+
+use crate::alice::AliceLaboratory;
+use crate::bob::BobLaboratory;
+use crate::quantum_channel::QuantumChannel;
+use crate::transcript::Transcript;
+
+/// Frames between two looks at the engines; the photons of a real link do not wait for them.
+const FRAMES_PER_STEP: usize = 16;
+
+/// A link to simulate. Equal links give equal outcomes.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The protocol's name.
+    pub protocol: &'static str,
+    /// The channel both sides expect, and nature realises.
+    pub model: LinkModel,
+    /// Sifted key-basis bits of a block.
+    pub block_bits: u64,
+    /// The failure budget.
+    pub parameters: SecurityParameters,
+    /// What Eve does, as `qkd-attacks` spells it, at Bob's end of the fibre.
+    pub attack: Option<String>,
+    /// Share of the datagrams that the network loses.
+    pub frame_loss: f64,
+    /// Blocks to attempt.
+    pub blocks: u64,
+    /// What everything random comes from.
+    pub seed: u64,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// Alice's account of each block.
+    pub alice: Vec<BlockReport>,
+    /// Bob's account of each block.
+    pub bob: Vec<BlockReport>,
+    /// Alice's keys, by block.
+    pub alice_keys: Vec<(u64, SecretBits)>,
+    /// Bob's keys, by block.
+    pub bob_keys: Vec<(u64, SecretBits)>,
+    /// What Eve did, when she was there.
+    pub eve: Option<AttackTally>,
+    /// Everything said in public.
+    pub transcript: Transcript,
+    /// Slots that Alice's clock went through.
+    pub slots: u64,
+    /// Slots whose frames were lost.
+    pub lost_slots: u64,
+}
+
+/// Why a simulation could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The link cannot be planned.
+    #[error("the link cannot be planned: {0}")]
+    Security(#[from] qkd_security::Error),
+    /// An instrument was given what it cannot do.
+    #[error("optics: {0}")]
+    Optics(#[from] qkd_optics::Error),
+    /// A frame came back as something else.
+    #[error("frame: {0}")]
+    Frame(#[from] qkd_optics::FrameError),
+    /// No such protocol.
+    #[error("protocol: {0}")]
+    Protocol(#[from] qkd_protocols::Error),
+    /// No such attack.
+    #[error("attack: {0}")]
+    Attack(#[from] qkd_attacks::Error),
+    /// An engine found its honest peer misbehaving.
+    #[error("session: {0}")]
+    Session(#[from] qkd_session::Error),
+}
+
+impl Link {
+    /// Runs the link until every block has ended on both sides.
+    ///
+    /// # Errors
+    /// When the link cannot be built; honest engines give no other.
+    pub fn run(&self) -> Result<Outcome, Error> {
+        Run::new(self)?.to_the_end(self.blocks)
+    }
+
+    /// The plan both sides make for this link.
+    ///
+    /// # Errors
+    /// When no plan can be made for it.
+    pub fn plan(&self) -> Result<BlockPlan, Error> {
+        let theorem = Theorem::Wiesemann2024;
+        let margin = Margin::default();
+        Ok(BlockPlan::derive(
+            &self.model,
+            self.block_bits,
+            &self.parameters,
+            theorem,
+            &margin,
+        )?)
+    }
+}
+
+struct Run {
+    alice: AliceLaboratory,
+    bob: BobLaboratory,
+    channel: QuantumChannel,
+    transcript: Transcript,
+    span: u32,
+    clock_hz: f64,
+    window_seconds: f64,
+}
+
+impl Run {
+    fn new(link: &Link) -> Result<Self, Error> {
+        let setup = LinkSetup {
+            link: link.model,
+            plan: link.plan()?,
+            theorem: Theorem::Wiesemann2024,
+            parameters: link.parameters,
+        };
+        // Alice and Bob draw from generators that have nothing in common but the test's seed.
+        let mut root = [0; 32];
+        root[..8].copy_from_slice(&link.seed.to_le_bytes());
+        let mut seeds = SecretRng::from_seed(root);
+        let mut nature = PhysicsRng::from_seed(link.seed);
+        let session = SessionId(link.seed);
+        let transmitter = Transmitter::new(
+            setup.source(),
+            link.model.transmittance_channel,
+            seeds.fork(),
+        )?;
+        let receiver = Receiver::new(setup.detectors(), seeds.fork(), nature.fork())?;
+        let address = FrameAddress {
+            session: session.0,
+            link: 0,
+            epoch: 0,
+        };
+        let span_max = (link.model.clock_hz / 50.0)
+            .max(1.0)
+            .min(f64::from(u32::MAX)) as u32;
+        let shape = FrameShape::for_density(address, transmitter.occupied_probability(), span_max)?;
+        let limits = SessionLimits {
+            blocks_in_flight_max: 3,
+            blocks_max: Some(link.blocks),
+        };
+        let prior = setup.plan.qber_expected();
+        let protocol = || qkd_protocols::by_name(link.protocol, setup.clone());
+        let alice = Alice::new(session, protocol()?, limits, seeds.fork());
+        let bob = Bob::new(session, protocol()?, limits, prior, seeds.fork());
+        let attack = link
+            .attack
+            .as_deref()
+            .map(qkd_attacks::by_name)
+            .transpose()?;
+        Ok(Self {
+            alice: AliceLaboratory::new(transmitter, alice),
+            bob: BobLaboratory::new(receiver, bob),
+            channel: QuantumChannel::new(
+                FrameEncoder::new(shape),
+                FrameOrder::new(address, order, 0),
+                attack,
+                link.frame_loss,
+                nature,
+            ),
+            transcript: Transcript::default(),
+            span: shape.span,
+            clock_hz: link.model.clock_hz,
+            window_seconds: order.window_ps as f64 * 1e-12,
+        })
+    }
+
+    fn to_the_end(mut self, blocks: u64) -> Result<Outcome, Error> {
+        let begin = self.bob.begin(Time(0))?;
+        self.talk(Time(0), begin)?;
+        while (self.bob.reports.len() as u64) < blocks || (self.alice.reports.len() as u64) < blocks
+        {
+            let mut frames = Vec::new();
+            let mut now = self.now();
+            for _ in 0..FRAMES_PER_STEP {
+                let train = self.alice.transmit(self.span);
+                now = self.now();
+                frames.extend(self.channel.carry(train, now.0)?);
+            }
+            // A frame that the clock says was sent two windows ago is not coming any more.
+            let overdue = (2.0 * self.window_seconds * self.clock_hz).ceil() as u64;
+            let settled = self.alice.transmitter.next_slot().saturating_sub(overdue);
+            let said = self.bob.measure(now, frames, settled)?;
+            self.talk(now, said)?;
+        }
+        let keys = |distilled: Vec<qkd_session::Distilled>| {
+            distilled.into_iter().map(|d| (d.block, d.key)).collect()
+        };
+        Ok(Outcome {
+            slots: self.alice.transmitter.next_slot(),
+            lost_slots: self.channel.lost_slots(),
+            eve: self.channel.tally(),
+            alice: self.alice.reports,
+            bob: self.bob.reports,
+            alice_keys: keys(self.alice.distilled),
+            bob_keys: keys(self.bob.distilled),
+            transcript: self.transcript,
+        })
+    }
+
+    /// Delivers what Bob says, what Alice answers, and so on, until both are silent.
+    fn talk(&mut self, now: Time, said: Vec<Message>) -> Result<(), Error> {
+        let mut queue: VecDeque<(bool, Message)> =
+            said.into_iter().map(|message| (false, message)).collect();
+        while let Some((from_alice, message)) = queue.pop_front() {
+            self.transcript.add(from_alice, &message);
+            let answers = if from_alice {
+                self.bob.hear(now, message)?
+            } else {
+                self.alice.hear(now, message)?
+            };
+            queue.extend(answers.into_iter().map(|answer| (!from_alice, answer)));
+        }
+        Ok(())
+    }
+
+    /// The virtual time: Alice's emulated clock.
+    fn now(&self) -> Time {
+        let slots = self.alice.transmitter.next_slot() as f64;
+        Time((slots / self.clock_hz * 1e12) as u64)
+    }
+}
+
+/// Links to start from.
+pub mod presets {
+    use qkd_optics::transmittance;
+    use qkd_security::{DecoySource, LinkModel, SecurityParameters};
+
+    use super::Link;
+
+    /// A 1 GHz link to superconducting detectors over `distance_km` of standard fibre.
+    ///
+    /// # Errors
+    /// Never for the constants in here; the type says what a decoy source may refuse.
+    pub fn snspd(distance_km: f64, seed: u64) -> Result<Link, qkd_security::Error> {
+        Ok(Link {
+            protocol: "bb84",
+            model: LinkModel {
+                source: DecoySource::new([0.33, 0.115], [0.45, 0.55])?,
+                key_basis_probability: 0.8,
+                clock_hz: 1e9,
+                transmittance_channel: transmittance(0.2 * distance_km),
+                insertion_transmittance: 1.0,
+                detector_efficiency: 0.8,
+                dark_count_probability: 1e-8,
+                dead_time_slots: 30,
+                afterpulse_probability: 0.0,
+                afterpulse_decay_slots: 50.0,
+                misalignment_error: 0.01,
+            },
+            block_bits: 1_000_000,
+            parameters: SecurityParameters {
+                secrecy: 1e-10,
+                correctness: 1e-15,
+            },
+            attack: None,
+            frame_loss: 0.0,
+            blocks: 1,
+            seed,
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! What lies between the two laboratories: frames, Eve, and a network that loses datagrams.
+
+use qkd_attacks::{Attack, AttackTally};
+use qkd_bits::PhysicsRng;
+use qkd_optics::{EvePort, FRAME_BYTES, FrameEncoder, FrameOrder, PulseFrame, PulseTrain};
+
+use crate::Error;
+
+/// The way of the frames from Alice to Bob.
+pub(crate) struct QuantumChannel {
+    encoder: FrameEncoder,
+    order: FrameOrder,
+    attack: Option<Box<dyn Attack>>,
+    /// Eve's own frames start a new sequence, as those of her process do.
+    resend: FrameEncoder,
+    frame_loss: f64,
+    nature: PhysicsRng,
+    eve: PhysicsRng,
+    datagrams: Vec<u8>,
+}
+
+impl QuantumChannel {
+    pub(crate) fn new(
+        encoder: FrameEncoder,
+        order: FrameOrder,
+        attack: Option<Box<dyn Attack>>,
+        frame_loss: f64,
+        mut nature: PhysicsRng,
+    ) -> Self {
+        Self {
+            resend: FrameEncoder::new(*encoder.shape()),
+            encoder,
+            order,
+            attack,
+            frame_loss,
+            eve: nature.fork(),
+            nature,
+            datagrams: Vec::new(),
+        }
+    }
+
+    /// Carries one train and returns what Bob's receiver may measure now.
+    pub(crate) fn carry(
+        &mut self,
+        train: PulseTrain,
+        now_ps: u64,
+    ) -> Result<Vec<PulseFrame>, Error> {
+        self.datagrams.clear();
+        self.encoder.encode(train, &mut self.datagrams)?;
+        if let Some(attack) = &mut self.attack {
+            let intercepted = std::mem::take(&mut self.datagrams);
+            for datagram in intercepted.chunks(FRAME_BYTES) {
+                let light = PulseFrame::decode(datagram)?.into_light();
+                let mut port = EvePort::new(light, self.nature.fork());
+                attack.act(&mut port, &mut self.eve);
+                self.resend.encode(port.finish(), &mut self.datagrams)?;
+            }
+        }
+        for datagram in self.datagrams.chunks(FRAME_BYTES) {
+            if !self.nature.chance(self.frame_loss) {
+                // What became of it stands in the counters.
+                let _verdict = self.order.receive(now_ps, datagram)?;
+            }
+        }
+        Ok(self.order.release(now_ps))
+    }
+
+    /// What Eve did, when she was there.
+    pub(crate) fn tally(&self) -> Option<AttackTally> {
+        self.attack.as_ref().map(|attack| attack.tally())
+    }
+
+    /// Slots whose frames were lost.
+    pub(crate) fn lost_slots(&self) -> u64 {
+        self.order.counters().lost_slots
+    }
+}
