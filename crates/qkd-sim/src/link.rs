@@ -156,6 +156,7 @@ impl Run {
         let protocol = || qkd_protocols::by_name(link.protocol, setup.clone());
         let alice = Alice::new(session, protocol()?, limits, seeds.fork());
         let bob = Bob::new(session, protocol()?, limits, prior, seeds.fork());
+        let order = OrderLimits::default();
         let attack = link
             .attack
             .as_deref()
