@@ -28,6 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
+        // Clients are made from a channel that already carries mutual TLS; the shortcut that dials
+        // by itself would clash with the call `Link.Connect`.
+        .build_transport(false)
         // A delivered key is a secret: nothing can print it by accident.
         .skip_debug([".qkd.delivery.v1.Key", ".qkd.delivery.v1.KeyContainer"])
         .compile_fds(descriptors)?;

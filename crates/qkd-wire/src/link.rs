@@ -1,0 +1,117 @@
+//! The payloads of the classical channel: what is said inside an envelope.
+
+mod field;
+mod frame;
+mod relay;
+mod session;
+mod store;
+
+use prost::Message as _;
+use qkd_auth::{RefreshId, Rekey};
+
+use crate::DecodeError;
+use crate::proto::link as proto;
+use field::{array, required};
+use proto::link_message::Kind;
+
+pub use frame::{Frame, refusal};
+pub use relay::{CIPHERTEXT_BYTES_MAX, RelayedMessage};
+pub use session::{PARITIES_PER_ROUND_MAX, PARTS_MAX};
+pub use store::{
+    IN_DOUBT_MAX, KEYS_PER_ASSIGNMENT_MAX, RANGES_PER_KEY_MAX, SLAVES_PER_ASSIGNMENT_MAX,
+};
+
+/// Largest serialized [`LinkMessage`], in bytes.
+pub const LINK_MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Largest serialized frame, in bytes: a message in its envelope. The limit for the gRPC decoder.
+pub const FRAME_BYTES_MAX: usize = LINK_MESSAGE_BYTES_MAX + 1024;
+
+/// One message between the two nodes, to be sealed into an envelope.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LinkMessage {
+    /// Post-processing of a session.
+    Session(qkd_session::Message),
+    /// Agreement of the two key stores.
+    Store(qkd_keystore::StoreMessage),
+    /// The sender's next envelope is of a new epoch.
+    Rekey(Rekey),
+    /// Ciphertext of an application on its way to the other side.
+    Relay(RelayedMessage),
+    /// Nothing but a sign of life.
+    Heartbeat,
+}
+
+impl LinkMessage {
+    /// Its kind, for logs and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Session(message) => message.name(),
+            Self::Store(_) => "store",
+            Self::Rekey(_) => "rekey",
+            Self::Relay(_) => "relay",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+}
+
+/// The bytes of a message, as they are tagged and sent.
+///
+/// The engines keep within the limits of the decoder; this function does not check them again.
+pub fn encode(message: &LinkMessage) -> Vec<u8> {
+    let kind = match message {
+        LinkMessage::Session(message) => Kind::Session(session::encode(message)),
+        LinkMessage::Store(message) => Kind::Store(store::encode(message)),
+        LinkMessage::Rekey(rekey) => Kind::Rekey(proto::Rekey {
+            session: rekey.id.session,
+            block: rekey.id.block,
+            epoch: rekey.epoch,
+            check: rekey.check.to_vec(),
+        }),
+        LinkMessage::Relay(message) => Kind::Relay(relay::encode(message)),
+        LinkMessage::Heartbeat => Kind::Heartbeat(proto::Heartbeat {}),
+    };
+    proto::LinkMessage { kind: Some(kind) }.encode_to_vec()
+}
+
+/// The message that authentic bytes hold.
+///
+/// # Errors
+/// When the bytes are no message of this protocol, or a field is outside its limits; the error
+/// names the field. It is the sender's fault, and nothing has been changed.
+pub fn decode(payload: &[u8]) -> Result<LinkMessage, DecodeError> {
+    if payload.len() > LINK_MESSAGE_BYTES_MAX {
+        return Err(DecodeError::TooLong {
+            given: payload.len(),
+            max: LINK_MESSAGE_BYTES_MAX,
+        });
+    }
+    let message = proto::LinkMessage::decode(payload)?;
+    Ok(match required("link_message.kind", message.kind)? {
+        Kind::Session(message) => LinkMessage::Session(session::decode(message)?),
+        Kind::Store(message) => LinkMessage::Store(store::decode(message)?),
+        Kind::Rekey(rekey) => LinkMessage::Rekey(Rekey {
+            epoch: rekey.epoch,
+            id: RefreshId {
+                session: rekey.session,
+                block: rekey.block,
+            },
+            check: array("rekey.check", &rekey.check)?,
+        }),
+        Kind::Relay(relay) => LinkMessage::Relay(relay::decode(relay)?),
+        Kind::Heartbeat(proto::Heartbeat {}) => LinkMessage::Heartbeat,
+    })
+}
+
+// The longest message of each kind that has no other limit: announcements, whose gaps take up to
+// ten bytes, then bit strings, then relayed ciphertext.
+const _: () = {
+    let detections = qkd_session::DETECTIONS_PER_PART_MAX;
+    assert!(detections * 10 + detections / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
+    assert!(qkd_session::SEED_BITS_PER_PART_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
+    assert!(PARITIES_PER_ROUND_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
+    assert!(CIPHERTEXT_BYTES_MAX + 2048 <= LINK_MESSAGE_BYTES_MAX);
+};
+
+#[cfg(test)]
+mod tests;
