@@ -221,3 +221,6 @@ fn hand_on(schedule: Schedule, key: Arrangement) -> Result<ReconciledKey, Error>
         bits: key.into_bits(),
     })
 }
+
+#[cfg(test)]
+mod tests;

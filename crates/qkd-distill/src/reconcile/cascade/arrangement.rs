@@ -1,8 +1,10 @@
 //! One side's key as every pass reads it: the secret half of Cascade.
 
+use std::ops::Range;
+
 use qkd_bits::{BitString, SecretBits};
 
-use super::schedule::{Round, Schedule};
+use super::schedule::{CHECKS, Round, Schedule};
 use crate::SiftedKey;
 
 /// The key in the order of each pass opened so far.
@@ -14,8 +16,11 @@ pub(super) struct Arrangement {
 impl Arrangement {
     pub(super) fn new(key: SiftedKey, schedule: &Schedule) -> Self {
         let key_bits = key.len();
-        let filled = key.0.expose().words().to_vec();
-        let filled = BitString::from_words(filled, schedule.layout().total());
+        let total = schedule.layout().total();
+        // Room for the fill from the start: growing would leave a copy of the key behind.
+        let mut filled = Vec::with_capacity(total.div_ceil(64));
+        filled.extend_from_slice(key.0.expose().words());
+        let filled = BitString::from_words(filled, total);
         Self {
             orders: vec![SecretBits::from(filled)],
             key_bits,
@@ -35,37 +40,30 @@ impl Arrangement {
     /// The parities that the schedule asks for now, in its order.
     pub(super) fn parities(&self, schedule: &Schedule) -> BitString {
         match schedule.round() {
-            Round::Open { pass } => {
-                let leaves = &schedule.passes()[*pass].leaves;
-                let bits = self.orders[*pass].expose();
-                leaves
-                    .iter()
-                    .map(|start| bits.parity(start..leaves.end_of(start)))
-                    .collect()
+            Round::Leaves { opens, splits } => {
+                let mut parities = BitString::with_capacity(schedule.questions());
+                if let Some(pass) = *opens {
+                    let leaves = &schedule.passes()[pass].leaves;
+                    let bits = self.orders[pass].expose();
+                    for start in leaves.iter() {
+                        parities.push(bits.parity(start..leaves.end_of(start)));
+                    }
+                }
+                for split in splits {
+                    let bits = self.orders[split.pass as usize].expose();
+                    parities.push(bits.parity(split.start as usize..split.middle as usize));
+                }
+                parities
             }
-            Round::Split { splits } => splits
-                .iter()
-                .map(|split| {
-                    self.orders[split.pass as usize]
-                        .expose()
-                        .parity(split.start as usize..split.middle as usize)
+            Round::Checks => (0..CHECKS)
+                .map(|check| {
+                    self.subset_parity(schedule.subset(check), 0..schedule.layout().total())
                 })
                 .collect(),
-            Round::Checks => schedule
-                .checks()
-                .iter()
-                .map(|check| self.subset_parity(&check.subset, 0, schedule.layout().total()))
-                .collect(),
-            Round::Hunt {
-                check,
-                start,
-                middle,
-                ..
-            } => {
-                let subset = &schedule.checks()[*check].subset;
-                [self.subset_parity(subset, *start, *middle)]
-                    .into_iter()
-                    .collect()
+            Round::Hunt(hunt) => {
+                let subset = schedule.subset(hunt.check);
+                let parity = self.subset_parity(subset, hunt.start..hunt.middle());
+                std::iter::once(parity).collect()
             }
             Round::Finished => BitString::new(),
         }
@@ -86,22 +84,20 @@ impl Arrangement {
         key
     }
 
-    fn subset_parity(&self, subset: &BitString, start: usize, end: usize) -> bool {
-        let (key, subset) = (self.orders[0].expose().words(), subset.words());
-        let (first, last) = (start / 64, (end - 1) / 64);
-        let low = u64::MAX << (start % 64);
-        let high = u64::MAX >> (63 - (end - 1) % 64);
-        let mut folded = 0;
-        for i in first..=last {
-            let mut word = key[i] & subset[i];
-            if i == first {
-                word &= low;
-            }
-            if i == last {
-                word &= high;
-            }
-            folded ^= word;
-        }
+    /// Parity of those bits of the key in `range`, which is not empty, that are in the subset.
+    fn subset_parity(&self, subset: &[u64], range: Range<usize>) -> bool {
+        let key = self.orders[0].expose().words();
+        let (first, last) = (range.start / 64, (range.end - 1) / 64);
+        let low = u64::MAX << (range.start % 64);
+        let high = u64::MAX >> (63 - (range.end - 1) % 64);
+        let both = |i: usize| key[i] & subset[i];
+        let folded = if first == last {
+            both(first) & low & high
+        } else {
+            (first + 1..last).fold((both(first) & low) ^ (both(last) & high), |sum, i| {
+                sum ^ both(i)
+            })
+        };
         folded.count_ones() % 2 == 1
     }
 }

@@ -13,12 +13,15 @@ use crate::Disclosed;
 const FIRST_BLOCK_ERRORS: f64 = 0.73;
 /// Errors expected to be left in a block of the second pass when it opens.
 const SECOND_BLOCK_ERRORS: f64 = 2.75;
+/// Odd leaves per piece that the second pass may still be chasing when the third one opens: the
+/// last few are long chains of one correction a round.
+const STRAGGLERS: usize = 4;
 /// Blocks of each later pass in one piece.
 const LATE_BLOCKS: usize = 16;
 /// Passes at most; an honest key with a fair prior takes three or four.
 const PASSES_MAX: usize = 12;
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
-const CHECKS: usize = 16;
+pub(super) const CHECKS: usize = 16;
 /// Rounds at most; an honest key takes about a hundred.
 const ROUNDS_MAX: u32 = 2000;
 /// Range in which the prior error rate is taken seriously.
@@ -30,12 +33,6 @@ pub(super) struct Pass {
     pub(super) leaves: Leaves,
 }
 
-/// A random subset of the key with the known parity of the errors left in it.
-pub(super) struct Check {
-    pub(super) subset: BitString,
-    odd: bool,
-}
-
 /// A question about the first half of a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Split {
@@ -44,21 +41,32 @@ pub(super) struct Split {
     pub(super) middle: u32,
 }
 
+/// A bisection of the whole key within one subset, which is odd in `start..end`, at least two bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hunt {
+    pub(super) check: usize,
+    pub(super) start: usize,
+    end: usize,
+}
+
+impl Hunt {
+    /// The part asked about is `start..middle`.
+    pub(super) fn middle(&self) -> usize {
+        self.start + (self.end - self.start) / 2
+    }
+}
+
 /// What is asked now.
 pub(super) enum Round {
-    /// All blocks of a new pass.
-    Open { pass: usize },
-    /// The first halves of odd leaves.
-    Split { splits: Vec<Split> },
+    /// All blocks of a new pass, if one opens, then the first halves of odd leaves.
+    Leaves {
+        opens: Option<usize>,
+        splits: Vec<Split>,
+    },
     /// All subsets.
     Checks,
-    /// The part `start..middle` of a subset that is odd in `start..end`.
-    Hunt {
-        check: usize,
-        start: usize,
-        middle: usize,
-        end: usize,
-    },
+    /// Half of what is left of one odd subset.
+    Hunt(Hunt),
     /// Nothing any more.
     Finished,
 }
@@ -70,12 +78,17 @@ pub(super) struct Schedule {
     rng: SecretRng,
     qber: f64,
     passes: Vec<Pass>,
-    checks: Vec<Check>,
+    /// One uniform string, of which subset i takes the words from i on, and what is known of the
+    /// errors in each subset. For any errors that are left the parities are uniform and
+    /// independent: the one of subset i alone depends on the bit 64·i beyond the last error.
+    subsets: Vec<u64>,
+    odd_subsets: [bool; CHECKS],
     round: Round,
     rounds: u32,
     asked: u64,
     answered: u64,
     errors: BitString,
+    contradicted: bool,
     found: usize,
     found_before_pass: usize,
     /// Leaves that became odd, as (pass, start); some may be even again.
@@ -91,17 +104,19 @@ impl Schedule {
             rng: SecretRng::from_seed(plan.seed),
             qber: plan.prior_qber.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1),
             passes: Vec::new(),
-            checks: Vec::new(),
+            subsets: Vec::new(),
+            odd_subsets: [false; CHECKS],
             round: Round::Finished,
             rounds: 0,
             asked: 0,
             answered: 0,
             errors: BitString::zeros(layout.total()),
+            contradicted: false,
             found: 0,
             found_before_pass: 0,
             changed: Vec::new(),
         };
-        schedule.round = schedule.open_pass();
+        schedule.round = schedule.open_pass(Vec::new());
         schedule.asked = schedule.questions() as u64;
         schedule
     }
@@ -114,8 +129,9 @@ impl Schedule {
         &self.passes
     }
 
-    pub(super) fn checks(&self) -> &[Check] {
-        &self.checks
+    /// The words of subset `check`, at least as many as the key has.
+    pub(super) fn subset(&self, check: usize) -> &[u64] {
+        &self.subsets[check..]
     }
 
     pub(super) fn round(&self) -> &Round {
@@ -125,17 +141,18 @@ impl Schedule {
     pub(super) fn is_finished(&self) -> bool {
         match self.round {
             Round::Finished => true,
-            Round::Open { .. } | Round::Split { .. } | Round::Checks | Round::Hunt { .. } => false,
+            Round::Leaves { .. } | Round::Checks | Round::Hunt(_) => false,
         }
     }
 
     /// Number of parities asked in this round.
     pub(super) fn questions(&self) -> usize {
         match &self.round {
-            Round::Open { pass } => self.passes[*pass].leaves.count(),
-            Round::Split { splits } => splits.len(),
-            Round::Checks => self.checks.len(),
-            Round::Hunt { .. } => 1,
+            Round::Leaves { opens, splits } => {
+                opens.map_or(0, |pass| self.passes[pass].leaves.count()) + splits.len()
+            }
+            Round::Checks => CHECKS,
+            Round::Hunt(_) => 1,
             Round::Finished => 0,
         }
     }
@@ -172,36 +189,28 @@ impl Schedule {
         let mut flips = Vec::new();
         let mut hunt = None;
         match std::mem::replace(&mut self.round, Round::Finished) {
-            Round::Open { pass } => self.learn_blocks(pass, differs),
-            Round::Split { splits } => {
-                for (split, first_is_odd) in splits.iter().zip(differs.iter()) {
-                    let (start, middle) = (split.start as usize, split.middle as usize);
-                    let pass = split.pass as usize;
-                    let leaves = &mut self.passes[pass].leaves;
-                    let odd = leaves.split(start, middle, first_is_odd);
-                    self.changed.push((pass, odd));
+            Round::Leaves { opens, splits } => {
+                let mut differs = differs.iter();
+                if let Some(pass) = opens {
+                    self.learn_blocks(pass, &mut differs);
                 }
+                self.learn_halves(&splits, differs);
             }
             Round::Checks => {
-                for (check, odd) in self.checks.iter_mut().zip(differs.iter()) {
-                    check.odd = odd;
+                for (known, odd) in self.odd_subsets.iter_mut().zip(differs.iter()) {
+                    *known = odd;
                 }
             }
-            Round::Hunt {
-                check,
-                start,
-                middle,
-                end,
-            } => {
-                let (start, end) = if differs.get(0) {
-                    (start, middle)
+            Round::Hunt(mut half) => {
+                if differs.get(0) {
+                    half.end = half.middle();
                 } else {
-                    (middle, end)
-                };
-                if end - start == 1 {
-                    self.flip(start, &mut flips);
+                    half.start = half.middle();
+                }
+                if half.end - half.start == 1 {
+                    self.flip(half.start, &mut flips);
                 } else {
-                    hunt = Some((check, start, end));
+                    hunt = Some(half);
                 }
             }
             Round::Finished => {}
@@ -212,26 +221,37 @@ impl Schedule {
         flips
     }
 
-    fn learn_blocks(&mut self, pass: usize, differs: &BitString) {
+    fn learn_blocks(&mut self, pass: usize, differs: &mut impl Iterator<Item = bool>) {
         let leaves = &mut self.passes[pass].leaves;
         let starts: Vec<usize> = leaves.iter().collect();
-        for (start, odd) in starts.into_iter().zip(differs.iter()) {
+        let (blocks, mut odd_blocks) = (starts.len(), 0);
+        for (start, odd) in starts.into_iter().zip(differs) {
             if odd {
+                odd_blocks += 1;
                 leaves.toggle(start);
                 self.changed.push((pass, start));
             }
         }
         if pass == 0 {
-            self.qber = self.estimate(differs);
+            self.qber = self.estimate(odd_blocks, blocks);
+        }
+    }
+
+    fn learn_halves(&mut self, splits: &[Split], differs: impl Iterator<Item = bool>) {
+        for (split, first_is_odd) in splits.iter().zip(differs) {
+            let (start, middle) = (split.start as usize, split.middle as usize);
+            let pass = split.pass as usize;
+            let odd = self.passes[pass].leaves.split(start, middle, first_is_odd);
+            self.changed.push((pass, odd));
         }
     }
 
     /// The error rate that the share of odd first blocks tells, with the prior as two more blocks:
     /// the inverse of P(odd) = (1 − (1 − 2q)^k)/2.
-    fn estimate(&self, differs: &BitString) -> f64 {
-        let block_bits = self.layout.total() as f64 / differs.len() as f64;
+    fn estimate(&self, odd_blocks: usize, blocks: usize) -> f64 {
+        let block_bits = self.layout.total() as f64 / blocks as f64;
         let prior_odd = (1.0 - (1.0 - 2.0 * self.qber).powf(block_bits)) / 2.0;
-        let odd = (differs.count_ones() as f64 + 2.0 * prior_odd) / (differs.len() as f64 + 2.0);
+        let odd = (odd_blocks as f64 + 2.0 * prior_odd) / (blocks as f64 + 2.0);
         let q = (1.0 - (1.0 - 2.0 * odd.min(0.49)).powf(1.0 / block_bits)) / 2.0;
         q.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1)
     }
@@ -267,7 +287,13 @@ impl Schedule {
         open
     }
 
+    /// Corrects one bit, each at most once: an honest transcript locates no error twice, and one
+    /// that does would have the leaves of two passes correct each other for ever.
     fn flip(&mut self, position: usize, flips: &mut Vec<u32>) {
+        if self.errors.get(position) {
+            self.contradicted = true;
+            return;
+        }
         flips.push(position as u32);
         self.errors.flip(position);
         self.found += 1;
@@ -279,40 +305,48 @@ impl Schedule {
                 self.changed.push((i, start));
             }
         }
-        for check in &mut self.checks {
-            check.odd ^= check.subset.get(position);
+        if !self.subsets.is_empty() {
+            for (check, odd) in self.odd_subsets.iter_mut().enumerate() {
+                *odd ^= self.subsets[position / 64 + check] >> (position % 64) & 1 == 1;
+            }
         }
     }
 
-    fn next_round(&mut self, splits: Vec<Split>, hunt: Option<(usize, usize, usize)>) -> Round {
-        // A key that has leaked twice itself is lost, and only a liar asks for so many rounds:
-        // verification tells.
-        if self.rounds >= ROUNDS_MAX || self.asked > 2 * self.key_bits as u64 + 4096 {
+    fn next_round(&mut self, splits: Vec<Split>, hunt: Option<Hunt>) -> Round {
+        // A key that has leaked twice itself is lost, and only a liar contradicts itself or makes
+        // so many rounds: verification tells.
+        let lost = self.asked > 2 * self.key_bits as u64 + 4096;
+        if lost || self.contradicted || self.rounds >= ROUNDS_MAX {
             return Round::Finished;
         }
+        if self.passes.len() == 2 && splits.len() <= STRAGGLERS * self.layout.pieces {
+            return self.open_pass(splits);
+        }
         if !splits.is_empty() {
-            return Round::Split { splits };
+            return Round::Leaves {
+                opens: None,
+                splits,
+            };
         }
-        if let Some((check, start, end)) = hunt {
-            return hunt_round(check, start, end);
-        }
-        if self.checks.is_empty() {
-            if self.needs_pass() {
-                return self.open_pass();
-            }
-            let total = self.layout.total();
-            self.checks = (0..CHECKS)
-                .map(|_| Check {
-                    subset: self.rng.public_bits(total),
-                    odd: false,
-                })
-                .collect();
-            return Round::Checks;
+        if let Some(hunt) = hunt {
+            return Round::Hunt(hunt);
         }
         let total = self.layout.total();
-        match self.checks.iter().position(|check| check.odd) {
+        if self.subsets.is_empty() {
+            if self.needs_pass() {
+                return self.open_pass(splits);
+            }
+            let words = total.div_ceil(64) + CHECKS;
+            self.subsets = (0..words).map(|_| self.rng.next_u64()).collect();
+            return Round::Checks;
+        }
+        match self.odd_subsets.iter().position(|&odd| odd) {
             // The first block of a key of one bit has told all there is.
-            Some(check) if total > 1 => hunt_round(check, 0, total),
+            Some(check) if total > 1 => Round::Hunt(Hunt {
+                check,
+                start: 0,
+                end: total,
+            }),
             Some(_) | None => Round::Finished,
         }
     }
@@ -324,7 +358,7 @@ impl Schedule {
                 && (self.found - self.found_before_pass) * 4 > self.layout.pieces
     }
 
-    fn open_pass(&mut self) -> Round {
+    fn open_pass(&mut self, splits: Vec<Split>) -> Round {
         let piece_bits = self.layout.piece_bits as f64;
         let total = self.layout.total() as f64;
         let pass = self.passes.len();
@@ -350,16 +384,9 @@ impl Schedule {
             order,
             leaves: Leaves::new(self.layout.piece_bits, self.layout.pieces, blocks),
         });
-        Round::Open { pass }
-    }
-}
-
-/// `end − start` is at least two.
-fn hunt_round(check: usize, start: usize, end: usize) -> Round {
-    Round::Hunt {
-        check,
-        start,
-        middle: start + (end - start) / 2,
-        end,
+        Round::Leaves {
+            opens: Some(pass),
+            splits,
+        }
     }
 }
