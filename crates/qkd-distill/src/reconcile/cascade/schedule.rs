@@ -22,7 +22,7 @@ const LATE_BLOCKS: usize = 16;
 const PASSES_MAX: usize = 12;
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
 pub(super) const CHECKS: usize = 16;
-/// Rounds at most; an honest key takes about a hundred.
+/// Rounds at most; an honest key takes 100 to 300.
 const ROUNDS_MAX: u32 = 2000;
 /// Range in which the prior error rate is taken seriously.
 const PRIOR_RANGE: (f64, f64) = (1e-4, 0.25);
