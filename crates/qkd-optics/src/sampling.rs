@@ -3,7 +3,7 @@
 pub(crate) mod alias;
 pub(crate) mod binomial;
 
-use crate::mathematics::{exp_m1, ln, ln_1p};
+use crate::mathematics::{exp, ln, ln_1p};
 
 /// An exponentially distributed number of mean 1 from 64 uniform bits, at most 36.7.
 #[inline]
@@ -49,11 +49,10 @@ pub(crate) fn threshold(probability: f64) -> u64 {
     (probability * (1u128 << 64) as f64) as u64
 }
 
-/// Poisson probabilities of 0, 1, … photons at a `mean`, with everything above `photons_max` in
-/// the last one.
+/// Poisson probabilities of 0, 1, … up to `photons_max` photons at a `mean`.
 pub(crate) fn poisson(mean: f64, photons_max: u8) -> Vec<f64> {
     let mut law = Vec::with_capacity(usize::from(photons_max) + 1);
-    let mut p = 1.0 + exp_m1(-mean);
+    let mut p = exp(-mean);
     for n in 0..=photons_max {
         law.push(p);
         p *= mean / (f64::from(n) + 1.0);

@@ -17,8 +17,8 @@ use crate::{Basis, Choice, Error, IntensityClass, PHOTONS_MAX, PulseTrain, Sourc
 use empty_slots::EmptySlots;
 use record::Record;
 
-/// Most photons that the sampler distinguishes: above [`INTENSITY_MAX`](crate::INTENSITY_MAX) = 16
-/// the mass of the Poisson law beyond 120 photons is below 10⁻⁵⁶, and counted as 120.
+/// Most photons that the sampler makes: at [`INTENSITY_MAX`](crate::INTENSITY_MAX) = 16 the chance
+/// of more than 120 is below 10⁻⁶⁰.
 const SAMPLED_PHOTONS_MAX: u8 = 120;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
