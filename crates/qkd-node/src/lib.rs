@@ -6,4 +6,7 @@ pub mod parameters;
 pub mod pki;
 pub mod presets;
 pub mod secret_file;
+pub mod shutdown;
+pub mod storage;
+pub mod telemetry;
 pub mod tls;

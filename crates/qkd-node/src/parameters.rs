@@ -1,6 +1,10 @@
 //! The physical and security parameters that Alice and Bob must agree on before light flows.
 
+mod setup;
+
 use std::fmt::Write as _;
+
+use qkd_security::Theorem;
 
 /// Everything about source, fibre, detectors, protocol and security that both sides must share.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,38 +96,11 @@ impl ProtocolName {
     }
 }
 
-/// The key-length theorems that a link can be run under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TheoremName {
-    /// The corrected one-decoy bound of Wiesemann et al. 2024.
-    Wiesemann2024,
-}
-
-impl TheoremName {
-    /// Every theorem, by the name it has in a configuration.
-    pub const NAMES: &'static [&'static str] = &["wiesemann2024"];
-
-    /// The theorem of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "wiesemann2024" => Some(TheoremName::Wiesemann2024),
-            _ => None,
-        }
-    }
-
-    /// Its name in a configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            TheoremName::Wiesemann2024 => "wiesemann2024",
-        }
-    }
-}
-
 /// `[security]`: the promise that every key carries, and the block it is made from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecuritySettings {
     /// Which theorem gives the length.
-    pub theorem: TheoremName,
+    pub theorem: Theorem,
     /// Sifted key-basis bits per block.
     pub block_bits: u64,
     /// Probability that the key is not secret, per block (ε_sec).

@@ -1,8 +1,13 @@
 //! Link parameters of well-known hardware.
+//!
+//! Intensities, their probabilities and the key-basis probability give at least 97 % of the most
+//! secret bits per slot from 25 to 50 km with blocks of a million sifted bits.
+
+use qkd_security::Theorem;
 
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
-    ProtocolParameters, SecuritySettings, SourceParameters, TheoremName,
+    ProtocolParameters, SecuritySettings, SourceParameters,
 };
 
 /// A named set of link parameters.
@@ -50,8 +55,8 @@ pub fn snspd(distance_km: f64) -> LinkParameters {
     LinkParameters {
         source: SourceParameters {
             clock_hz: 1e9,
-            intensities: [0.5, 0.15],
-            intensity_probabilities: [0.6, 0.4],
+            intensities: [0.33, 0.115],
+            intensity_probabilities: [0.45, 0.55],
         },
         channel: ChannelParameters {
             distance_km,
@@ -65,7 +70,7 @@ pub fn snspd(distance_km: f64) -> LinkParameters {
             afterpulse_probability: 0.0,
             afterpulse_decay_ns: 50.0,
         },
-        protocol: bb84(0.75, 0.01),
+        protocol: bb84(0.8, 0.01),
         security: one_decoy(1_000_000),
     }
 }
@@ -76,8 +81,8 @@ pub fn ingaas(distance_km: f64) -> LinkParameters {
     LinkParameters {
         source: SourceParameters {
             clock_hz: 1e9,
-            intensities: [0.5, 0.15],
-            intensity_probabilities: [0.6, 0.4],
+            intensities: [0.32, 0.11],
+            intensity_probabilities: [0.45, 0.55],
         },
         channel: ChannelParameters {
             distance_km,
@@ -91,7 +96,7 @@ pub fn ingaas(distance_km: f64) -> LinkParameters {
             afterpulse_probability: 0.02,
             afterpulse_decay_ns: 50.0,
         },
-        protocol: bb84(0.75, 0.01),
+        protocol: bb84(0.78, 0.01),
         security: one_decoy(1_000_000),
     }
 }
@@ -103,8 +108,8 @@ pub fn gys2004(distance_km: f64) -> LinkParameters {
     LinkParameters {
         source: SourceParameters {
             clock_hz: 2e6,
-            intensities: [0.5, 0.15],
-            intensity_probabilities: [0.6, 0.4],
+            intensities: [0.24, 0.07],
+            intensity_probabilities: [0.45, 0.55],
         },
         channel: ChannelParameters {
             distance_km,
@@ -118,7 +123,7 @@ pub fn gys2004(distance_km: f64) -> LinkParameters {
             afterpulse_probability: 0.0,
             afterpulse_decay_ns: 50.0,
         },
-        protocol: bb84(0.75, 0.033),
+        protocol: bb84(0.7, 0.033),
         security: one_decoy(1_000_000),
     }
 }
@@ -133,7 +138,7 @@ fn bb84(key_basis_probability: f64, misalignment_error: f64) -> ProtocolParamete
 
 fn one_decoy(block_bits: u64) -> SecuritySettings {
     SecuritySettings {
-        theorem: TheoremName::Wiesemann2024,
+        theorem: Theorem::Wiesemann2024,
         block_bits,
         secrecy: 1e-10,
         correctness: 1e-15,

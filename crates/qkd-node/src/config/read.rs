@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use qkd_security::Theorem;
+
 use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::rules;
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
-    ProtocolParameters, SecuritySettings, SourceParameters, TheoremName,
+    ProtocolParameters, SecuritySettings, SourceParameters,
 };
 
 const LINK_SECTIONS: &[&str] = &[
@@ -31,15 +33,17 @@ const LINK_SECTIONS: &[&str] = &[
 ];
 const EVE_SECTIONS: &[&str] = &["node", "quantum", "services", "tls", "eve", "channel"];
 
+const SECURITY_KEYS: &[&str] = &["theorem", "block_bits", "secrecy", "correctness", "accept"];
+
 const PROTOCOL: Rule<ProtocolName> = Rule {
     expected: "the name of a protocol, \"bb84\"",
     read: |value| ProtocolName::from_name(value.as_str()?),
     known: ProtocolName::NAMES,
 };
-const THEOREM: Rule<TheoremName> = Rule {
+const THEOREM: Rule<Theorem> = Rule {
     expected: "the name of a key-length theorem, \"wiesemann2024\"",
-    read: |value| TheoremName::from_name(value.as_str()?),
-    known: TheoremName::NAMES,
+    read: |value| value.as_str()?.parse().ok(),
+    known: &["wiesemann2024"],
 };
 
 /// Reads the whole text; also returns the files that it names.
@@ -161,31 +165,40 @@ fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
 }
 
 fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
-    let source = root.section(
-        "source",
-        &["clock_hz", "intensities", "intensity_probabilities"],
-    )?;
-    let protocol = root.section(
-        "protocol",
-        &["name", "key_basis_probability", "misalignment_error"],
-    )?;
-    Ok(LinkParameters {
-        source: SourceParameters {
-            clock_hz: source.required("clock_hz", &rules::CLOCK_HZ)?,
-            intensities: source.required("intensities", &rules::INTENSITIES)?,
-            intensity_probabilities: source
-                .required("intensity_probabilities", &rules::INTENSITY_PROBABILITIES)?,
-        },
+    let parameters = LinkParameters {
+        source: source(root)?,
         channel: channel(root)?,
         detector: detector(root)?,
-        protocol: ProtocolParameters {
-            name: protocol.required("name", &PROTOCOL)?,
-            key_basis_probability: protocol
-                .required("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?,
-            misalignment_error: protocol
-                .required("misalignment_error", &rules::MISALIGNMENT_ERROR)?,
-        },
+        protocol: protocol(root)?,
         security: security(root)?,
+    };
+    // Values that are each in range may still make a link on which no block ever ends.
+    if let Err(error) = parameters.setup() {
+        let security = root.section("security", SECURITY_KEYS)?;
+        return Err(security.refuse("block_bits", format!("a link that can be planned: {error}")));
+    }
+    Ok(parameters)
+}
+
+fn source(root: &Section<'_>) -> Result<SourceParameters, ConfigError> {
+    let known = &["clock_hz", "intensities", "intensity_probabilities"];
+    let source = root.section("source", known)?;
+    let probabilities = "intensity_probabilities";
+    Ok(SourceParameters {
+        clock_hz: source.required("clock_hz", &rules::CLOCK_HZ)?,
+        intensities: source.required("intensities", &rules::INTENSITIES)?,
+        intensity_probabilities: source.required(probabilities, &rules::INTENSITY_PROBABILITIES)?,
+    })
+}
+
+fn protocol(root: &Section<'_>) -> Result<ProtocolParameters, ConfigError> {
+    let known = &["name", "key_basis_probability", "misalignment_error"];
+    let protocol = root.section("protocol", known)?;
+    Ok(ProtocolParameters {
+        name: protocol.required("name", &PROTOCOL)?,
+        key_basis_probability: protocol
+            .required("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?,
+        misalignment_error: protocol.required("misalignment_error", &rules::MISALIGNMENT_ERROR)?,
     })
 }
 
@@ -235,10 +248,7 @@ fn detector(root: &Section<'_>) -> Result<DetectorParameters, ConfigError> {
 }
 
 fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
-    let security = root.section(
-        "security",
-        &["theorem", "block_bits", "secrecy", "correctness", "accept"],
-    )?;
+    let security = root.section("security", SECURITY_KEYS)?;
     let accept = security.section_if_present(
         "accept",
         &[

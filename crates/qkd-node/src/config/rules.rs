@@ -214,21 +214,13 @@ pub(super) const PEER_URL: Rule<HostPort> = Rule::new(
     },
 );
 
-/// `name` or `name:fraction`, as `qkd-attacks` reads it.
-pub(super) const ATTACK: Rule<String> = Rule::new(
-    "an attack, \"passive\" or \"intercept-resend:FRACTION\" with a fraction from 0 to 1",
-    |value| {
+/// `NAME` or `NAME:ARGUMENT`, as `qkd-attacks` reads it.
+pub(super) const ATTACK: Rule<String> = Rule {
+    expected: "an attack, \"passive\" or \"intercept-resend:FRACTION\" with a fraction from 0 to 1",
+    read: |value| {
         let attack = value.as_str()?;
-        attack_is_known(attack).then(|| attack.to_owned())
+        qkd_attacks::by_name(attack).ok()?;
+        Some(attack.to_owned())
     },
-);
-
-fn attack_is_known(attack: &str) -> bool {
-    match attack.split_once(':') {
-        None => attack == "passive" || attack == "intercept-resend",
-        Some(("intercept-resend", fraction)) => fraction
-            .parse()
-            .is_ok_and(|fraction: f64| (0.0..=1.0).contains(&fraction)),
-        Some(_) => false,
-    }
-}
+    known: &qkd_attacks::KNOWN,
+};
