@@ -124,8 +124,12 @@ impl Fragment<'_> {
         let mut cursor = self.from;
         let mut words = 0;
         for pulse in self.pulses {
-            words += ((pulse.offset - cursor) / advance) as usize + 1;
-            words += usize::from(u32::from(pulse.photons) > PHOTONS_EXTENDED);
+            let gap = pulse.offset - cursor;
+            // A division for each pulse would cost more than writing it.
+            if gap >= advance {
+                words += (gap / advance) as usize;
+            }
+            words += 1 + usize::from(u32::from(pulse.photons) > PHOTONS_EXTENDED);
             cursor = pulse.offset + 1;
         }
         words
