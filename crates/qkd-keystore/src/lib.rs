@@ -1,17 +1,27 @@
 //! Keys with identities and their life, committed on both sides before either may deliver.
 //!
-//! The engine takes inputs and returns outputs; what must survive a crash goes
+//! The engine ([`KeyStore`]) takes inputs and returns outputs; what must survive a crash goes
 //! through the [`Storage`] port before the output that depends on it is returned. This crate
 //! never opens a file or a socket, never reads a clock, never writes a key byte unwrapped, never
 //! derives a [`KeyId`] from a key, and never delivers a key that its peer might not hold.
 
 #![forbid(unsafe_code)]
 
+mod accept;
+mod assign;
+mod commit;
+mod delivery;
 mod error;
 mod exchange;
 mod id;
+mod material;
 mod message;
+mod open;
+mod record;
+mod resume;
 mod storage;
+mod store;
+mod wrap;
 
 pub use error::{Error, RequestError};
 pub use exchange::{
@@ -22,3 +32,4 @@ pub use message::{
     AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
 };
 pub use storage::{Change, Fault, MemoryStorage, Snapshot, Storage, StorageError};
+pub use store::KeyStore;

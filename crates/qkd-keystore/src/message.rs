@@ -70,6 +70,25 @@ pub enum StoreMessage {
     },
 }
 
+impl StoreMessage {
+    /// The message's name, for errors and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            StoreMessage::Resume(_) => "Resume",
+            StoreMessage::Prepared { .. } => "Prepared",
+            StoreMessage::Commit { .. } => "Commit",
+            StoreMessage::Committed { .. } => "Committed",
+            StoreMessage::Discard { .. } => "Discard",
+            StoreMessage::Assign(_) => "Assign",
+            StoreMessage::AssignAccepted { .. } => "AssignAccepted",
+            StoreMessage::AssignRefused { .. } => "AssignRefused",
+            StoreMessage::Void(_) => "Void",
+            StoreMessage::VoidAccepted { .. } => "VoidAccepted",
+            StoreMessage::Quarantine { .. } => "Quarantine",
+        }
+    }
+}
+
 /// Where a store stands when a connection begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resume {

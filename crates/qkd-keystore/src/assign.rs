@@ -1,0 +1,216 @@
+//! The owner's half of an assignment: from a request to its answer.
+
+use std::collections::BTreeSet;
+
+use crate::record::{AssignmentRecord, Place};
+use crate::store::{KeyStore, Link, Unsettled, WORDS_MAX};
+use crate::{
+    AssignedKey, Assignment, BlockId, DeliveredKey, Error, KeyId, KeyRange, KeyRequest, Output,
+    RequestError, StoreMessage,
+};
+
+impl KeyStore {
+    /// An application asks for keys of this side's share.
+    pub(crate) fn request(&mut self, ticket: u64, request: KeyRequest, outputs: &mut Vec<Output>) {
+        if let Err(error) = self.check_request(&request) {
+            outputs.push(Output::Answer {
+                ticket,
+                result: Err(error),
+            });
+            return;
+        }
+        self.ledger.last_assigned += 1;
+        let id = self.ledger.last_assigned;
+        let mut touched = BTreeSet::new();
+        let keys = (0..request.number)
+            .map(|_| AssignedKey {
+                key_id: KeyId::random(&mut self.rng),
+                ranges: self.allocate(request.size_bits / 8, &mut touched),
+            })
+            .collect();
+        let assignment = Assignment {
+            id,
+            master: request.master,
+            slaves: request.slaves,
+            keys,
+        };
+        for block in touched {
+            self.store_block(block);
+        }
+        let record = AssignmentRecord {
+            void: false,
+            assignment,
+        };
+        let put = Place::Assignment(id).put(&self.vault, record.encode());
+        self.changes.push(put);
+        let assignment = record.assignment;
+        outputs.push(Output::Send(StoreMessage::Assign(assignment.clone())));
+        self.unsettled.insert(
+            id,
+            Unsettled {
+                ticket: Some(ticket),
+                assignment,
+            },
+        );
+    }
+
+    /// The peer has the assignment durably: the keys leave this side, once.
+    pub(crate) fn peer_accepted(
+        &mut self,
+        id: u64,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Error> {
+        let ticket = self
+            .unsettled
+            .get(&id)
+            .and_then(|unsettled| unsettled.ticket)
+            .ok_or(Error::PeerMisbehaved {
+                message: "AssignAccepted",
+                rule: "no such assignment waits for an answer",
+            })?;
+        let Some(Unsettled { assignment, .. }) = self.unsettled.remove(&id) else {
+            return Ok(());
+        };
+        let keys = assignment
+            .keys
+            .iter()
+            .map(|key| DeliveredKey {
+                key_id: key.key_id,
+                key: self.take_key(&key.ranges),
+            })
+            .collect();
+        self.retire_blocks_of(&assignment);
+        self.ledger.last_confirmed = self.ledger.last_confirmed.max(id);
+        self.changes.push(Place::Assignment(id).delete());
+        outputs.push(Output::Answer {
+            ticket,
+            result: Ok(keys),
+        });
+        Ok(())
+    }
+
+    /// The peer does not take the assignment: the bits are burnt.
+    pub(crate) fn peer_refused(
+        &mut self,
+        id: u64,
+        reason: &str,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Error> {
+        let assignment = self
+            .unsettled
+            .get(&id)
+            .filter(|unsettled| unsettled.ticket.is_some())
+            .map(|unsettled| unsettled.assignment.clone())
+            .ok_or(Error::PeerMisbehaved {
+                message: "AssignRefused",
+                rule: "no such assignment waits for an answer",
+            })?;
+        let reason = reason.chars().take(WORDS_MAX).collect();
+        self.void(id, RequestError::PeerRefused { reason }, outputs);
+        outputs.push(Output::Send(StoreMessage::Void(assignment)));
+        Ok(())
+    }
+
+    /// The peer has the void durably: nothing is left to be told.
+    pub(crate) fn peer_accepted_void(&mut self, id: u64) -> Result<(), Error> {
+        let is_void = |unsettled: &Unsettled| unsettled.ticket.is_none();
+        if !self.unsettled.get(&id).is_some_and(is_void) {
+            return Err(Error::PeerMisbehaved {
+                message: "VoidAccepted",
+                rule: "no such assignment is void",
+            });
+        }
+        self.unsettled.remove(&id);
+        self.changes.push(Place::Assignment(id).delete());
+        Ok(())
+    }
+
+    /// Removes blocks that nothing is needed of once an assignment is out of the way.
+    pub(crate) fn retire_blocks_of(&mut self, assignment: &Assignment) {
+        let blocks: BTreeSet<BlockId> = assignment
+            .keys
+            .iter()
+            .flat_map(|key| key.ranges.iter().map(|range| range.block))
+            .collect();
+        for block in blocks {
+            self.retire_if_exhausted(block);
+        }
+    }
+
+    fn check_request(&self, request: &KeyRequest) -> Result<(), RequestError> {
+        let limits = &self.limits;
+        let KeyRequest {
+            number, size_bits, ..
+        } = *request;
+        if number == 0 || number > limits.keys_per_request_max {
+            return Err(RequestError::BadNumber {
+                number,
+                max: limits.keys_per_request_max,
+            });
+        }
+        if !size_bits.is_multiple_of(8) {
+            return Err(RequestError::SizeNotBytes { size_bits });
+        }
+        if !(limits.key_size_min_bits..=limits.key_size_max_bits).contains(&size_bits) {
+            return Err(RequestError::BadSize {
+                size_bits,
+                min_bits: limits.key_size_min_bits,
+                max_bits: limits.key_size_max_bits,
+            });
+        }
+        if request.slaves.is_empty()
+            || request.slaves.len() > limits.slaves_per_request_max as usize
+        {
+            return Err(RequestError::BadSlaves {
+                number: request.slaves.len() as u32,
+                max: limits.slaves_per_request_max,
+            });
+        }
+        if self.link != Link::Ready {
+            return Err(RequestError::PeerUnavailable);
+        }
+        if self.unsettled.len() >= limits.requests_pending_max as usize {
+            return Err(RequestError::TooManyRequests);
+        }
+        let free = self.blocks.values().map(|b| u64::from(b.free(self.side)));
+        let available = free.sum::<u64>() / u64::from(size_bits / 8);
+        if available < u64::from(number) {
+            return Err(RequestError::TooFewKeys {
+                available,
+                wanted: u64::from(number),
+            });
+        }
+        Ok(())
+    }
+
+    /// The next `bytes` free bytes of this side's share, oldest block first. The caller has
+    /// checked that there are as many.
+    fn allocate(&mut self, bytes: u32, touched: &mut BTreeSet<BlockId>) -> Vec<KeyRange> {
+        let side = self.side;
+        let mut ranges = Vec::new();
+        let mut missing = bytes;
+        for id in self.order.values() {
+            if missing == 0 {
+                break;
+            }
+            let Some(block) = self.blocks.get_mut(id) else {
+                continue;
+            };
+            let bytes = block.free(side).min(missing);
+            if bytes == 0 {
+                continue;
+            }
+            let range = KeyRange {
+                block: *id,
+                offset: block.cursor(side),
+                bytes,
+            };
+            block.advance(side, &range);
+            block.hold();
+            touched.insert(*id);
+            ranges.push(range);
+            missing -= bytes;
+        }
+        ranges
+    }
+}

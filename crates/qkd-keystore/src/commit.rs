@@ -1,0 +1,250 @@
+//! A block's way into both stores, or into none.
+//!
+//! Bob: distilled → durable, *in doubt* → `Prepared`. Alice: distilled and prepared with equal
+//! check values → durable COMMIT, **the decision** → `Commit`. Bob: durable commit → `Committed`.
+//! A block that Alice has no commit of is discarded (presumed abort).
+
+use qkd_bits::{SecretBits, SecretBytes};
+use sha2::{Digest, Sha256};
+
+use crate::material::Block;
+use crate::record::Place;
+use crate::store::{KeyStore, Link};
+use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, StoreMessage};
+
+impl KeyStore {
+    /// Distillation finished here.
+    pub(crate) fn distilled(
+        &mut self,
+        id: BlockId,
+        key: SecretBits,
+        check: CheckValue,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Error> {
+        if self.blocks.contains_key(&id) || self.undecided.contains_key(&id) {
+            return Err(Error::DuplicateBlock { block: id });
+        }
+        if self.refused.contains(&id) {
+            outputs.push(Output::Discarded {
+                block: id,
+                reason: DiscardReason::Interrupted,
+            });
+            return Ok(());
+        }
+        let bytes = key.len() / 8;
+        if bytes < 2 {
+            // Both sides see this alike and need not tell each other.
+            outputs.push(Output::Discarded {
+                block: id,
+                reason: DiscardReason::TooSmall,
+            });
+            return Ok(());
+        }
+        let is_full = self.material_bytes() + bytes as u64 > self.limits.material_bytes_max
+            || self.undecided.len() >= self.limits.blocks_undecided_max as usize;
+        if is_full {
+            self.prepared_at_peer.remove(&id);
+            self.refuse(id, DiscardReason::StoreFull, outputs);
+            outputs.push(Output::Discarded {
+                block: id,
+                reason: DiscardReason::StoreFull,
+            });
+            return Ok(());
+        }
+        let block = Block::new(check, 0, whole_bytes(key, bytes));
+        match self.side {
+            Side::Alice => {
+                self.undecided.insert(id, block);
+                if let Some(theirs) = self.prepared_at_peer.remove(&id) {
+                    self.decide(id, theirs, outputs);
+                }
+            }
+            Side::Bob => {
+                self.store_material(id, &block);
+                self.undecided.insert(id, block);
+                if self.link != Link::Down {
+                    outputs.push(Output::Send(StoreMessage::Prepared { block: id, check }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bob has the block durably, in doubt.
+    pub(crate) fn peer_prepared(
+        &mut self,
+        id: BlockId,
+        check: CheckValue,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Error> {
+        if self.blocks.contains_key(&id) || self.prepared_at_peer.contains_key(&id) {
+            return Err(Error::PeerMisbehaved {
+                message: "Prepared",
+                rule: "a block is prepared once and before it is committed",
+            });
+        }
+        if self.refused.contains(&id) {
+            self.refuse(id, DiscardReason::Interrupted, outputs);
+        } else if self.undecided.contains_key(&id) {
+            self.decide(id, check, outputs);
+        } else if self.prepared_at_peer.len() >= self.limits.blocks_undecided_max as usize {
+            self.refuse(id, DiscardReason::StoreFull, outputs);
+        } else {
+            self.prepared_at_peer.insert(id, check);
+        }
+        Ok(())
+    }
+
+    /// Alice's decision about a block that both sides distilled.
+    pub(crate) fn decide(&mut self, id: BlockId, theirs: CheckValue, outputs: &mut Vec<Output>) {
+        let Some(mut block) = self.undecided.remove(&id) else {
+            return;
+        };
+        let ours = block.record().check;
+        // Check values are public, so an ordinary comparison does.
+        if ours != theirs {
+            let reason = DiscardReason::CheckMismatch;
+            self.refuse(id, reason, outputs);
+            outputs.push(Output::Discarded { block: id, reason });
+            outputs.push(Output::Alarm(Alarm::CheckMismatch { block: id }));
+            return;
+        }
+        let (index, chain) = self.extend_chain(id, &ours);
+        block.set_index(index);
+        self.chain.insert(index, chain);
+        let put = Place::Chain(index).put(&self.vault, chain.to_vec());
+        self.changes.push(put);
+        self.store_material(id, &block);
+        outputs.push(Output::Send(StoreMessage::Commit {
+            block: id,
+            index,
+            chain,
+        }));
+        self.accept(id, block, outputs);
+    }
+
+    /// Alice has committed the block.
+    pub(crate) fn peer_decided(
+        &mut self,
+        id: BlockId,
+        index: u64,
+        chain: &[u8; 32],
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(mut block) = self.undecided.remove(&id) else {
+            let reason = format!("Alice committed block {id}, which is not prepared here");
+            return self.quarantine(reason, outputs);
+        };
+        let expected = self.ledger.commits + 1;
+        let (_, ours) = self.extend_chain(id, &block.record().check);
+        if (index, chain) != (expected, &ours) {
+            // In memory only; the store is sealed and what is durable stays in doubt.
+            self.ledger = self.stored_ledger.clone();
+            self.undecided.insert(id, block);
+            let reason = format!(
+                "Alice committed block {id} as number {index} with another chain value than \
+                 number {expected} has here"
+            );
+            return self.quarantine(reason, outputs);
+        }
+        block.set_index(index);
+        outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
+        self.accept(id, block, outputs);
+        self.store_block(id);
+    }
+
+    /// Bob has the commit durably, and with it all before it.
+    pub(crate) fn peer_committed(&mut self, index: u64) -> Result<(), Error> {
+        if index > self.ledger.commits {
+            return Err(Error::PeerMisbehaved {
+                message: "Committed",
+                rule: "no block was committed under that number",
+            });
+        }
+        self.forget_chain_before(index);
+        Ok(())
+    }
+
+    /// The peer has thrown the block away.
+    pub(crate) fn peer_discarded(
+        &mut self,
+        id: BlockId,
+        reason: DiscardReason,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Error> {
+        if self.blocks.contains_key(&id) {
+            return Err(Error::PeerMisbehaved {
+                message: "Discard",
+                rule: "a committed block cannot be discarded",
+            });
+        }
+        self.prepared_at_peer.remove(&id);
+        if !self.refused.contains(&id) {
+            self.remember_refused(id);
+        }
+        if self.undecided.remove(&id).is_some() {
+            if self.side == Side::Bob {
+                self.changes.push(Place::Material(id).delete());
+                self.changes.push(Place::Block(id).delete());
+            }
+            outputs.push(Output::Discarded { block: id, reason });
+            if reason == DiscardReason::CheckMismatch {
+                outputs.push(Output::Alarm(Alarm::CheckMismatch { block: id }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the peer, if it can be told, that the block comes to nothing, and remembers it. A
+    /// peer that cannot be told learns it when both resume.
+    pub(crate) fn refuse(&mut self, id: BlockId, reason: DiscardReason, outputs: &mut Vec<Output>) {
+        if !self.refused.contains(&id) {
+            self.remember_refused(id);
+        }
+        if self.link != Link::Down {
+            outputs.push(Output::Send(StoreMessage::Discard { block: id, reason }));
+        }
+    }
+
+    /// Chain values that Bob is beyond are of no use any more; the one he stands at is.
+    pub(crate) fn forget_chain_before(&mut self, index: u64) {
+        let kept = self.chain.split_off(&index);
+        for (old, _) in std::mem::replace(&mut self.chain, kept) {
+            self.changes.push(Place::Chain(old).delete());
+        }
+    }
+
+    fn accept(&mut self, id: BlockId, block: Block, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Committed {
+            block: id,
+            key_bits: block.material().len() as u64 * 8,
+        });
+        self.order.insert(block.record().index, id);
+        self.blocks.insert(id, block);
+    }
+
+    /// The chain is H(chain ‖ block ‖ check value), as both sides compute it.
+    fn extend_chain(&mut self, id: BlockId, check: &CheckValue) -> (u64, [u8; 32]) {
+        let mut hash = Sha256::new();
+        hash.update(self.ledger.chain);
+        hash.update(id.session.to_be_bytes());
+        hash.update(id.block.to_be_bytes());
+        hash.update(check);
+        self.ledger.commits += 1;
+        self.ledger.chain = hash.finalize().into();
+        (self.ledger.commits, self.ledger.chain)
+    }
+
+    fn store_material(&mut self, id: BlockId, block: &Block) {
+        let wrapped = self.vault.wrap(id, block.material(), &mut self.rng);
+        let material = Place::Material(id).put(&self.vault, wrapped);
+        let state = Place::Block(id).put(&self.vault, block.record().encode());
+        self.changes.extend([material, state]);
+    }
+}
+
+/// The first `bytes` bytes of a key; a last partial byte is thrown away on both sides alike.
+fn whole_bytes(mut key: SecretBits, bytes: usize) -> SecretBytes {
+    drop(key.split_off(bytes * 8));
+    key.to_secret_bytes()
+}

@@ -1,0 +1,487 @@
+//! The bytes of records: what a store keeps, and where.
+//!
+//! Every record is `format (1) ‖ content ‖ tag (32)`, the tag bound to the record's key. Material
+//! is wrapped before it comes here; everything else is public. Integers are big-endian.
+
+use crate::wrap::Vault;
+use crate::{
+    AssignedKey, Assignment, BlockId, Change, CheckValue, Error, KeyId, KeyRange, SaeId, Side,
+};
+
+const FORMAT: u8 = 1;
+const TAG_BYTES: usize = 32;
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// Written once at creation: shows whether the store key fits and whose store it is.
+    Identity,
+    /// Counters and chain.
+    Ledger,
+    /// The chain value after commit number … (Alice).
+    Chain(u64),
+    /// A block's wrapped material.
+    Material(BlockId),
+    /// A block's state.
+    Block(BlockId),
+    /// An assignment made here as owner and not settled with the peer.
+    Assignment(u64),
+    /// A key of the peer's share waiting here for its slave application.
+    Key(KeyId),
+}
+
+/// Counters and chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) boot_epoch: u64,
+    pub(crate) boot_id: [u8; 16],
+    pub(crate) commits: u64,
+    pub(crate) chain: [u8; 32],
+    pub(crate) last_assigned: u64,
+    pub(crate) last_confirmed: u64,
+    pub(crate) last_accepted: u64,
+    pub(crate) peer_boot_epoch: u64,
+    pub(crate) peer_boot_id: [u8; 16],
+    /// Why the store is quarantined; empty when it is not.
+    pub(crate) quarantine: String,
+}
+
+/// A block's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockRecord {
+    pub(crate) check: CheckValue,
+    /// Its place among all committed blocks, from 1; 0 while it is prepared only.
+    pub(crate) index: u64,
+    /// First unassigned byte of Alice's and of Bob's share.
+    pub(crate) cursors: [u32; 2],
+}
+
+/// An assignment of this owner that is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AssignmentRecord {
+    /// Whether it will never be answered, and the peer must hear so.
+    pub(crate) void: bool,
+    pub(crate) assignment: Assignment,
+}
+
+/// A key waiting for its slave application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyRecord {
+    pub(crate) assignment: u64,
+    pub(crate) master: SaeId,
+    pub(crate) slaves: Vec<SaeId>,
+    pub(crate) ranges: Vec<KeyRange>,
+}
+
+impl Place {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(17);
+        match self {
+            Place::Identity => bytes.push(b'i'),
+            Place::Ledger => bytes.push(b'l'),
+            Place::Chain(index) => {
+                bytes.push(b'c');
+                bytes.extend_from_slice(&index.to_be_bytes());
+            }
+            Place::Material(block) => put_block(b'm', block, &mut bytes),
+            Place::Block(block) => put_block(b'b', block, &mut bytes),
+            Place::Assignment(id) => {
+                bytes.push(b'a');
+                bytes.extend_from_slice(&id.to_be_bytes());
+            }
+            Place::Key(key_id) => {
+                bytes.push(b'k');
+                bytes.extend_from_slice(key_id.as_bytes());
+            }
+        }
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let corrupt = || corrupt(bytes, "a record at an unknown place");
+        let mut reader = Reader(bytes);
+        let place = match reader.u8().ok_or_else(corrupt)? {
+            b'i' => Some(Place::Identity),
+            b'l' => Some(Place::Ledger),
+            b'c' => reader.u64().map(Place::Chain),
+            b'm' => reader.block().map(Place::Material),
+            b'b' => reader.block().map(Place::Block),
+            b'a' => reader.u64().map(Place::Assignment),
+            b'k' => reader.array().map(KeyId::from_bytes).map(Place::Key),
+            _ => None,
+        };
+        place.filter(|_| reader.0.is_empty()).ok_or_else(corrupt)
+    }
+
+    /// An error that names this place.
+    pub(crate) fn corrupt(self, problem: &'static str) -> Error {
+        corrupt(&self.to_bytes(), problem)
+    }
+
+    /// Sets the record here.
+    pub(crate) fn put(self, vault: &Vault, content: Vec<u8>) -> Change {
+        let key = self.to_bytes();
+        let mut value = Vec::with_capacity(1 + content.len() + TAG_BYTES);
+        value.push(FORMAT);
+        value.extend_from_slice(&content);
+        let tag = vault.tag(&key, &value);
+        value.extend_from_slice(&tag);
+        Change::Put { key, value }
+    }
+
+    /// Removes the record here.
+    pub(crate) fn delete(self) -> Change {
+        Change::Delete {
+            key: self.to_bytes(),
+        }
+    }
+
+    /// The content of the record here, its tag checked.
+    pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
+        if value.first().is_some_and(|&format| format != FORMAT) {
+            return Err(self.corrupt("its format is not 1: another version wrote it"));
+        }
+        let (body, tag) = value
+            .split_last_chunk::<TAG_BYTES>()
+            .ok_or_else(|| self.corrupt("it is shorter than its tag"))?;
+        if !vault.verify(&self.to_bytes(), body, tag) {
+            return Err(self.corrupt("its tag does not fit: it was damaged or moved"));
+        }
+        body.get(1..)
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| self.corrupt("it is empty"))
+    }
+}
+
+/// What the identity record says.
+pub(crate) fn identity(side: Side) -> Vec<u8> {
+    format!("qkd-keystore {side}").into_bytes()
+}
+
+impl Ledger {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [
+            self.boot_epoch,
+            self.commits,
+            self.last_assigned,
+            self.last_confirmed,
+            self.last_accepted,
+            self.peer_boot_epoch,
+        ] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.boot_id);
+        bytes.extend_from_slice(&self.peer_boot_id);
+        bytes.extend_from_slice(&self.chain);
+        // Last, as it takes whatever is left.
+        bytes.extend_from_slice(self.quarantine.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+        let mut reader = Reader(content);
+        Some(Self {
+            boot_epoch: reader.u64()?,
+            commits: reader.u64()?,
+            last_assigned: reader.u64()?,
+            last_confirmed: reader.u64()?,
+            last_accepted: reader.u64()?,
+            peer_boot_epoch: reader.u64()?,
+            boot_id: reader.array()?,
+            peer_boot_id: reader.array()?,
+            chain: reader.array()?,
+            quarantine: std::str::from_utf8(reader.0).ok()?.to_owned(),
+        })
+    }
+}
+
+impl BlockRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.check.to_vec();
+        bytes.extend_from_slice(&self.index.to_be_bytes());
+        for cursor in self.cursors {
+            bytes.extend_from_slice(&cursor.to_be_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+        let mut reader = Reader(content);
+        let record = Self {
+            check: reader.array()?,
+            index: reader.u64()?,
+            cursors: [reader.u32()?, reader.u32()?],
+        };
+        reader.0.is_empty().then_some(record)
+    }
+}
+
+impl AssignmentRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let assignment = &self.assignment;
+        let mut bytes = vec![u8::from(self.void)];
+        bytes.extend_from_slice(&assignment.id.to_be_bytes());
+        put_names(&assignment.master, &assignment.slaves, &mut bytes);
+        put_count(assignment.keys.len(), &mut bytes);
+        for key in &assignment.keys {
+            bytes.extend_from_slice(key.key_id.as_bytes());
+            put_ranges(&key.ranges, &mut bytes);
+        }
+        bytes
+    }
+
+    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+        let mut reader = Reader(content);
+        let void = match reader.u8()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        let id = reader.u64()?;
+        let (master, slaves) = reader.names()?;
+        let keys = (0..reader.u32()?)
+            .map(|_| {
+                Some(AssignedKey {
+                    key_id: KeyId::from_bytes(reader.array()?),
+                    ranges: reader.ranges()?,
+                })
+            })
+            .collect::<Option<_>>()?;
+        let assignment = Assignment {
+            id,
+            master,
+            slaves,
+            keys,
+        };
+        reader.0.is_empty().then_some(Self { void, assignment })
+    }
+}
+
+impl KeyRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.assignment.to_be_bytes().to_vec();
+        put_names(&self.master, &self.slaves, &mut bytes);
+        put_ranges(&self.ranges, &mut bytes);
+        bytes
+    }
+
+    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+        let mut reader = Reader(content);
+        let assignment = reader.u64()?;
+        let (master, slaves) = reader.names()?;
+        let ranges = reader.ranges()?;
+        reader.0.is_empty().then_some(Self {
+            assignment,
+            master,
+            slaves,
+            ranges,
+        })
+    }
+}
+
+fn corrupt(place: &[u8], problem: &'static str) -> Error {
+    Error::Corrupt {
+        record: place.escape_ascii().to_string(),
+        problem,
+    }
+}
+
+fn put_block(kind: u8, block: BlockId, bytes: &mut Vec<u8>) {
+    bytes.push(kind);
+    bytes.extend_from_slice(&block.session.to_be_bytes());
+    bytes.extend_from_slice(&block.block.to_be_bytes());
+}
+
+fn put_count(count: usize, bytes: &mut Vec<u8>) {
+    // Counts are bounded by the limits of a store, far below 2³².
+    bytes.extend_from_slice(&(count as u32).to_be_bytes());
+}
+
+fn put_names(master: &SaeId, slaves: &[SaeId], bytes: &mut Vec<u8>) {
+    put_count(slaves.len(), bytes);
+    for name in std::iter::once(master).chain(slaves) {
+        put_count(name.as_str().len(), bytes);
+        bytes.extend_from_slice(name.as_str().as_bytes());
+    }
+}
+
+fn put_ranges(ranges: &[KeyRange], bytes: &mut Vec<u8>) {
+    put_count(ranges.len(), bytes);
+    for range in ranges {
+        bytes.extend_from_slice(&range.block.session.to_be_bytes());
+        bytes.extend_from_slice(&range.block.block.to_be_bytes());
+        bytes.extend_from_slice(&range.offset.to_be_bytes());
+        bytes.extend_from_slice(&range.bytes.to_be_bytes());
+    }
+}
+
+/// Reads fields from the front; `None` when the bytes end early.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk::<N>()?;
+        self.0 = tail;
+        Some(*head)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn block(&mut self) -> Option<BlockId> {
+        Some(BlockId {
+            session: self.u64()?,
+            block: self.u64()?,
+        })
+    }
+
+    fn name(&mut self) -> Option<SaeId> {
+        let bytes = self.u32()? as usize;
+        let (head, tail) = self.0.split_at_checked(bytes)?;
+        self.0 = tail;
+        SaeId::new(std::str::from_utf8(head).ok()?).ok()
+    }
+
+    fn names(&mut self) -> Option<(SaeId, Vec<SaeId>)> {
+        let slaves = self.u32()?;
+        let master = self.name()?;
+        let slaves = (0..slaves).map(|_| self.name()).collect::<Option<_>>()?;
+        Some((master, slaves))
+    }
+
+    fn ranges(&mut self) -> Option<Vec<KeyRange>> {
+        (0..self.u32()?)
+            .map(|_| {
+                Some(KeyRange {
+                    block: self.block()?,
+                    offset: self.u32()?,
+                    bytes: self.u32()?,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qkd_bits::SecretRng;
+
+    const BLOCK: BlockId = BlockId {
+        session: 1,
+        block: 2,
+    };
+
+    fn vault() -> Vault {
+        Vault::new(Side::Bob, &vec![1; 32].into()).unwrap()
+    }
+
+    fn assignment() -> AssignmentRecord {
+        let mut rng = SecretRng::from_seed([3; 32]);
+        let range = |offset| KeyRange {
+            block: BLOCK,
+            offset,
+            bytes: 16,
+        };
+        let key = |rng: &mut SecretRng, ranges| AssignedKey {
+            key_id: KeyId::random(rng),
+            ranges,
+        };
+        AssignmentRecord {
+            void: true,
+            assignment: Assignment {
+                id: 7,
+                master: SaeId::new("master").unwrap(),
+                slaves: vec![SaeId::new("één").unwrap(), SaeId::new("b").unwrap()],
+                keys: vec![
+                    key(&mut rng, vec![range(0), range(32)]),
+                    key(&mut rng, vec![range(64)]),
+                ],
+            },
+        }
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
+        let ledger = Ledger {
+            boot_epoch: 1,
+            boot_id: [2; 16],
+            commits: 3,
+            chain: [4; 32],
+            last_assigned: 5,
+            last_confirmed: 6,
+            last_accepted: 7,
+            peer_boot_epoch: 8,
+            peer_boot_id: [9; 16],
+            quarantine: "because".into(),
+        };
+        assert_eq!(Ledger::decode(&ledger.encode()), Some(ledger));
+        let block = BlockRecord {
+            check: [1; 8],
+            index: 2,
+            cursors: [3, 4],
+        };
+        assert_eq!(BlockRecord::decode(&block.encode()), Some(block));
+        let record = assignment();
+        let bytes = record.encode();
+        for cut in 0..bytes.len() {
+            assert_eq!(AssignmentRecord::decode(&bytes[..cut]), None);
+        }
+        assert_eq!(AssignmentRecord::decode(&bytes), Some(record.clone()));
+        let key = KeyRecord {
+            assignment: 7,
+            master: record.assignment.master,
+            slaves: record.assignment.slaves,
+            ranges: record.assignment.keys[0].ranges.clone(),
+        };
+        assert_eq!(KeyRecord::decode(&key.encode()), Some(key));
+    }
+
+    #[test]
+    fn places_are_read_as_they_were_written() {
+        let key_id = KeyId::random(&mut SecretRng::from_seed([1; 32]));
+        for place in [
+            Place::Identity,
+            Place::Ledger,
+            Place::Chain(1),
+            Place::Material(BLOCK),
+            Place::Block(BLOCK),
+            Place::Assignment(9),
+            Place::Key(key_id),
+        ] {
+            assert_eq!(Place::from_bytes(&place.to_bytes()), Ok(place));
+        }
+        for bytes in [&b""[..], b"z", b"i0", b"c123", b"m12345678"] {
+            assert!(Place::from_bytes(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_or_moved_record_is_found() {
+        let vault = vault();
+        let place = Place::Block(BLOCK);
+        let Change::Put { value, .. } = place.put(&vault, b"content".to_vec()) else {
+            panic!("a put puts");
+        };
+        assert_eq!(place.content(&vault, &value), Ok(b"content".to_vec()));
+        assert!(Place::Chain(1).content(&vault, &value).is_err());
+        for bit in 0..value.len() * 8 {
+            let mut damaged = value.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(place.content(&vault, &damaged).is_err(), "bit {bit}");
+        }
+        for bytes in 0..value.len() {
+            assert!(place.content(&vault, &value[..bytes]).is_err());
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The engine: one input in, one durable commit, outputs out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use qkd_bits::{SecretBytes, SecretRng};
+
+use crate::material::Block;
+use crate::record::{KeyRecord, Ledger, Place};
+use crate::wrap::Vault;
+use crate::{
+    Alarm, Assignment, BlockId, Change, CheckValue, Error, Health, Input, KeyId, Output,
+    RequestError, Side, Storage, StorageError, StoreLimits, StoreMessage, StoreStatus,
+};
+
+/// Discarded blocks that are remembered, so that a late half of one finds no partner.
+const REFUSED_MAX: usize = 1024;
+
+/// Characters of a peer's words that are repeated in an error or kept.
+pub(crate) const WORDS_MAX: usize = 200;
+
+/// One side's keys and their life.
+///
+/// Every input changes memory first, then storage in one commit, and only then are its outputs
+/// returned. When the commit fails the store seals itself: what memory holds is never used again,
+/// and opening the store reads what storage kept.
+pub struct KeyStore {
+    pub(crate) side: Side,
+    pub(crate) limits: StoreLimits,
+    pub(crate) rng: SecretRng,
+    pub(crate) vault: Vault,
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) health: Health,
+    pub(crate) link: Link,
+    pub(crate) ledger: Ledger,
+    pub(crate) stored_ledger: Ledger,
+    pub(crate) changes: Vec<Change>,
+    /// Chain values that the peer may still stand at, by number of commits (Alice).
+    pub(crate) chain: BTreeMap<u64, [u8; 32]>,
+    /// Committed blocks that still hold material.
+    pub(crate) blocks: BTreeMap<BlockId, Block>,
+    /// The same blocks in the order of their commits, in which they are used up.
+    pub(crate) order: BTreeMap<u64, BlockId>,
+    /// Durable and in doubt (Bob), or distilled and waiting for Bob (Alice, in memory only).
+    pub(crate) undecided: BTreeMap<BlockId, Block>,
+    /// Prepared at Bob and not yet distilled here (Alice).
+    pub(crate) prepared_at_peer: BTreeMap<BlockId, CheckValue>,
+    pub(crate) refused: VecDeque<BlockId>,
+    /// Assignments made here that the peer has not settled.
+    pub(crate) unsettled: BTreeMap<u64, Unsettled>,
+    /// Keys of the peer's share that wait here for their slave application.
+    pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
+}
+
+/// The connection to the peer's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// There is none.
+    Down,
+    /// Ours is said, the peer's [`Resume`](crate::Resume) is awaited.
+    Resuming,
+    /// Both histories agree.
+    Ready,
+}
+
+/// An assignment made here.
+pub(crate) struct Unsettled {
+    /// Who waits for the answer; nobody when the assignment is void.
+    pub(crate) ticket: Option<u64>,
+    pub(crate) assignment: Assignment,
+}
+
+impl KeyStore {
+    /// Takes one input and returns what is to be done about it, in order.
+    ///
+    /// A failing storage seals the store: this call returns [`Alarm::StorageFailed`] and refuses
+    /// every open request; later ones return [`Error::Sealed`].
+    ///
+    /// # Errors
+    /// When the peer or the caller broke a rule ([`Error`]); nothing changed then.
+    pub fn handle(&mut self, input: Input) -> Result<Vec<Output>, Error> {
+        if self.health != Health::Sound {
+            return self.handle_sealed(input);
+        }
+        let mut outputs = Vec::new();
+        match input {
+            Input::Connected => self.connected(&mut outputs)?,
+            Input::Disconnected => self.disconnected(&mut outputs),
+            Input::Distilled { block, key, check } => {
+                self.distilled(block, key, check, &mut outputs)?;
+            }
+            Input::Message(message) => self.receive(message, &mut outputs)?,
+            Input::Request { ticket, request } => self.request(ticket, request, &mut outputs),
+        }
+        match self.commit() {
+            Ok(()) => Ok(outputs),
+            Err(error) => Ok(self.refuse_open_requests(error, outputs)),
+        }
+    }
+
+    /// What the store holds.
+    pub fn status(&self) -> StoreStatus {
+        let free = |side| {
+            let bytes: u64 = self.blocks.values().map(|b| u64::from(b.free(side))).sum();
+            bytes * 8
+        };
+        let pending = self.unsettled.values().filter(|u| u.ticket.is_some());
+        StoreStatus {
+            side: self.side,
+            health: self.health.clone(),
+            peer_ready: self.link == Link::Ready,
+            boot_epoch: self.ledger.boot_epoch,
+            commits: self.ledger.commits,
+            committed_blocks: self.blocks.len() as u64,
+            undecided_blocks: self.undecided.len() as u64,
+            available_bits: free(self.side),
+            peer_available_bits: free(self.side.peer()),
+            stored_key_count: free(self.side) / u64::from(self.limits.key_size_bits),
+            assigned_count: self.keys.len() as u64,
+            pending_requests: pending.count() as u64,
+        }
+    }
+
+    /// The limits this store was opened with.
+    pub fn limits(&self) -> &StoreLimits {
+        &self.limits
+    }
+
+    fn handle_sealed(&mut self, input: Input) -> Result<Vec<Output>, Error> {
+        // Requests may still be open when it was a fetch that found storage failing.
+        let mut outputs = self.answer_waiting_sealed();
+        match input {
+            Input::Request { ticket, .. } => outputs.push(Output::Answer {
+                ticket,
+                result: Err(RequestError::Sealed),
+            }),
+            // The owner need not wait for a store that will not answer.
+            Input::Message(StoreMessage::Assign(assignment)) => {
+                outputs.push(Output::Send(StoreMessage::AssignRefused {
+                    id: assignment.id,
+                    reason: RequestError::Sealed.to_string(),
+                }));
+            }
+            Input::Disconnected => self.link = Link::Down,
+            Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
+                if outputs.is_empty() {
+                    return Err(Error::Sealed);
+                }
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Refuses all requests that wait for the peer. Their assignments stay recorded and become
+    /// void when the store is opened again.
+    fn answer_waiting_sealed(&mut self) -> Vec<Output> {
+        let waiting = self.unsettled.values_mut().filter_map(|u| u.ticket.take());
+        let answer = |ticket| Output::Answer {
+            ticket,
+            result: Err(RequestError::Sealed),
+        };
+        waiting.map(answer).collect()
+    }
+
+    fn receive(&mut self, message: StoreMessage, outputs: &mut Vec<Output>) -> Result<(), Error> {
+        let misbehaved = |message, rule| Err(Error::PeerMisbehaved { message, rule });
+        match (self.link, &message) {
+            (Link::Down, _) => {
+                return Err(Error::Link("a message came while no peer was connected"));
+            }
+            (Link::Resuming, StoreMessage::Resume(_) | StoreMessage::Quarantine { .. }) => {}
+            (Link::Resuming, _) => {
+                return misbehaved(
+                    message.name(),
+                    "Resume is the first message of a connection",
+                );
+            }
+            (Link::Ready, StoreMessage::Resume(_)) => {
+                return misbehaved("Resume", "it is sent once per connection");
+            }
+            (Link::Ready, _) => {}
+        }
+        match (self.side, message) {
+            (_, StoreMessage::Resume(resume)) => self.resume(resume, outputs),
+            (Side::Alice, StoreMessage::Prepared { block, check }) => {
+                self.peer_prepared(block, check, outputs)
+            }
+            (Side::Alice, StoreMessage::Committed { index, .. }) => self.peer_committed(index),
+            (
+                Side::Bob,
+                StoreMessage::Commit {
+                    block,
+                    index,
+                    chain,
+                },
+            ) => {
+                self.peer_decided(block, index, &chain, outputs);
+                Ok(())
+            }
+            (Side::Alice, StoreMessage::Commit { .. }) => {
+                misbehaved("Commit", "only Alice decides")
+            }
+            (Side::Bob, StoreMessage::Prepared { .. }) => {
+                misbehaved("Prepared", "only Bob prepares")
+            }
+            (Side::Bob, StoreMessage::Committed { .. }) => {
+                misbehaved("Committed", "only Bob acknowledges a commit")
+            }
+            (_, StoreMessage::Discard { block, reason }) => {
+                self.peer_discarded(block, reason, outputs)
+            }
+            (_, StoreMessage::Assign(assignment)) => {
+                self.peer_assigned(assignment, outputs);
+                Ok(())
+            }
+            (_, StoreMessage::AssignAccepted { id }) => self.peer_accepted(id, outputs),
+            (_, StoreMessage::AssignRefused { id, reason }) => {
+                self.peer_refused(id, &reason, outputs)
+            }
+            (_, StoreMessage::Void(assignment)) => self.peer_voided(&assignment, outputs),
+            (_, StoreMessage::VoidAccepted { id }) => self.peer_accepted_void(id),
+            (_, StoreMessage::Quarantine { reason }) => {
+                let words: String = reason.chars().take(WORDS_MAX).collect();
+                self.quarantine(format!("the peer found: {words}"), outputs);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes all collected changes durable at once.
+    pub(crate) fn commit(&mut self) -> Result<(), StorageError> {
+        if self.ledger != self.stored_ledger {
+            let put = Place::Ledger.put(&self.vault, self.ledger.encode());
+            self.changes.push(put);
+            self.stored_ledger = self.ledger.clone();
+        }
+        let changes = std::mem::take(&mut self.changes);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // A second attempt on the same handle could succeed without making the first one's pages
+        // durable, so there is none.
+        self.storage
+            .commit(&changes)
+            .inspect_err(|_| self.health = Health::Sealed)
+    }
+
+    /// After a failed commit nothing that relied on it may leave, least of all a key.
+    fn refuse_open_requests(&mut self, error: StorageError, outputs: Vec<Output>) -> Vec<Output> {
+        let mut refused = vec![Output::Alarm(Alarm::StorageFailed(error))];
+        for output in outputs {
+            match output {
+                Output::Answer { ticket, .. } => refused.push(Output::Answer {
+                    ticket,
+                    result: Err(RequestError::Sealed),
+                }),
+                Output::Send(_)
+                | Output::Committed { .. }
+                | Output::Discarded { .. }
+                | Output::Alarm(_) => {}
+            }
+        }
+        refused.extend(self.answer_waiting_sealed());
+        refused
+    }
+
+    /// Seals the store for good: the two histories contradict each other.
+    pub(crate) fn quarantine(&mut self, reason: String, outputs: &mut Vec<Output>) {
+        self.ledger.quarantine.clone_from(&reason);
+        self.health = Health::Quarantined {
+            reason: reason.clone(),
+        };
+        outputs.push(Output::Send(StoreMessage::Quarantine {
+            reason: reason.clone(),
+        }));
+        outputs.push(Output::Alarm(Alarm::Quarantined { reason }));
+        outputs.extend(self.answer_waiting_sealed());
+    }
+
+    /// Remembers that a block came to nothing.
+    pub(crate) fn remember_refused(&mut self, block: BlockId) {
+        if self.refused.len() == REFUSED_MAX {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(block);
+    }
+
+    /// Records a block's state, or removes the block when nothing of it is needed any more.
+    pub(crate) fn store_block(&mut self, id: BlockId) {
+        if let Some(block) = self.blocks.get(&id) {
+            let put = Place::Block(id).put(&self.vault, block.record().encode());
+            self.changes.push(put);
+            self.retire_if_exhausted(id);
+        }
+    }
+
+    /// Removes a block when nothing of it is needed any more; its wrapped data key goes with it.
+    pub(crate) fn retire_if_exhausted(&mut self, id: BlockId) {
+        if self.blocks.get(&id).is_some_and(Block::is_exhausted)
+            && let Some(block) = self.blocks.remove(&id)
+        {
+            self.order.remove(&block.record().index);
+            self.changes.push(Place::Material(id).delete());
+            self.changes.push(Place::Block(id).delete());
+        }
+    }
+
+    /// Bytes of material here, decided or not.
+    pub(crate) fn material_bytes(&self) -> u64 {
+        let blocks = self.blocks.values().chain(self.undecided.values());
+        blocks.map(|block| block.material().len() as u64).sum()
+    }
+
+    /// The blocks' material under `ranges`, joined and wiped from the blocks, which are released.
+    pub(crate) fn take_key(&mut self, ranges: &[crate::KeyRange]) -> SecretBytes {
+        let bytes: usize = ranges.iter().map(|range| range.bytes as usize).sum();
+        let mut key = SecretBytes::from(vec![0; bytes]);
+        let mut rest = key.expose_mut();
+        for range in ranges {
+            let (piece, tail) = rest.split_at_mut(range.bytes as usize);
+            rest = tail;
+            // A range of a live key holds its block, which therefore exists.
+            if let Some(block) = self.blocks.get_mut(&range.block) {
+                block.take(range, piece);
+                block.release();
+            }
+        }
+        key
+    }
+}

@@ -1,0 +1,415 @@
+//! Two stores and everything between and around them, with the invariants checked as it goes.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+use qkd_bits::{BitString, PhysicsRng, SecretBits, SecretRng};
+use qkd_keystore::{
+    Alarm, BlockId, Error, Fault, Health, Input, KeyId, KeyRequest, KeyStore, MemoryStorage,
+    Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
+};
+
+/// One process with its disk, and what it let out.
+pub struct Node {
+    pub side: Side,
+    pub disk: MemoryStorage,
+    pub store: KeyStore,
+    pub answers: BTreeMap<u64, Result<Vec<KeyId>, RequestError>>,
+    pub delivered: BTreeMap<KeyId, Vec<u8>>,
+    pub committed: BTreeSet<BlockId>,
+    pub discarded: BTreeSet<BlockId>,
+    pub alarms: Vec<Alarm>,
+    /// Every 8 bytes that ever left as part of a key: material is random, so none repeats unless
+    /// bytes of it leave twice.
+    windows: HashSet<Vec<u8>>,
+}
+
+/// Both nodes and the link. Messages are in order and vanish when the link breaks.
+pub struct World {
+    pub nodes: [Node; 2],
+    pub queues: [VecDeque<StoreMessage>; 2],
+    pub connected: bool,
+    /// Keys answered at the owner and not yet asked for at the peer (the owner's side is given).
+    pub fetchable: Vec<(Side, KeyId)>,
+    limits: StoreLimits,
+    tickets: u64,
+}
+
+pub fn sae(name: &str) -> SaeId {
+    SaeId::new(name).unwrap()
+}
+
+pub fn block(number: u64) -> BlockId {
+    BlockId {
+        session: 1,
+        block: number,
+    }
+}
+
+/// The key of a block as `bits` true random bits, the same for the same number.
+pub fn key_of(number: u64, bits: usize) -> SecretBits {
+    let mut seed = [9; 32];
+    seed[..8].copy_from_slice(&number.to_be_bytes());
+    SecretBits::from(SecretRng::from_seed(seed).public_bits(bits))
+}
+
+pub fn request(number: u32, size_bits: u32) -> KeyRequest {
+    KeyRequest {
+        number,
+        size_bits,
+        master: sae("master"),
+        slaves: vec![sae("slave")],
+    }
+}
+
+/// Opens a store as a process does that always draws the same seed, the worst case.
+pub fn open(side: Side, disk: &MemoryStorage, limits: StoreLimits) -> Result<KeyStore, Error> {
+    KeyStore::open(
+        side,
+        Box::new(disk.clone()),
+        vec![side as u8 + 1; 32].into(),
+        SecretRng::from_seed([side as u8; 32]),
+        limits,
+    )
+}
+
+impl World {
+    pub fn new(limits: StoreLimits) -> Self {
+        let node = |side| {
+            let disk = MemoryStorage::new();
+            Node {
+                side,
+                store: open(side, &disk, limits.clone()).unwrap(),
+                disk,
+                answers: BTreeMap::new(),
+                delivered: BTreeMap::new(),
+                committed: BTreeSet::new(),
+                discarded: BTreeSet::new(),
+                alarms: Vec::new(),
+                windows: HashSet::new(),
+            }
+        };
+        Self {
+            nodes: [node(Side::Alice), node(Side::Bob)],
+            queues: [VecDeque::new(), VecDeque::new()],
+            connected: false,
+            fetchable: Vec::new(),
+            limits,
+            tickets: 0,
+        }
+    }
+
+    /// Two stores of default limits, connected and agreed.
+    pub fn connected() -> Self {
+        let mut world = Self::new(StoreLimits::default());
+        world.connect();
+        world.settle();
+        world
+    }
+
+    pub fn node(&mut self, side: Side) -> &mut Node {
+        &mut self.nodes[side as usize]
+    }
+
+    pub fn status(&self, side: Side) -> qkd_keystore::StoreStatus {
+        self.nodes[side as usize].store.status()
+    }
+
+    /// Hands an input in; a store that seals itself is a process that dies and starts again.
+    pub fn input(&mut self, side: Side, input: Input) {
+        let outputs = self
+            .node(side)
+            .store
+            .handle(input)
+            .unwrap_or_else(|error| panic!("{side}: {error}"));
+        self.perform(side, outputs);
+        self.restart_if_sealed(side);
+    }
+
+    pub fn restart_if_sealed(&mut self, side: Side) {
+        if self.status(side).health == Health::Sealed {
+            self.crash(side);
+        }
+    }
+
+    pub fn perform(&mut self, side: Side, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Send(message) => {
+                    assert!(self.connected, "{side} sent {message:?} into nowhere");
+                    self.queues[side.peer() as usize].push_back(message);
+                }
+                Output::Committed { block, .. } => {
+                    let fresh = self.node(side).committed.insert(block);
+                    assert!(fresh, "{side} committed {block} twice");
+                }
+                Output::Discarded { block, .. } => {
+                    self.node(side).discarded.insert(block);
+                }
+                Output::Alarm(alarm) => self.node(side).alarms.push(alarm),
+                Output::Answer { ticket, result } => {
+                    let result = result.map(|keys| {
+                        let take = |key: qkd_keystore::DeliveredKey| {
+                            self.deliver(side, key.key_id, key.key.expose());
+                            self.fetchable.push((side, key.key_id));
+                            key.key_id
+                        };
+                        keys.into_iter().map(take).collect()
+                    });
+                    let again = self.node(side).answers.insert(ticket, result);
+                    assert!(again.is_none(), "{side} answered ticket {ticket} twice");
+                }
+            }
+        }
+    }
+
+    /// I1 and I2: a key leaves each side once, no byte leaves a side twice, and both sides' keys
+    /// of one identity are equal.
+    fn deliver(&mut self, side: Side, key_id: KeyId, key: &[u8]) {
+        if let Some(other) = self.node(side.peer()).delivered.get(&key_id) {
+            assert_eq!(other, key, "key {key_id} differs between the sides");
+        }
+        let node = self.node(side);
+        for window in key.windows(8) {
+            let fresh = node.windows.insert(window.to_vec());
+            assert!(fresh, "{side} let bytes of key {key_id} out twice");
+        }
+        let before = node.delivered.insert(key_id, key.to_vec());
+        assert!(before.is_none(), "{side} delivered {key_id} twice");
+    }
+
+    pub fn connect(&mut self) {
+        if !self.connected {
+            self.connected = true;
+            for side in [Side::Alice, Side::Bob] {
+                if self.connected {
+                    self.input(side, Input::Connected);
+                }
+            }
+        }
+    }
+
+    pub fn disconnect(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            self.queues = Default::default();
+            for side in [Side::Alice, Side::Bob] {
+                self.input(side, Input::Disconnected);
+            }
+        }
+    }
+
+    /// The process dies and starts again; the other side sees the link break.
+    pub fn crash(&mut self, side: Side) {
+        let limits = self.limits.clone();
+        let node = self.node(side);
+        let disk = node.disk.clone();
+        // A fault meant for the dead process is over.
+        disk.fail_after(u64::MAX / 2, Fault::Lost);
+        node.store = open(side, &disk, limits).unwrap();
+        if std::mem::take(&mut self.connected) {
+            self.queues = Default::default();
+            self.input(side.peer(), Input::Disconnected);
+        }
+    }
+
+    /// Hands the oldest message in flight to `side`.
+    pub fn deliver_message(&mut self, side: Side) {
+        if let Some(message) = self.queues[side as usize].pop_front() {
+            self.input(side, Input::Message(message));
+        }
+    }
+
+    /// Delivers until nothing is in flight.
+    pub fn settle(&mut self) {
+        while self.queues.iter().any(|queue| !queue.is_empty()) {
+            self.deliver_message(Side::Alice);
+            self.deliver_message(Side::Bob);
+        }
+    }
+
+    pub fn distil(&mut self, side: Side, number: u64, bits: usize) {
+        self.input(
+            side,
+            Input::Distilled {
+                block: block(number),
+                key: key_of(number, bits),
+                check: number.to_be_bytes(),
+            },
+        );
+    }
+
+    /// Distils a block on both sides and lets both commit it.
+    pub fn commit_block(&mut self, number: u64, bits: usize) {
+        self.distil(Side::Bob, number, bits);
+        self.distil(Side::Alice, number, bits);
+        self.settle();
+    }
+
+    pub fn request(&mut self, side: Side, request: KeyRequest) -> u64 {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.input(side, Input::Request { ticket, request });
+        ticket
+    }
+
+    /// Asks, delivers all messages and returns the answer.
+    pub fn ask(&mut self, side: Side, wanted: KeyRequest) -> Result<Vec<KeyId>, RequestError> {
+        let ticket = self.request(side, wanted);
+        self.settle();
+        self.node(side).answers[&ticket].clone()
+    }
+
+    pub fn fetch(
+        &mut self,
+        side: Side,
+        caller: &str,
+        ids: &[KeyId],
+    ) -> Result<Vec<Vec<u8>>, RequestError> {
+        let result = self.node(side).store.fetch(&sae(caller), ids);
+        let keys = result?;
+        let mut bytes = Vec::new();
+        for key in keys {
+            self.deliver(side, key.key_id, key.key.expose());
+            bytes.push(key.key.expose().to_vec());
+        }
+        Ok(bytes)
+    }
+
+    /// Fetches one key that an owner answered. It must be there, unless the disk fails now.
+    pub fn fetch_one(&mut self, index: usize) {
+        let (owner, key_id) = self.fetchable.swap_remove(index);
+        match self.fetch(owner.peer(), "slave", &[key_id]) {
+            Ok(_) => {}
+            Err(RequestError::Sealed) => self.restart_if_sealed(owner.peer()),
+            Err(error) => panic!("I3: key {key_id} of {owner} was answered, then: {error}"),
+        }
+    }
+
+    /// Heals everything, and checks that nothing was lost and the two stores agree.
+    pub fn check_healed(&mut self) {
+        for node in &mut self.nodes {
+            node.disk.fail_after(u64::MAX / 2, Fault::Lost);
+        }
+        self.disconnect();
+        self.connect();
+        self.settle();
+        while !self.fetchable.is_empty() {
+            self.fetch_one(0);
+        }
+        let [alice, bob] = [Side::Alice, Side::Bob].map(|side| self.status(side));
+        for status in [&alice, &bob] {
+            assert_eq!(status.health, Health::Sound);
+            assert!(status.peer_ready);
+            assert_eq!(status.undecided_blocks, 0, "{}", status.side);
+            assert_eq!(status.pending_requests, 0, "{}", status.side);
+        }
+        assert_eq!(alice.commits, bob.commits);
+        assert_eq!(alice.available_bits, bob.peer_available_bits);
+        assert_eq!(bob.available_bits, alice.peer_available_bits);
+        for node in &self.nodes {
+            let discarded = &node.discarded;
+            assert!(node.committed.is_disjoint(discarded), "{}", node.side);
+        }
+    }
+}
+
+/// A random life of both stores.
+pub struct Life {
+    pub world: World,
+    rng: PhysicsRng,
+    blocks: u64,
+    /// Blocks that a side has not been handed yet.
+    waiting: Vec<(Side, u64)>,
+}
+
+impl Life {
+    pub fn new(seed: u64) -> Self {
+        let limits = StoreLimits {
+            blocks_undecided_max: 4,
+            material_bytes_max: 2000,
+            key_count_max: 20,
+            ..StoreLimits::default()
+        };
+        Self {
+            world: World::new(limits),
+            rng: PhysicsRng::from_seed(seed),
+            blocks: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub fn step(&mut self) {
+        let side = self.side();
+        match self.rng.below(100) {
+            0..40 => self.world.deliver_message(side),
+            40..50 => self.begin_block(),
+            50..65 => self.finish_block(),
+            65..80 => {
+                let number = 1 + self.rng.below(3) as u32;
+                let size = 64 + 8 * self.rng.below(30) as u32;
+                self.world.request(side, request(number, size));
+            }
+            80..90 => {
+                let count = self.world.fetchable.len() as u64;
+                if count > 0 {
+                    let index = self.rng.below(count) as usize;
+                    self.world.fetch_one(index);
+                }
+            }
+            90..92 => self.world.disconnect(),
+            92..96 => self.world.connect(),
+            96..97 => self.world.crash(side),
+            _ => {
+                let fault = if self.rng.bit() {
+                    Fault::Lost
+                } else {
+                    Fault::KeptButReported
+                };
+                let after = self.rng.below(4);
+                self.world.node(side).disk.fail_after(after, fault);
+            }
+        }
+    }
+
+    fn side(&mut self) -> Side {
+        if self.rng.bit() {
+            Side::Alice
+        } else {
+            Side::Bob
+        }
+    }
+
+    fn begin_block(&mut self) {
+        self.blocks += 1;
+        self.waiting.push((Side::Alice, self.blocks));
+        // Now and then only one side ever gets there.
+        if self.rng.below(20) > 0 {
+            self.waiting.push((Side::Bob, self.blocks));
+        }
+    }
+
+    fn finish_block(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let index = self.rng.below(self.waiting.len() as u64) as usize;
+        let (side, number) = self.waiting.swap_remove(index);
+        let mut key = key_of(number, 100 + 13 * (number as usize % 100));
+        let mut check = number.to_be_bytes();
+        if side == Side::Bob && number % 17 == 0 {
+            // Verification failed to notice an error.
+            key = SecretBits::from(BitString::zeros(key.len()));
+            check[0] ^= 1;
+        }
+        let input = Input::Distilled {
+            block: block(number),
+            key,
+            check,
+        };
+        self.world.input(side, input);
+        if number % 17 == 0 {
+            for node in &self.world.nodes {
+                assert!(!node.committed.contains(&block(number)));
+            }
+        }
+    }
+}
