@@ -1,1 +1,19 @@
 //! Hands keys to applications: one file per delivery standard.
+//!
+//! It learns who calls from the client certificate, asks the key store through the [`KeySource`]
+//! port and answers in the words of the standard. It never opens a socket, never stores or logs a
+//! key, and never gives a key to a caller whose certificate does not name it.
+
+#![forbid(unsafe_code)]
+
+mod directory;
+mod error;
+mod grpc;
+mod identity;
+mod source;
+
+pub use directory::{Directory, Kme, KmeId};
+pub use error::Error;
+pub use grpc::{GrpcKeyDelivery, REQUEST_BYTES_MAX, Server};
+pub use identity::{Caller, CallerInterceptor, IdentityRule};
+pub use source::{Answer, FetchRequest, KeySource, Pool};

@@ -1,0 +1,269 @@
+//! The gRPC standard, `qkd.delivery.v1`: fields and texts of ETSI GS QKD 014 V1.1.1.
+
+mod deadline;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::key_delivery_server::{KeyDelivery, KeyDeliveryServer};
+use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, SaeId};
+use qkd_wire::proto::delivery as proto;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Code, Request, Response, Status};
+
+use crate::{
+    Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource,
+};
+
+/// Largest request in bytes: room for thousands of identities.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// The service with the identification of callers in front, ready for a tonic router.
+pub type Server = InterceptedService<KeyDeliveryServer<GrpcKeyDelivery>, CallerInterceptor>;
+
+/// Key delivery over gRPC.
+#[derive(Clone)]
+pub struct GrpcKeyDelivery {
+    source: Arc<dyn KeySource>,
+    directory: Arc<Directory>,
+    answer_time_max: Duration,
+}
+
+impl GrpcKeyDelivery {
+    /// A service over a key store and a directory of applications. The store has the caller's
+    /// deadline to answer, but never longer than `answer_time_max`.
+    pub fn new(
+        source: Arc<dyn KeySource>,
+        directory: Arc<Directory>,
+        answer_time_max: Duration,
+    ) -> Self {
+        Self {
+            source,
+            directory,
+            answer_time_max,
+        }
+    }
+
+    /// The service as a router takes it: callers are named by their certificates as `rule` says.
+    pub fn into_server(self, rule: IdentityRule) -> Server {
+        let server = KeyDeliveryServer::new(self).max_decoding_message_size(REQUEST_BYTES_MAX);
+        InterceptedService::new(server, CallerInterceptor::new(rule))
+    }
+
+    /// Who calls, one of this entity's own applications, and how long the store may take.
+    fn admit<T>(&self, request: &Request<T>) -> Result<(SaeId, Duration), Error> {
+        let caller = Caller::of(request)?;
+        self.directory.check_caller(&caller)?;
+        let wanted = deadline::of(request.metadata());
+        let limit = wanted.map_or(self.answer_time_max, |wanted| {
+            wanted.min(self.answer_time_max)
+        });
+        Ok((caller, limit))
+    }
+
+    /// An application at the other end of the link, from a field of a request.
+    fn partner(&self, field: &'static str, name: String) -> Result<SaeId, Error> {
+        let sae = SaeId::new(name).map_err(|source| Error::Name { field, source })?;
+        self.directory.check_partner(&sae)?;
+        Ok(sae)
+    }
+
+    async fn status(
+        &self,
+        request: Request<proto::GetStatusRequest>,
+    ) -> Result<proto::Status, Error> {
+        let (caller, limit) = self.admit(&request)?;
+        let slave = self.partner("slave_sae_id", request.into_inner().slave_sae_id)?;
+        let pool = within(limit, self.source.pool()).await?;
+        Ok(proto::Status {
+            source_kme_id: self.directory.local().to_string(),
+            target_kme_id: self.directory.peer().to_string(),
+            master_sae_id: caller.to_string(),
+            slave_sae_id: slave.to_string(),
+            key_size: pool.key_size_bits,
+            stored_key_count: pool.stored_key_count,
+            max_key_count: pool.key_count_max,
+            max_key_per_request: pool.keys_per_request_max,
+            max_key_size: pool.key_size_max_bits,
+            min_key_size: pool.key_size_min_bits,
+            // The standard counts the additional slaves, not the one every request names.
+            max_sae_id_count: pool.slaves_per_request_max.saturating_sub(1),
+        })
+    }
+
+    async fn fresh_keys(
+        &self,
+        request: Request<proto::GetKeyRequest>,
+    ) -> Result<proto::KeyContainer, Error> {
+        let (master, limit) = self.admit(&request)?;
+        let proto::GetKeyRequest {
+            slave_sae_id,
+            number,
+            size,
+            additional_slave_sae_ids,
+        } = request.into_inner();
+        let mut slaves = vec![self.partner("slave_sae_id", slave_sae_id)?];
+        let mut seen = BTreeSet::from([slaves[0].clone()]);
+        for name in additional_slave_sae_ids {
+            let sae = self.partner("additional_slave_sae_ids", name)?;
+            if !seen.insert(sae.clone()) {
+                return Err(Error::DuplicateSlave { sae });
+            }
+            slaves.push(sae);
+        }
+        let answer = async {
+            let size_bits = match size {
+                Some(size) => size,
+                None => self.source.pool().await?.key_size_bits,
+            };
+            let request = KeyRequest {
+                number: number.unwrap_or(0).max(1),
+                size_bits,
+                master: master.clone(),
+                slaves,
+            };
+            self.source.get_key(request).await
+        };
+        let keys = within(limit, answer).await?;
+        tracing::info!(%master, keys = keys.len(), "delivered fresh keys to their master");
+        Ok(container(keys))
+    }
+
+    async fn named_keys(
+        &self,
+        request: Request<proto::GetKeyWithIdsRequest>,
+    ) -> Result<proto::KeyContainer, Error> {
+        let (caller, limit) = self.admit(&request)?;
+        let proto::GetKeyWithIdsRequest {
+            master_sae_id,
+            key_ids,
+        } = request.into_inner();
+        let master = self.partner("master_sae_id", master_sae_id)?;
+        let answer = async {
+            let max = self.source.pool().await?.keys_per_request_max;
+            let number = key_ids.len();
+            if number == 0 || number as u64 > u64::from(max) {
+                return Err(Error::KeyIdCount { number, max });
+            }
+            let field = "key_ids";
+            let key_ids = key_ids
+                .iter()
+                .map(|text| text.parse().map_err(|source| Error::Name { field, source }))
+                .collect::<Result<_, _>>()?;
+            let request = FetchRequest {
+                caller: caller.clone(),
+                master,
+                key_ids,
+            };
+            Ok(self.source.get_key_with_ids(request).await?)
+        };
+        let keys = within(limit, answer).await?;
+        tracing::info!(slave = %caller, keys = keys.len(), "delivered named keys to their slave");
+        Ok(container(keys))
+    }
+}
+
+#[tonic::async_trait]
+impl KeyDelivery for GrpcKeyDelivery {
+    async fn get_status(
+        &self,
+        request: Request<proto::GetStatusRequest>,
+    ) -> Result<Response<proto::Status>, Status> {
+        answered("GetStatus", self.status(request).await)
+    }
+
+    async fn get_key(
+        &self,
+        request: Request<proto::GetKeyRequest>,
+    ) -> Result<Response<proto::KeyContainer>, Status> {
+        answered("GetKey", self.fresh_keys(request).await)
+    }
+
+    async fn get_key_with_ids(
+        &self,
+        request: Request<proto::GetKeyWithIdsRequest>,
+    ) -> Result<Response<proto::KeyContainer>, Status> {
+        answered("GetKeyWithIds", self.named_keys(request).await)
+    }
+}
+
+/// What the store answers, unless that takes too long.
+async fn within<T, E: Into<Error>>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(E::into),
+        Err(_) => Err(Error::DeadlineExceeded { limit }),
+    }
+}
+
+fn answered<T>(call: &str, result: Result<T, Error>) -> Result<Response<T>, Status> {
+    match result {
+        Ok(answer) => Ok(Response::new(answer)),
+        Err(error) => {
+            tracing::info!(call, %error, "refused a call for keys");
+            Err(error.into())
+        }
+    }
+}
+
+/// The keys' last step: from here they are wiped when the answer has been encoded.
+fn container(keys: Vec<DeliveredKey>) -> proto::KeyContainer {
+    proto::KeyContainer {
+        keys: keys
+            .into_iter()
+            .map(|delivered| proto::Key {
+                key_id: delivered.key_id.to_string(),
+                key: delivered.key.expose().to_vec(),
+            })
+            .collect(),
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        Status::new(code(&error), error.to_string())
+    }
+}
+
+/// What the standard calls 400 is an argument, 401 an identity, 503 a shortage or an outage.
+fn code(error: &Error) -> Code {
+    match error {
+        Error::Name { .. }
+        | Error::KeyIdCount { .. }
+        | Error::UnknownSae { .. }
+        | Error::SameSide { .. }
+        | Error::DuplicateSlave { .. } => Code::InvalidArgument,
+        Error::Certificate { .. }
+        | Error::NoCertificate
+        | Error::NoIdentity { .. }
+        | Error::AmbiguousIdentity { .. }
+        | Error::UnusableIdentity { .. } => Code::Unauthenticated,
+        Error::NotServedHere { .. } => Code::PermissionDenied,
+        Error::KmeName { .. } | Error::DuplicateSae { .. } => Code::Internal,
+        Error::DeadlineExceeded { .. } => Code::DeadlineExceeded,
+        Error::Request(error) => request_code(error),
+    }
+}
+
+fn request_code(error: &RequestError) -> Code {
+    match error {
+        RequestError::BadNumber { .. }
+        | RequestError::SizeNotBytes { .. }
+        | RequestError::BadSize { .. }
+        | RequestError::BadSlaves { .. }
+        | RequestError::DuplicateKeyId => Code::InvalidArgument,
+        RequestError::NotFound => Code::NotFound,
+        RequestError::NotNamedAsSlave { .. } => Code::PermissionDenied,
+        RequestError::TooFewKeys { .. } | RequestError::TooManyRequests => Code::ResourceExhausted,
+        RequestError::PeerUnavailable | RequestError::PeerRefused { .. } | RequestError::Sealed => {
+            Code::Unavailable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

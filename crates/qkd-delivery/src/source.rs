@@ -1,0 +1,107 @@
+//! Where the keys come from: the port that every delivery standard asks.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use qkd_keystore::{
+    DeliveredKey, KeyId, KeyRequest, RequestError, SaeId, StoreLimits, StoreStatus,
+};
+
+/// An answer that may have to wait for the peer's store.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RequestError>> + Send + 'a>>;
+
+/// A key store as the delivery standards see it.
+///
+/// Who may ask for what has been settled before a method is called, but for what only the store
+/// knows: numbers, sizes, and which application a key is for. Dropping an answer abandons the
+/// request: its keys may be burnt, but are never delivered to anybody else or twice.
+pub trait KeySource: Send + Sync + 'static {
+    /// What the store holds and which requests it takes.
+    fn pool(&self) -> Answer<'_, Pool>;
+
+    /// Fresh keys for a master and its slaves, in full or not at all. They are durable at the peer
+    /// when this answers.
+    fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>>;
+
+    /// The keys with these identities, all or none, in their order, each once ever.
+    fn get_key_with_ids(&self, request: FetchRequest) -> Answer<'_, Vec<DeliveredKey>>;
+}
+
+/// Asks for keys that a master obtained at the other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// Who asks: it must have been named as slave.
+    pub caller: SaeId,
+    /// The application that obtained the keys, as the caller says.
+    pub master: SaeId,
+    /// The keys, at least one.
+    pub key_ids: Vec<KeyId>,
+}
+
+/// What a store holds and which requests it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Size of a key when a request names none, in bits.
+    pub key_size_bits: u32,
+    /// Smallest key, in bits.
+    pub key_size_min_bits: u32,
+    /// Largest key, in bits.
+    pub key_size_max_bits: u32,
+    /// Keys that one request may ask for.
+    pub keys_per_request_max: u32,
+    /// Slaves that one request may name.
+    pub slaves_per_request_max: u32,
+    /// Keys of the default size that could be delivered now.
+    pub stored_key_count: u64,
+    /// Keys of the default size that the store could hold.
+    pub key_count_max: u64,
+}
+
+impl Pool {
+    /// What a store with these limits says of itself.
+    pub fn new(limits: &StoreLimits, status: &StoreStatus) -> Self {
+        // Half of the material belongs to the other side's direction.
+        let bits_max = limits.material_bytes_max.saturating_mul(8) / 2;
+        Self {
+            key_size_bits: limits.key_size_bits,
+            key_size_min_bits: limits.key_size_min_bits,
+            key_size_max_bits: limits.key_size_max_bits,
+            keys_per_request_max: limits.keys_per_request_max,
+            slaves_per_request_max: limits.slaves_per_request_max,
+            stored_key_count: status.stored_key_count,
+            key_count_max: bits_max / u64::from(limits.key_size_bits.max(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qkd_keystore::{Health, Side};
+
+    use super::*;
+
+    #[test]
+    fn a_pool_holds_at_most_half_of_the_material_as_keys_of_this_side() {
+        let limits = StoreLimits {
+            key_size_bits: 256,
+            material_bytes_max: 64 * 100,
+            ..StoreLimits::default()
+        };
+        let status = StoreStatus {
+            side: Side::Alice,
+            health: Health::Sound,
+            peer_ready: true,
+            boot_epoch: 1,
+            commits: 0,
+            committed_blocks: 0,
+            undecided_blocks: 0,
+            available_bits: 7 * 256,
+            peer_available_bits: 0,
+            stored_key_count: 7,
+            assigned_count: 0,
+            pending_requests: 0,
+        };
+        let pool = Pool::new(&limits, &status);
+        assert_eq!((pool.stored_key_count, pool.key_count_max), (7, 100));
+    }
+}
