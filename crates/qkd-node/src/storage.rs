@@ -27,6 +27,9 @@ const MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
 /// The page cache: the key store reads all records once and then only writes.
 const CACHE_BYTES: usize = 16 << 20;
 
+/// Key and value of every record.
+type Records = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Records in a redb file.
 pub struct RedbStorage {
     database: Database,
@@ -89,7 +92,7 @@ impl RedbStorage {
         Ok(storage)
     }
 
-    fn read(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, redb::Error> {
+    fn read(&self) -> Result<Records, redb::Error> {
         let transaction = self.database.begin_read()?;
         let table = match transaction.open_table(RECORDS) {
             Ok(table) => table,
@@ -126,7 +129,7 @@ impl RedbStorage {
 }
 
 impl Storage for RedbStorage {
-    fn load(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+    fn load(&mut self) -> Result<Records, StorageError> {
         self.read()
             .map_err(|error| failed(&self.path, &format!("cannot read the key store: {error}")))
     }
@@ -206,5 +209,4 @@ fn failed(path: &Path, what: &str) -> StorageError {
 }
 
 #[cfg(test)]
-#[path = "storage/tests.rs"]
 mod tests;

@@ -362,5 +362,4 @@ fn now_seconds() -> i64 {
 }
 
 #[cfg(test)]
-#[path = "tls/tests.rs"]
 mod tests;

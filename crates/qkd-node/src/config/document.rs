@@ -31,7 +31,7 @@ impl<T> Rule<T> {
 
 /// A file that the configuration names, to be looked at once the text is known to be good.
 pub(super) struct NamedFile {
-    pub place: Place,
+    pub place: Box<Place>,
     pub path: PathBuf,
 }
 
@@ -67,8 +67,8 @@ impl<'t> Document<'t> {
         self.files.into_inner()
     }
 
-    fn place(&self, offset: usize, key: impl Into<String>) -> Place {
-        Place::of(self.file, self.text, offset, key)
+    fn place(&self, offset: usize, key: impl Into<String>) -> Box<Place> {
+        Box::new(Place::of(self.file, self.text, offset, key))
     }
 
     /// The key that a person would say a syntax error is at.
@@ -230,7 +230,7 @@ impl<'d> Section<'d> {
     }
 
     /// Where `key` stands; where the section begins when it does not.
-    pub(super) fn place_of(&self, key: &str) -> Place {
+    pub(super) fn place_of(&self, key: &str) -> Box<Place> {
         let span = self.table.get(key).map_or(self.span.clone(), Spanned::span);
         self.document.place(span.start, self.dotted(key))
     }

@@ -56,7 +56,7 @@ pub enum ConfigError {
     #[error("{place}: not TOML: {found}")]
     Syntax {
         /// Where reading stopped.
-        place: Place,
+        place: Box<Place>,
         /// What the parser met and what it expected.
         found: String,
     },
@@ -64,7 +64,7 @@ pub enum ConfigError {
     #[error("{place}: unknown {kind}{}; expected {expected}", did_you_mean(.suggestion))]
     Unknown {
         /// Where it stands.
-        place: Place,
+        place: Box<Place>,
         /// `key` or `section`.
         kind: &'static str,
         /// The nearest name that would be read.
@@ -76,7 +76,7 @@ pub enum ConfigError {
     #[error("{place}: missing; expected {expected}")]
     Missing {
         /// The section that lacks it.
-        place: Place,
+        place: Box<Place>,
         /// What its value has to be.
         expected: String,
     },
@@ -84,7 +84,7 @@ pub enum ConfigError {
     #[error("{place}: found {found}, expected {expected}{}", did_you_mean(.suggestion))]
     Unsuitable {
         /// Where the value stands.
-        place: Place,
+        place: Box<Place>,
         /// The value, as written.
         found: String,
         /// What it has to be.
@@ -96,7 +96,7 @@ pub enum ConfigError {
     #[error("{place}: {reason}")]
     File {
         /// Where the file is named.
-        place: Place,
+        place: Box<Place>,
         /// What is wrong with it, and what to do.
         reason: String,
     },

@@ -5,6 +5,8 @@ use crate::pki::{LabPki, Parties};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tempfile::{TempDir, tempdir};
 
+mod handshake;
+
 fn lab() -> (TempDir, LabPki) {
     let folder = tempdir().unwrap();
     let parties = Parties {
