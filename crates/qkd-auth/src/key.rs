@@ -47,7 +47,7 @@ impl PreSharedKey {
                 *byte = *byte << 4 | value as u8;
             }
         }
-        if digits % 2 != 0 {
+        if !digits.is_multiple_of(2) {
             return Err(Error::KeyOddDigits { digits });
         }
         Self::new(bytes)

@@ -31,5 +31,5 @@ pub use id::{BlockId, InvalidId, KeyId, SaeId, Side};
 pub use message::{
     AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
 };
-pub use storage::{Change, Fault, MemoryStorage, Snapshot, Storage, StorageError};
+pub use storage::{Change, Fault, MemoryStorage, Record, Snapshot, Storage, StorageError};
 pub use store::KeyStore;

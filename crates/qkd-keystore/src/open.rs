@@ -9,7 +9,7 @@ use crate::material::Block;
 use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, identity};
 use crate::store::{KeyStore, Link, Unsettled};
 use crate::wrap::Vault;
-use crate::{BlockId, Error, Health, KeyRange, Side, Storage, StoreLimits};
+use crate::{BlockId, Error, Health, KeyRange, Record, Side, Storage, StoreLimits};
 
 impl KeyStore {
     /// Opens the store that `storage` keeps, or creates one when it keeps nothing.
@@ -159,7 +159,7 @@ struct Contents {
 }
 
 impl Contents {
-    fn read(vault: &Vault, records: Vec<(Vec<u8>, Vec<u8>)>, is_new: bool) -> Result<Self, Error> {
+    fn read(vault: &Vault, records: Vec<Record>, is_new: bool) -> Result<Self, Error> {
         let mut ledger = is_new.then(Ledger::default);
         let mut chain = BTreeMap::new();
         let mut assignments = BTreeMap::new();
@@ -228,7 +228,7 @@ fn join(
     }
 }
 
-fn check_identity(side: Side, vault: &Vault, records: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Error> {
+fn check_identity(side: Side, vault: &Vault, records: &[Record]) -> Result<(), Error> {
     let key = Place::Identity.to_bytes();
     let (_, value) = records
         .iter()

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// A record's key and its value.
+pub type Record = (Vec<u8>, Vec<u8>);
+
 /// Keeps records. Values are wrapped or public: no key byte passes here in the clear.
 pub trait Storage: Send {
     /// All records, each key once, in any order.
     ///
     /// # Errors
     /// When the records cannot be read.
-    fn load(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError>;
+    fn load(&mut self) -> Result<Vec<Record>, StorageError>;
 
     /// Makes all changes durable at once, in the order given.
     ///
@@ -115,7 +118,7 @@ impl Snapshot {
 }
 
 impl Storage for MemoryStorage {
-    fn load(&mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+    fn load(&mut self) -> Result<Vec<Record>, StorageError> {
         Ok(self.snapshot().0.into_iter().collect())
     }
 

@@ -141,6 +141,11 @@ impl KeyStore {
                 }));
             }
             Input::Disconnected => self.link = Link::Down,
+            // A peer that missed it must hear it: its own store may be the restored one.
+            Input::Connected if !self.ledger.quarantine.is_empty() => {
+                let reason = self.ledger.quarantine.clone();
+                outputs.push(Output::Send(StoreMessage::Quarantine { reason }));
+            }
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
                 if outputs.is_empty() {
                     return Err(Error::Sealed);
@@ -263,7 +268,8 @@ impl KeyStore {
         refused
     }
 
-    /// Seals the store for good: the two histories contradict each other.
+    /// Seals the store for good: the two histories contradict each other. The way out is an
+    /// operator's: stop both nodes, find out which store was restored, and empty both.
     pub(crate) fn quarantine(&mut self, reason: String, outputs: &mut Vec<Output>) {
         self.ledger.quarantine.clone_from(&reason);
         self.health = Health::Quarantined {

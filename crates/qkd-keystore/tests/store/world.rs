@@ -13,6 +13,8 @@ pub struct Node {
     pub side: Side,
     pub disk: MemoryStorage,
     pub store: KeyStore,
+    /// What this process drew; the next one draws another.
+    pub seed: u8,
     pub answers: BTreeMap<u64, Result<Vec<KeyId>, RequestError>>,
     pub delivered: BTreeMap<KeyId, Vec<u8>>,
     pub committed: BTreeSet<BlockId>,
@@ -61,13 +63,18 @@ pub fn request(number: u32, size_bits: u32) -> KeyRequest {
     }
 }
 
-/// Opens a store as a process does that always draws the same seed, the worst case.
-pub fn open(side: Side, disk: &MemoryStorage, limits: StoreLimits) -> Result<KeyStore, Error> {
+/// Opens a store as a process does that drew `seed`.
+pub fn open(
+    side: Side,
+    disk: &MemoryStorage,
+    limits: StoreLimits,
+    seed: u8,
+) -> Result<KeyStore, Error> {
     KeyStore::open(
         side,
         Box::new(disk.clone()),
         vec![side as u8 + 1; 32].into(),
-        SecretRng::from_seed([side as u8; 32]),
+        SecretRng::from_seed([seed.wrapping_mul(2) + side as u8; 32]),
         limits,
     )
 }
@@ -78,7 +85,8 @@ impl World {
             let disk = MemoryStorage::new();
             Node {
                 side,
-                store: open(side, &disk, limits.clone()).unwrap(),
+                store: open(side, &disk, limits.clone(), 0).unwrap(),
+                seed: 0,
                 disk,
                 answers: BTreeMap::new(),
                 delivered: BTreeMap::new(),
@@ -114,15 +122,20 @@ impl World {
         self.nodes[side as usize].store.status()
     }
 
-    /// Hands an input in; a store that seals itself is a process that dies and starts again.
+    /// Hands an input in; a store whose storage failed is a process that dies and starts again.
     pub fn input(&mut self, side: Side, input: Input) {
-        let outputs = self
-            .node(side)
-            .store
-            .handle(input)
-            .unwrap_or_else(|error| panic!("{side}: {error}"));
+        let outputs = match self.node(side).store.handle(input) {
+            Ok(outputs) => outputs,
+            // A quarantined store says once why, and is deaf from then on.
+            Err(Error::Sealed) if self.is_quarantined(side) => Vec::new(),
+            Err(error) => panic!("{side}: {error}"),
+        };
         self.perform(side, outputs);
         self.restart_if_sealed(side);
+    }
+
+    pub fn is_quarantined(&self, side: Side) -> bool {
+        matches!(self.status(side).health, Health::Quarantined { .. })
     }
 
     pub fn restart_if_sealed(&mut self, side: Side) {
@@ -204,7 +217,8 @@ impl World {
         let disk = node.disk.clone();
         // A fault meant for the dead process is over.
         disk.fail_after(u64::MAX / 2, Fault::Lost);
-        node.store = open(side, &disk, limits).unwrap();
+        node.seed = node.seed.wrapping_add(1);
+        node.store = open(side, &disk, limits, node.seed).unwrap();
         if std::mem::take(&mut self.connected) {
             self.queues = Default::default();
             self.input(side.peer(), Input::Disconnected);
@@ -266,6 +280,7 @@ impl World {
     ) -> Result<Vec<Vec<u8>>, RequestError> {
         let result = self.node(side).store.fetch(&sae(caller), ids);
         let keys = result?;
+        self.fetchable.retain(|(_, id)| !ids.contains(id));
         let mut bytes = Vec::new();
         for key in keys {
             self.deliver(side, key.key_id, key.key.expose());
@@ -325,7 +340,7 @@ impl Life {
     pub fn new(seed: u64) -> Self {
         let limits = StoreLimits {
             blocks_undecided_max: 4,
-            material_bytes_max: 2000,
+            material_bytes_max: 4000,
             key_count_max: 20,
             ..StoreLimits::default()
         };
@@ -355,9 +370,16 @@ impl Life {
                     self.world.fetch_one(index);
                 }
             }
-            90..92 => self.world.disconnect(),
-            92..96 => self.world.connect(),
-            96..97 => self.world.crash(side),
+            90..98 => self.world.connect(),
+            98 => self.trouble(side),
+            _ => self.begin_block(),
+        }
+    }
+
+    fn trouble(&mut self, side: Side) {
+        match self.rng.below(4) {
+            0 => self.world.disconnect(),
+            1 => self.world.crash(side),
             _ => {
                 let fault = if self.rng.bit() {
                     Fault::Lost
