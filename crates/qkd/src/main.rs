@@ -1,3 +1,37 @@
 //! Quantum key distribution on your own machine: Alice, Bob, Eve and the laboratory.
+//!
+//! It parses a command line, starts what was asked for and turns the outcome into an exit status.
+//! It never touches light, never distils a bit and never writes down a key.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cli;
+mod daemon;
+mod exit;
+mod lab;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use qkd_node::config::Role;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout, complaints to stderr; a closed pipe is nobody's fault.
+            let _ = error.print();
+            return Exit::of_usage(&error).into();
+        }
+    };
+    let exit = match &cli.command {
+        Command::Alice(args) => daemon::run(Role::Alice, args),
+        Command::Bob(args) => daemon::run(Role::Bob, args),
+        Command::Eve(args) => daemon::run(Role::Eve, args),
+        Command::Lab(args) => lab::run(args),
+    };
+    exit.into()
+}

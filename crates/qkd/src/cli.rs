@@ -1,0 +1,302 @@
+//! The command line as people type it.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use qkd_node::presets::Preset;
+
+const EXAMPLES: &str = "\
+Examples:
+  qkd lab                              see the whole chain happen, from photons to a message
+  qkd lab --distance 50 --blocks 5     over more fibre, for longer
+  qkd lab --eve intercept-resend       and somebody listens in: no key comes out
+  qkd bob --config bob.toml            run one end of a link as a service
+
+Exit status: 0 success, 1 a fault (its cause is printed), 64 wrong usage.
+'qkd lab --help' lists those of the laboratory.";
+
+const LAB_EXAMPLES: &str = "\
+Examples:
+  qkd lab
+  qkd lab --distance 100 --blocks 1 --preset ingaas
+  qkd lab --eve intercept-resend:0.1        Eve measures and resends a tenth of the pulses
+  qkd lab --json > report.json              one JSON object, for scripts
+  qkd lab --keep /tmp/lab                   look at configurations, certificates and logs later
+  qkd lab --serve                           stay up, and print where clients can connect
+
+What --keep leaves in DIR:
+  alice.toml bob.toml eve.toml    configurations, good for 'qkd bob --config DIR/bob.toml' too
+  pki/                            certificates and private keys of nodes and applications
+  alice-data/ bob-data/           the key stores
+  alice.log bob.log eve.log       what the services said
+  report.json                     what --json prints
+
+Exit status:
+  0    keys agreed and the message arrived
+  1    a fault; its cause is printed
+  2    every block was aborted; the report says why
+  64   wrong usage
+  130  interrupted by Ctrl-C before the report was complete (143: by SIGTERM)
+With --serve, Ctrl-C after the report is the normal end and gives 0 or 2.";
+
+/// Quantum key distribution with real sockets and emulated photons.
+///
+/// Alice sends light, Bob detects it, Eve may sit in the fibre between them. From what Bob detects
+/// both ends distil the same secret keys, or notice that somebody listened in. Applications fetch
+/// the keys over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "qkd", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run Alice, who sends light and keeps one end of the keys
+    Alice(DaemonArgs),
+    /// Run Bob, who detects light and keeps the other end of the keys
+    Bob(DaemonArgs),
+    /// Run Eve, who sits in the fibre between them
+    Eve(DaemonArgs),
+    /// Try everything on this machine: no preparation needed
+    ///
+    /// Makes throw-away certificates and pre-shared keys, starts Alice and Bob (and Eve, if asked)
+    /// as separate processes on loopback, distils decoy-state BB84 keys, sends one message that is
+    /// encrypted under such a key from Alice to Bob, prints a report and stops everything.
+    #[command(after_help = LAB_EXAMPLES)]
+    Lab(LabArgs),
+}
+
+/// The options of a service.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+When every socket is open, one JSON line with the addresses goes to standard output; logs go to
+standard error. SIGINT (Ctrl-C) or SIGTERM stops the service cleanly.
+
+Exit status: 0 stopped as asked, 1 a fault (its cause is printed), 64 wrong usage.")]
+pub struct DaemonArgs {
+    /// The TOML file that configures this service
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The form of log lines on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    #[command(flatten)]
+    pub log: LogLevelArgs,
+    /// Stop when standard input ends, as it does when the parent process dies
+    #[arg(long)]
+    pub exit_with_parent: bool,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Args)]
+pub struct LogLevelArgs {
+    /// How much to log: error, warn, info, debug, trace, or directives for single parts such as
+    /// "info,qkd_session=debug" [default: what RUST_LOG says, or else info]
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<String>,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// The options of the laboratory.
+#[derive(Debug, Clone, Args)]
+pub struct LabArgs {
+    /// Length of the fibre from Alice to Bob in km, 0 to 1000
+    #[arg(long, value_name = "KM", default_value_t = 25.0, value_parser = distance)]
+    pub distance: f64,
+    /// Blocks to attempt; each is accepted or aborted as a whole
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub blocks: u64,
+    /// The hardware to emulate: superconducting nanowires at 1 GHz, InGaAs avalanche photodiodes
+    /// at 1 GHz, or the 2 MHz experiment of Gobby, Yuan and Shields (2004)
+    #[arg(long, value_name = "NAME", default_value = "snspd", value_parser = presets())]
+    pub preset: Preset,
+    /// Put Eve into the fibre: "passive", or "intercept-resend" with the fraction of pulses she
+    /// attacks, 0 to 1, all of them when left out
+    #[arg(long, value_name = "ATTACK[:FRACTION]", value_parser = attack)]
+    pub eve: Option<EveAttack>,
+    /// Sifted key-basis bits per block, 1000 to 1000000000, in place of the preset's; below about
+    /// 100000 no key can be proven secret
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    pub block_bits: Option<u64>,
+    /// Make all randomness from this number, so that a demonstration can be repeated. Everybody
+    /// who knows the number knows the keys
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+    /// Keep configurations, certificates, key stores and logs in this folder, which must be new or
+    /// empty; without it they go to a temporary folder that is removed
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Stay up until Ctrl-C; the first line on standard output is a JSON object with every address,
+    /// certificate and key file that a client needs, the report goes to standard error
+    #[arg(long)]
+    pub serve: bool,
+    /// Print the report as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub log: LogLevelArgs,
+}
+
+/// What Eve is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EveAttack {
+    /// Name of the attack.
+    pub name: String,
+    /// Fraction of the pulses that she attacks, 0 to 1; 0 for an attack that only looks on.
+    pub fraction: f64,
+}
+
+impl EveAttack {
+    /// The attack as Eve's configuration writes it.
+    pub fn spec(&self) -> String {
+        if self.name == PASSIVE {
+            self.name.clone()
+        } else {
+            format!("{}:{:?}", self.name, self.fraction)
+        }
+    }
+}
+
+/// The attack that leaves the light alone takes no fraction.
+const PASSIVE: &str = "passive";
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// A lone word has to be a level; directives are judged by the service that follows them.
+fn log_level(text: &str) -> Result<String, String> {
+    if LEVELS.contains(&text) || text.contains(['=', ',']) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "there is no such level, known are: {}",
+            LEVELS.join(", ")
+        ))
+    }
+}
+
+fn distance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(km) if (0.0..=1000.0).contains(&km) => Ok(km),
+        Ok(_) | Err(_) => Err("expected a length in km from 0 to 1000, such as 25".to_owned()),
+    }
+}
+
+fn presets() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| {
+        Preset::from_name(&name).ok_or_else(|| format!("there is no preset {name:?}"))
+    })
+}
+
+fn attack(spec: &str) -> Result<EveAttack, qkd_attacks::Error> {
+    qkd_attacks::by_name(spec)?;
+    let (name, fraction) = match spec.split_once(':') {
+        Some((name, text)) => {
+            let refuse = |_| qkd_attacks::Error::Fraction(text.to_owned());
+            (name, text.parse().map_err(refuse)?)
+        }
+        None if spec == PASSIVE => (spec, 0.0),
+        None => (spec, 1.0),
+    };
+    Ok(EveAttack {
+        name: name.to_owned(),
+        fraction,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn lab(arguments: &[&str]) -> Result<LabArgs, String> {
+        let all = ["qkd", "lab"].iter().chain(arguments);
+        match Cli::try_parse_from(all) {
+            Ok(Cli {
+                command: Command::Lab(args),
+            }) => Ok(args),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_laboratory_needs_no_option() {
+        let args = lab(&[]).unwrap();
+        assert_eq!((args.distance, args.blocks), (25.0, 3));
+        assert_eq!((args.preset, args.eve), (Preset::Snspd, None));
+        assert_eq!((args.seed, args.keep, args.block_bits), (None, None, None));
+        assert!(!args.serve && !args.json);
+        assert_eq!(args.log.log_level, None);
+    }
+
+    #[test]
+    fn an_attack_is_a_name_with_an_optional_fraction() {
+        for (text, name, fraction, spec) in [
+            (
+                "intercept-resend",
+                "intercept-resend",
+                1.0,
+                "intercept-resend:1.0",
+            ),
+            (
+                "intercept-resend:0.1",
+                "intercept-resend",
+                0.1,
+                "intercept-resend:0.1",
+            ),
+            ("passive", "passive", 0.0, "passive"),
+        ] {
+            let eve = lab(&["--eve", text]).unwrap().eve.unwrap();
+            assert_eq!((eve.name.as_str(), eve.fraction), (name, fraction));
+            assert_eq!(eve.spec(), spec);
+            assert!(qkd_attacks::by_name(&eve.spec()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_what_was_expected() {
+        let cases: [(&[&str], &[&str]); 10] = [
+            (
+                &["--preset", "snspf"],
+                &["--preset", "snspd", "ingaas", "gys2004"],
+            ),
+            (
+                &["--eve", "listen"],
+                &["--eve", "passive", "intercept-resend"],
+            ),
+            (&["--eve", "intercept-resend:2"], &["from 0 to 1"]),
+            (&["--distance", "-1"], &["from 0 to 1000"]),
+            (&["--distance", "nan"], &["from 0 to 1000"]),
+            (&["--blocks", "0"], &["1..=1000000"]),
+            (&["--block-bits", "10"], &["1000..="]),
+            (&["--log-level", "loud"], &["error, warn, info"]),
+            (&["--seed", "x"], &["--seed"]),
+            (&["--sede", "1"], &["--seed"]),
+        ];
+        for (arguments, words) in cases {
+            let said = lab(arguments).unwrap_err();
+            for word in words {
+                assert!(said.contains(word), "{arguments:?}: {said}");
+            }
+        }
+    }
+}

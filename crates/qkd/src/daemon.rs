@@ -1,0 +1,190 @@
+//! One service in this process: configuration, then sockets, then work until it is told to stop.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qkd_node::config::{NodeConfig, Role};
+use qkd_node::shutdown::{self, GRACE, Shutdown, ShutdownTrigger, StopReason};
+use qkd_node::telemetry::{self, Logging, TelemetryError};
+use serde::Serialize;
+
+use crate::cli::{DaemonArgs, LogFormat};
+use crate::exit::Exit;
+
+/// How long work on other threads may hold up the end of the process.
+const WIND_UP: Duration = Duration::from_secs(1);
+
+/// How much sooner than the promised end the process ends itself.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// Why a service failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// The configuration is wrong, or a file that it names.
+    #[error(transparent)]
+    Config(#[from] qkd_node::config::ConfigError),
+    /// No log.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The operating system refused.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The service itself.
+    #[error(transparent)]
+    Node(#[from] qkd_node::NodeError),
+}
+
+/// Runs the service of a `role` until it is told to stop, and says how it ended.
+pub fn run(role: Role, args: &DaemonArgs) -> Exit {
+    match serve(role, args) {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            let name = role_name(role);
+            eprintln!("qkd {name}: {}", one_line(&error.to_string()));
+            match error {
+                Error::Telemetry(_) => Exit::Usage,
+                Error::Config(_) | Error::Io { .. } | Error::Node(_) => Exit::Fault,
+            }
+        }
+    }
+}
+
+fn serve(role: Role, args: &DaemonArgs) -> Result<(), Error> {
+    let format = match args.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::init(&Logging {
+        format,
+        level: args.log.log_level.clone(),
+    })?;
+    let config = NodeConfig::load(&args.config, role)?;
+    let io = |action| move |source| Error::Io { action, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(io("start the asynchronous runtime"))?;
+    let ended = runtime.block_on(async {
+        let signals = Shutdown::on_signals().map_err(io("listen to signals"))?;
+        let shutdown = if args.exit_with_parent {
+            or_end_of_input(signals)
+        } else {
+            signals
+        };
+        qkd_node::run(config, shutdown, |ready| announce(role, ready)).await?;
+        Ok(())
+    });
+    runtime.shutdown_timeout(WIND_UP);
+    ended
+}
+
+/// A shutdown that the end of standard input starts as well.
+fn or_end_of_input(mut signals: Shutdown) -> Shutdown {
+    let (trigger, shutdown) = shutdown::channel();
+    let trigger = Arc::new(trigger);
+    let of_signals = Arc::clone(&trigger);
+    tokio::spawn(async move { of_signals.stop(signals.wait().await) });
+    // On a thread of its own: a runtime would wait for its reader at the end.
+    std::thread::spawn(move || await_end_of_input(&trigger));
+    shutdown
+}
+
+fn await_end_of_input(trigger: &ShutdownTrigger) {
+    let mut buffer = [0; 64];
+    loop {
+        match io::stdin().lock().read(&mut buffer) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    tracing::info!("standard input has ended: stopping");
+    trigger.stop(StopReason::Terminate);
+    // The same promise as after a signal, kept even if the runtime is stuck.
+    std::thread::sleep(GRACE - MARGIN);
+    tracing::error!("did not stop in time: ending by force");
+    std::process::exit(i32::from(Exit::Fault.code()));
+}
+
+/// The line on standard output that says where the service can be reached.
+#[derive(Serialize)]
+struct ReadyLine {
+    ready: bool,
+    role: &'static str,
+    quantum: Option<SocketAddr>,
+    classical: Option<SocketAddr>,
+    services: SocketAddr,
+}
+
+fn announce(role: Role, ready: &qkd_node::Ready) {
+    let line = ReadyLine {
+        ready: true,
+        role: role_name(role),
+        quantum: ready.quantum,
+        classical: ready.classical,
+        services: ready.services,
+    };
+    let written = serde_json::to_string(&line)
+        .map_err(io::Error::other)
+        .and_then(|line| {
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{line}")?;
+            stdout.flush()
+        });
+    if let Err(error) = written {
+        // Nobody reads it: the service is as good without.
+        tracing::warn!(%error, "cannot print the addresses");
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Alice => "alice",
+        Role::Bob => "bob",
+        Role::Eve => "eve",
+    }
+}
+
+/// A fault is one line, so that whoever collects lines gets the whole of it.
+fn one_line(text: &str) -> String {
+    text.split('\n')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_one_line_of_the_documented_form() {
+        let line = ReadyLine {
+            ready: true,
+            role: role_name(Role::Bob),
+            quantum: Some(SocketAddr::from(([127, 0, 0, 1], 4567))),
+            classical: None,
+            services: SocketAddr::from(([127, 0, 0, 1], 9)),
+        };
+        assert_eq!(
+            serde_json::to_string(&line).unwrap(),
+            r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9"}"#
+        );
+    }
+
+    #[test]
+    fn a_fault_of_many_lines_becomes_one() {
+        assert_eq!(
+            one_line("bob.toml:3:1:\n  no such key"),
+            "bob.toml:3:1: no such key"
+        );
+    }
+}

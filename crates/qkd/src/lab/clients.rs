@@ -1,0 +1,148 @@
+//! gRPC clients of the services, over mutual TLS.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use qkd_node::tls::TlsMaterial;
+use qkd_wire::proto::delivery::key_delivery_client::KeyDeliveryClient;
+use qkd_wire::proto::eve::eve_client::EveClient;
+use qkd_wire::proto::messaging::messaging_client::MessagingClient;
+use qkd_wire::proto::node::node_client::NodeClient;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use super::fault::Fault;
+
+/// A call on loopback that takes longer never ends.
+const CALL_WITHIN: Duration = Duration::from_secs(10);
+
+/// A server to talk to.
+#[derive(Clone, Copy)]
+pub struct Server {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The name that its certificate must carry.
+    pub name: &'static str,
+}
+
+/// An application: it may fetch keys and exchange messages at its own node.
+pub struct Application {
+    /// Its identity.
+    pub id: &'static str,
+    /// The name of its node.
+    pub node: &'static str,
+    /// Where its keys come from.
+    pub delivery: KeyDeliveryClient<Channel>,
+    /// Where its messages go and come from.
+    pub messaging: MessagingClient<Channel>,
+}
+
+impl Application {
+    /// The application `id`, whose certificate is in `tls`, at the node `server`.
+    ///
+    /// # Errors
+    /// When no connection comes up.
+    pub async fn connect(
+        id: &'static str,
+        tls: &TlsMaterial,
+        server: Server,
+    ) -> Result<Self, Fault> {
+        let channel = channel(tls, server).await?;
+        Ok(Self {
+            id,
+            node: server.name,
+            delivery: KeyDeliveryClient::new(channel.clone()),
+            messaging: MessagingClient::new(channel),
+        })
+    }
+}
+
+/// An operator's view of Alice or Bob.
+///
+/// # Errors
+/// When no connection comes up.
+pub async fn node(tls: &TlsMaterial, server: Server) -> Result<NodeClient<Channel>, Fault> {
+    Ok(NodeClient::new(channel(tls, server).await?))
+}
+
+/// An operator's view of Eve.
+///
+/// # Errors
+/// When no connection comes up.
+pub async fn eve(tls: &TlsMaterial, server: Server) -> Result<EveClient<Channel>, Fault> {
+    Ok(EveClient::new(channel(tls, server).await?))
+}
+
+/// The answer to one call, or its failure in one sentence with `what` was tried.
+///
+/// # Errors
+/// [`Fault::Call`] when the server refuses or does not answer.
+pub async fn answer<T>(
+    what: impl Into<String>,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Fault> {
+    match within(call).await {
+        Ok(answer) => Ok(answer),
+        Err(status) => Err(refused(what, &status)),
+    }
+}
+
+/// The answer to one call, or the status it was refused with; `DeadlineExceeded` when there is no
+/// answer.
+///
+/// # Errors
+/// The status.
+pub async fn within<T>(
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Status> {
+    match tokio::time::timeout(CALL_WITHIN, call).await {
+        Ok(response) => response.map(tonic::Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "no answer within {} s",
+            CALL_WITHIN.as_secs()
+        ))),
+    }
+}
+
+/// A refusal as a fault.
+pub fn refused(what: impl Into<String>, status: &Status) -> Fault {
+    let code = status.code();
+    let reason = match status.message() {
+        "" => format!("{code}"),
+        message => format!("{message} ({code:?})"),
+    };
+    Fault::Call {
+        what: what.into(),
+        reason,
+    }
+}
+
+async fn channel(tls: &TlsMaterial, server: Server) -> Result<Channel, Fault> {
+    let failed = |error: tonic::transport::Error| Fault::Call {
+        what: format!("connect to {} at {}", server.name, server.address),
+        reason: causes(&error),
+    };
+    Endpoint::from_shared(format!("https://{}", server.address))
+        .map_err(failed)?
+        .tls_config(tls.client(server.name))
+        .map_err(failed)?
+        .connect_timeout(CALL_WITHIN)
+        .connect()
+        .await
+        .map_err(failed)
+}
+
+/// An error with all its causes: the outermost alone says "transport error".
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}

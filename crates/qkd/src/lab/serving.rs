@@ -1,0 +1,134 @@
+//! The line that `--serve` prints first: all that a client needs to connect.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use qkd_node::pki::LabPki;
+use serde::Serialize;
+
+use super::Running;
+use super::children::Readiness;
+use super::setup::{self, Folder};
+
+#[derive(Serialize)]
+struct Line {
+    ready: bool,
+    endpoints: Endpoints,
+    files: Files,
+}
+
+/// Addresses as `host:port`; `null` where there is none.
+#[derive(Serialize)]
+struct Endpoints {
+    alice: Endpoint,
+    bob: Endpoint,
+    eve: Option<Endpoint>,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    /// gRPC over mutual TLS, TCP.
+    services: SocketAddr,
+    /// Photon frames, UDP.
+    quantum: Option<SocketAddr>,
+    /// The link between the nodes, TCP.
+    classical: Option<SocketAddr>,
+    /// The name in the certificate.
+    server_name: &'static str,
+}
+
+/// Absolute paths.
+#[derive(Serialize)]
+struct Files {
+    folder: PathBuf,
+    authority: PathBuf,
+    alice: Identity,
+    bob: Identity,
+    eve: Option<Identity>,
+    sae_alice: Identity,
+    sae_bob: Identity,
+    operator: Identity,
+}
+
+#[derive(Serialize)]
+struct Identity {
+    certificate: PathBuf,
+    private_key: PathBuf,
+}
+
+/// One JSON object on one line.
+pub fn line(running: &Running, pki: &LabPki, folder: &Folder) -> String {
+    let endpoint = |ready: &Readiness, server_name| Endpoint {
+        services: ready.services,
+        quantum: ready.quantum,
+        classical: ready.classical,
+        server_name,
+    };
+    let identity = |name| {
+        let files = pki.files_of(name);
+        Identity {
+            certificate: files.certificate,
+            private_key: files.private_key,
+        }
+    };
+    let eve = running.eve.as_ref();
+    let line = Line {
+        ready: true,
+        endpoints: Endpoints {
+            alice: endpoint(&running.alice, setup::ALICE),
+            bob: endpoint(&running.bob, setup::BOB),
+            eve: eve.map(|eve| endpoint(eve, setup::EVE)),
+        },
+        files: Files {
+            folder: folder.path().to_path_buf(),
+            authority: pki.authority(),
+            alice: identity(setup::ALICE),
+            bob: identity(setup::BOB),
+            eve: eve.map(|_| identity(setup::EVE)),
+            sae_alice: identity(setup::SAE_ALICE),
+            sae_bob: identity(setup::SAE_BOB),
+            operator: identity(setup::OPERATOR),
+        },
+    };
+    // Paths that are not UTF-8 are the only thing that JSON cannot carry.
+    serde_json::to_string(&line).unwrap_or_else(|_| r#"{"ready":true}"#.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readiness(port: u16) -> Readiness {
+        Readiness {
+            ready: true,
+            quantum: None,
+            classical: None,
+            services: SocketAddr::from(([127, 0, 0, 1], port)),
+        }
+    }
+
+    #[test]
+    fn every_named_file_exists() {
+        let folder = Folder::prepare(None).unwrap();
+        let pki = setup::make_pki(&folder).unwrap();
+        let running = Running {
+            alice: readiness(1),
+            bob: readiness(2),
+            eve: Some(readiness(3)),
+        };
+        let text = line(&running, &pki, &folder);
+        assert!(!text.contains('\n'));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["ready"], true);
+        assert_eq!(json["endpoints"]["bob"]["services"], "127.0.0.1:2");
+        let files = &json["files"];
+        let mut paths = vec![&files["folder"], &files["authority"]];
+        for who in ["alice", "bob", "eve", "sae_alice", "sae_bob", "operator"] {
+            paths.extend([&files[who]["certificate"], &files[who]["private_key"]]);
+        }
+        for path in paths {
+            let path = PathBuf::from(path.as_str().unwrap());
+            assert!(path.is_absolute() && path.exists(), "{path:?}");
+        }
+    }
+}

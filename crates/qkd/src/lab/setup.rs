@@ -1,0 +1,342 @@
+//! The folder of a laboratory: certificates, keys and one configuration per service.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use qkd_node::config::{
+    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, NodeConfig, OutgoingFibre, SaeConfig,
+    SessionConfig, StoreConfig,
+};
+use qkd_node::parameters::LinkParameters;
+use qkd_node::pki::{LabPki, Parties};
+use qkd_node::secret_file;
+use tempfile::TempDir;
+
+use super::fault::Fault;
+use crate::cli::{EveAttack, LabArgs};
+
+/// Alice's node.
+pub const ALICE: &str = "kme-alice";
+/// Bob's node.
+pub const BOB: &str = "kme-bob";
+/// Eve's node.
+pub const EVE: &str = "eve";
+/// The application at Alice's node.
+pub const SAE_ALICE: &str = "sae-alice";
+/// The application at Bob's node.
+pub const SAE_BOB: &str = "sae-bob";
+/// Who looks at what the nodes are doing.
+pub const OPERATOR: &str = "operator";
+
+/// Bits of the keys in store: what AES-256 takes.
+const KEY_SIZE_BITS: u64 = 256;
+
+/// Keys that a store of the laboratory holds at least before light stops.
+const KEY_COUNT_MIN: u64 = 10_000;
+
+/// The most keys that a configuration may ask for.
+const KEY_COUNT_MAX: u64 = 100_000_000;
+
+/// A slow laser is no reason to wait: the laboratory emulates up to so many slots a second.
+const SLOTS_PER_SECOND_MIN: f64 = 1e9;
+
+/// Where everything of one laboratory lies.
+pub struct Folder {
+    path: PathBuf,
+    /// Removed with everything in it when dropped.
+    temporary: Option<TempDir>,
+}
+
+impl Folder {
+    /// The folder of `--keep`, made when absent and refused when in use, or a temporary one.
+    ///
+    /// # Errors
+    /// [`Fault::Keep`] for a folder in use, [`Fault::Io`] when none can be made.
+    pub fn prepare(keep: Option<&Path>) -> Result<Self, Fault> {
+        let Some(keep) = keep else {
+            let temporary = tempfile::Builder::new()
+                .prefix("qkd-lab-")
+                .tempdir()
+                .map_err(Fault::io("make a temporary folder"))?;
+            return Ok(Self {
+                path: temporary.path().to_path_buf(),
+                temporary: Some(temporary),
+            });
+        };
+        let refuse = |reason: String| Fault::Keep {
+            path: keep.to_path_buf(),
+            reason,
+        };
+        let path = std::path::absolute(keep).map_err(|error| refuse(error.to_string()))?;
+        secret_file::ensure_private_folder(&path).map_err(|error| refuse(error.to_string()))?;
+        let mut entries = fs::read_dir(&path).map_err(|error| refuse(error.to_string()))?;
+        if entries.next().is_some() {
+            return Err(refuse("the folder is not empty".to_owned()));
+        }
+        Ok(Self {
+            path,
+            temporary: None,
+        })
+    }
+
+    /// The folder, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder, if it stays after the end.
+    pub fn kept(&self) -> Option<&Path> {
+        match self.temporary {
+            Some(_) => None,
+            None => Some(&self.path),
+        }
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The certificates and keys in it.
+    pub fn pki(&self) -> LabPki {
+        LabPki::in_folder(&self.path.join(PKI))
+    }
+}
+
+/// Folder of certificates and keys.
+const PKI: &str = "pki";
+
+/// What this laboratory is to be.
+pub struct Plan {
+    parameters: LinkParameters,
+    blocks_max: Option<u64>,
+    key_count_max: u64,
+    seed: Option<u64>,
+}
+
+impl Plan {
+    /// What the command line asks for.
+    pub fn new(args: &LabArgs) -> Self {
+        let mut parameters = args.preset.parameters(args.distance);
+        if let Some(bits) = args.block_bits {
+            parameters.security.block_bits = bits;
+        }
+        // Never so few that light stops before the last block of the report.
+        let wanted = args.blocks.saturating_mul(parameters.security.block_bits) / KEY_SIZE_BITS;
+        Self {
+            blocks_max: (!args.serve).then_some(args.blocks),
+            key_count_max: wanted.clamp(KEY_COUNT_MIN, KEY_COUNT_MAX),
+            seed: args.seed,
+            parameters,
+        }
+    }
+
+    /// Sifted bits of a block.
+    pub fn block_bits(&self) -> u64 {
+        self.parameters.security.block_bits
+    }
+
+    /// The protocol's name.
+    pub fn protocol(&self) -> &'static str {
+        self.parameters.protocol.name.name()
+    }
+
+    /// Bob, listening wherever the system has a free port.
+    pub fn bob(&self) -> NodeConfig {
+        NodeConfig::Bob(BobConfig {
+            link: self.link(BOB, ALICE, "bob-data"),
+            quantum_listen: any_port(),
+            classical_listen: any_port(),
+        })
+    }
+
+    /// Alice, whose light goes to `quantum` and whose words go to `classical`.
+    pub fn alice(&self, quantum: SocketAddr, classical: SocketAddr) -> NodeConfig {
+        NodeConfig::Alice(AliceConfig {
+            link: self.link(ALICE, BOB, "alice-data"),
+            quantum_peer: quantum.into(),
+            slots_per_second_max: self.parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN),
+            classical_peer: classical.into(),
+            server_name: BOB.to_owned(),
+        })
+    }
+
+    /// Eve at the end of the fibre, right before Bob's `quantum` address.
+    pub fn eve(&self, attack: &EveAttack, quantum: SocketAddr) -> NodeConfig {
+        NodeConfig::Eve(EveConfig {
+            name: EVE.to_owned(),
+            quantum_listen: any_port(),
+            quantum_peer: quantum.into(),
+            services_listen: any_port(),
+            tls: relative_pki().files_of(EVE),
+            attack: attack.spec(),
+            outgoing: OutgoingFibre {
+                distance_km: 0.0,
+                attenuation_db_per_km: self.parameters.channel.attenuation_db_per_km,
+            },
+        })
+    }
+
+    fn link(&self, name: &str, peer: &str, data: &str) -> LinkConfig {
+        let pki = relative_pki();
+        let sae = |id: &str, kme: &str| SaeConfig {
+            id: id.to_owned(),
+            kme: kme.to_owned(),
+        };
+        LinkConfig {
+            name: name.to_owned(),
+            peer: peer.to_owned(),
+            data_dir: PathBuf::from(data),
+            pre_shared_key: pki.pre_shared_key(),
+            services_listen: any_port(),
+            tls: pki.files_of(name),
+            parameters: self.parameters.clone(),
+            session: SessionConfig {
+                blocks_max: self.blocks_max,
+                blocks_in_flight_max: SessionConfig::default().blocks_in_flight_max,
+                seed: self.seed.map(|seed| derived_seed(seed, name)),
+            },
+            store: StoreConfig {
+                key_size_bits: KEY_SIZE_BITS,
+                key_count_max: self.key_count_max,
+                store_key: pki.store_key_of(name),
+            },
+            saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
+        }
+    }
+}
+
+/// Makes the certificates and keys of everybody in the folder.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn make_pki(folder: &Folder) -> Result<LabPki, Fault> {
+    let parties = Parties {
+        nodes: &[ALICE, BOB, EVE],
+        saes: &[SAE_ALICE, SAE_BOB, OPERATOR],
+    };
+    Ok(LabPki::create(&folder.path.join(PKI), &parties)?)
+}
+
+/// Writes a configuration into the folder and returns its path.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(folder: &Folder, name: &str, config: &NodeConfig) -> Result<PathBuf, Fault> {
+    let path = folder.file(name);
+    let text = format!(
+        "# Written by 'qkd lab'. Paths start from this folder.\n\n{}",
+        config.to_toml()
+    );
+    fs::write(&path, text).map_err(Fault::io(format!("write {}", path.display())))?;
+    Ok(path)
+}
+
+/// The certificates as a configuration names them: it starts from its own folder, so that the
+/// whole can be moved.
+fn relative_pki() -> LabPki {
+    LabPki::in_folder(Path::new(PKI))
+}
+
+fn any_port() -> HostPort {
+    HostPort::new("127.0.0.1", 0)
+}
+
+/// A seed for each node, so that no two draw the same numbers: splitmix64 (Steele, Lea, Flood 2014)
+/// over the bytes of its name, without the sign bit that TOML's integers have.
+fn derived_seed(seed: u64, name: &str) -> u64 {
+    let mix = |state: u64| {
+        let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let mixed = name
+        .bytes()
+        .fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)));
+    mixed >> 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+    use qkd_node::config::Role;
+
+    fn plan(arguments: &[&str]) -> Plan {
+        let all = ["qkd", "lab"].iter().chain(arguments);
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::Lab(args) => Plan::new(&args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_configuration_is_accepted_by_the_service_it_is_for() {
+        let folder = Folder::prepare(None).unwrap();
+        make_pki(&folder).unwrap();
+        let plan = plan(&["--seed", "18446744073709551615", "--block-bits", "1000"]);
+        let somewhere = SocketAddr::from(([127, 0, 0, 1], 4567));
+        let attack = EveAttack {
+            name: "intercept-resend".to_owned(),
+            fraction: 0.1,
+        };
+        for (name, role, config) in [
+            ("alice.toml", Role::Alice, plan.alice(somewhere, somewhere)),
+            ("bob.toml", Role::Bob, plan.bob()),
+            ("eve.toml", Role::Eve, plan.eve(&attack, somewhere)),
+        ] {
+            let path = write(&folder, name, &config).unwrap();
+            NodeConfig::load(&path, role).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn only_a_new_or_empty_folder_is_kept() {
+        let outer = tempfile::tempdir().unwrap();
+        let new = outer.path().join("a/b");
+        let folder = Folder::prepare(Some(&new)).unwrap();
+        assert_eq!(folder.kept(), Some(new.as_path()));
+        assert!(
+            Folder::prepare(Some(&new)).is_ok(),
+            "an empty folder will do"
+        );
+        fs::write(folder.file("alice.toml"), "").unwrap();
+        let said = match Folder::prepare(Some(&new)) {
+            Ok(_) => panic!("a folder in use was accepted"),
+            Err(fault) => fault.to_string(),
+        };
+        assert!(said.contains("not empty") && said.contains("a/b"), "{said}");
+        drop(folder);
+        assert!(new.exists(), "what is kept stays");
+    }
+
+    #[test]
+    fn a_temporary_folder_goes_with_its_owner() {
+        let folder = Folder::prepare(None).unwrap();
+        let path = folder.path().to_path_buf();
+        assert!(path.exists() && folder.kept().is_none());
+        drop(folder);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn light_never_stops_before_the_last_block_of_the_report() {
+        let plan = plan(&["--blocks", "10", "--block-bits", "5000000"]);
+        assert!(plan.key_count_max >= 10 * 5_000_000 / 256);
+        assert_eq!(plan.blocks_max, Some(10));
+    }
+
+    #[test]
+    fn both_ends_draw_from_different_seeds() {
+        let seeds =
+            [0, 1, u64::MAX].map(|seed| (derived_seed(seed, ALICE), derived_seed(seed, BOB)));
+        for (at, (alice, bob)) in seeds.iter().enumerate() {
+            assert_ne!(alice, bob);
+            assert!(*alice <= i64::MAX as u64 && *bob <= i64::MAX as u64);
+            assert!(!seeds[..at].contains(&(*alice, *bob)));
+        }
+    }
+}
