@@ -15,59 +15,125 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("qkd-distill", &["qkd-bits", "qkd-security"]),
     (
         "qkd-session",
-        &["qkd-bits", "qkd-optics", "qkd-security", "qkd-protocols", "qkd-distill"],
+        &[
+            "qkd-bits",
+            "qkd-optics",
+            "qkd-security",
+            "qkd-protocols",
+            "qkd-distill",
+        ],
     ),
     ("qkd-keystore", &["qkd-bits"]),
     ("qkd-messaging", &["qkd-bits"]),
     (
         "qkd-wire",
         &[
-            "qkd-bits", "qkd-optics", "qkd-security", "qkd-protocols", "qkd-distill", "qkd-auth",
-            "qkd-session", "qkd-keystore", "qkd-messaging",
+            "qkd-bits",
+            "qkd-optics",
+            "qkd-security",
+            "qkd-protocols",
+            "qkd-distill",
+            "qkd-auth",
+            "qkd-session",
+            "qkd-keystore",
+            "qkd-messaging",
         ],
     ),
     ("qkd-delivery", &["qkd-bits", "qkd-keystore", "qkd-wire"]),
     (
         "qkd-node",
         &[
-            "qkd-bits", "qkd-optics", "qkd-security", "qkd-auth", "qkd-protocols", "qkd-attacks",
-            "qkd-distill", "qkd-session", "qkd-keystore", "qkd-messaging", "qkd-wire",
+            "qkd-bits",
+            "qkd-optics",
+            "qkd-security",
+            "qkd-auth",
+            "qkd-protocols",
+            "qkd-attacks",
+            "qkd-distill",
+            "qkd-session",
+            "qkd-keystore",
+            "qkd-messaging",
+            "qkd-wire",
             "qkd-delivery",
         ],
     ),
     (
         "qkd-sim",
         &[
-            "qkd-bits", "qkd-optics", "qkd-security", "qkd-auth", "qkd-protocols", "qkd-attacks",
-            "qkd-distill", "qkd-session", "qkd-keystore", "qkd-messaging",
+            "qkd-bits",
+            "qkd-optics",
+            "qkd-security",
+            "qkd-auth",
+            "qkd-protocols",
+            "qkd-attacks",
+            "qkd-distill",
+            "qkd-session",
+            "qkd-keystore",
+            "qkd-messaging",
         ],
     ),
     (
         "qkd",
         &[
-            "qkd-bits", "qkd-optics", "qkd-security", "qkd-auth", "qkd-protocols", "qkd-attacks",
-            "qkd-distill", "qkd-session", "qkd-keystore", "qkd-messaging", "qkd-wire",
-            "qkd-delivery", "qkd-node", "qkd-sim",
+            "qkd-bits",
+            "qkd-optics",
+            "qkd-security",
+            "qkd-auth",
+            "qkd-protocols",
+            "qkd-attacks",
+            "qkd-distill",
+            "qkd-session",
+            "qkd-keystore",
+            "qkd-messaging",
+            "qkd-wire",
+            "qkd-delivery",
+            "qkd-node",
+            "qkd-sim",
         ],
     ),
 ];
 
 /// Layers 0 to 2: no clock, socket, file, thread or asynchronous runtime.
 const ENGINES_AND_BELOW: &[&str] = &[
-    "qkd-bits", "qkd-security", "qkd-optics", "qkd-auth", "qkd-protocols", "qkd-attacks",
-    "qkd-distill", "qkd-session", "qkd-keystore", "qkd-messaging",
+    "qkd-bits",
+    "qkd-security",
+    "qkd-optics",
+    "qkd-auth",
+    "qkd-protocols",
+    "qkd-attacks",
+    "qkd-distill",
+    "qkd-session",
+    "qkd-keystore",
+    "qkd-messaging",
 ];
 
 /// What those layers may take from outside.
 const PURE_DEPENDENCIES: &[&str] = &[
-    "aes", "aes-gcm", "crc32c", "hkdf", "hmac", "rand", "sha2", "subtle", "thiserror", "uuid",
+    "aes",
+    "aes-gcm",
+    "crc32c",
+    "hkdf",
+    "hmac",
+    "rand",
+    "sha2",
+    "subtle",
+    "thiserror",
+    "uuid",
     "zeroize",
 ];
 
 /// What the source of those layers may not say outside tests.
 const IMPURE_WORDS: &[&str] = &[
-    "std::fs", "std::net", "std::env", "std::process", "std::thread", "std::io", "Instant::now", "SystemTime",
-    "println!", "getrandom",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::io",
+    "Instant::now",
+    "SystemTime",
+    "println!",
+    "getrandom",
 ];
 
 fn root() -> PathBuf {
@@ -85,7 +151,12 @@ fn dependencies(name: &str) -> BTreeSet<String> {
     let Some(table) = manifest.get("dependencies") else {
         return BTreeSet::new();
     };
-    table.as_table().expect("dependencies are a table").keys().cloned().collect()
+    table
+        .as_table()
+        .expect("dependencies are a table")
+        .keys()
+        .cloned()
+        .collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -108,7 +179,12 @@ fn every_crate_stands_on_the_map() {
         .expect("crates can be listed")
         .map(|entry| entry.expect("a listed entry can be read").path())
         .filter(|path| path.is_dir())
-        .map(|path| path.file_name().expect("a folder has a name").to_string_lossy().into_owned())
+        .map(|path| {
+            path.file_name()
+                .expect("a folder has a name")
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     assert_eq!(known, present);
 }
@@ -117,7 +193,10 @@ fn every_crate_stands_on_the_map() {
 fn dependencies_only_point_down() {
     for (name, allowed) in MAY_USE {
         for dependency in dependencies(name).iter().filter(|d| d.starts_with("qkd")) {
-            assert!(allowed.contains(&dependency.as_str()), "{name} may not use {dependency}");
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} may not use {dependency}"
+            );
         }
     }
 }
@@ -126,7 +205,10 @@ fn dependencies_only_point_down() {
 fn engines_and_methods_take_nothing_impure_from_outside() {
     for name in ENGINES_AND_BELOW {
         for dependency in dependencies(name).iter().filter(|d| !d.starts_with("qkd")) {
-            assert!(PURE_DEPENDENCIES.contains(&dependency.as_str()), "{name} may not use {dependency}");
+            assert!(
+                PURE_DEPENDENCIES.contains(&dependency.as_str()),
+                "{name} may not use {dependency}"
+            );
         }
     }
 }
@@ -136,11 +218,21 @@ fn engines_and_methods_know_no_clock_socket_file_or_thread() {
     for name in ENGINES_AND_BELOW {
         for path in sources(&root().join("crates").join(name).join("src")) {
             let text = read(&path);
-            let code = text.split("#[cfg(test)]").next().expect("split gives one part at least");
-            let said = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = text
+                .split("#[cfg(test)]")
+                .next()
+                .expect("split gives one part at least");
+            let said = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             for line in said {
                 for word in IMPURE_WORDS {
-                    assert!(!line.contains(word), "{}: `{word}` in `{}`", path.display(), line.trim());
+                    assert!(
+                        !line.contains(word),
+                        "{}: `{word}` in `{}`",
+                        path.display(),
+                        line.trim()
+                    );
                 }
             }
         }
@@ -159,7 +251,12 @@ fn only_the_edge_knows_protobuf() {
 fn nobody_writes_mod_rs() {
     for (name, _) in MAY_USE {
         for path in sources(&root().join("crates").join(name).join("src")) {
-            assert_ne!(path.file_name().expect("a file has a name"), "mod.rs", "{}", path.display());
+            assert_ne!(
+                path.file_name().expect("a file has a name"),
+                "mod.rs",
+                "{}",
+                path.display()
+            );
         }
     }
 }
@@ -167,8 +264,16 @@ fn nobody_writes_mod_rs() {
 #[test]
 fn the_top_level_stays_as_it_was_fixed() {
     let allowed: BTreeMap<&str, ()> = [
-        "Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "crates", "proto", "deploy", "tests",
-        "docker-compose.yml", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "crates",
+        "proto",
+        "deploy",
+        "tests",
+        "docker-compose.yml",
+        "target",
     ]
     .into_iter()
     .map(|name| (name, ()))
@@ -176,6 +281,9 @@ fn the_top_level_stays_as_it_was_fixed() {
     for entry in fs::read_dir(root()).expect("the top level can be listed") {
         let name = entry.expect("a listed entry can be read").file_name();
         let name = name.to_string_lossy();
-        assert!(name.starts_with('.') || allowed.contains_key(name.as_ref()), "{name} is not a top-level name");
+        assert!(
+            name.starts_with('.') || allowed.contains_key(name.as_ref()),
+            "{name} is not a top-level name"
+        );
     }
 }

@@ -74,7 +74,7 @@ impl BitString {
             return Err(wrong);
         }
         if let Some(last) = bytes.last()
-            && len % 8 != 0
+            && !len.is_multiple_of(8)
             && last >> (len % 8) != 0
         {
             return Err(wrong);

@@ -1,12 +1,24 @@
 //! The daemons: sockets, configuration, storage, shutdown.
+//!
+//! A thin shell: what decides anything is in the engines below, which this crate feeds with
+//! frames, envelopes, requests and time. It never looks inside light or keys.
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod daemon;
+mod hub;
+mod link;
+mod mailbox;
 pub mod parameters;
 pub mod pki;
 pub mod presets;
+mod quantum;
 pub mod secret_file;
+mod services;
 pub mod shutdown;
+mod status;
 pub mod storage;
 pub mod telemetry;
 pub mod tls;
+
+pub use daemon::{NodeError, Ready, run};

@@ -102,6 +102,11 @@ impl Shutdown {
         }
     }
 
+    /// As [`wait`](Self::wait), from a shared reference.
+    pub async fn requested(&self) {
+        self.clone().wait().await;
+    }
+
     /// As [`wait`](Self::wait), but owned: the shape that a server's shutdown future has.
     pub async fn waited(mut self) {
         self.wait().await;

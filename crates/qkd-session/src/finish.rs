@@ -35,7 +35,7 @@ pub(crate) fn distil(
         .map_err(failed)?;
     let refresh = key
         .split_off(AUTHENTICATION_REFRESH_BITS as usize)
-        .ok_or_else(|| Error::Misuse {
+        .ok_or(Error::Misuse {
             block,
             input: "an output shorter than its overhead",
         })?

@@ -1,5 +1,7 @@
 //! What Alice and Bob say to each other about a session, in public and authenticated.
 
+use std::fmt;
+
 use qkd_bits::BitString;
 use qkd_security::{Refusal, Statistics};
 
@@ -246,6 +248,36 @@ impl From<Refusal> for Abort {
                 observed: bound_bits,
                 limit: secret_length_bits as f64,
             },
+        }
+    }
+}
+
+impl fmt::Display for Abort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            reason,
+            observed,
+            limit,
+        } = self;
+        match reason {
+            AbortReason::QberTooHigh => write!(
+                f,
+                "error rate {:.2} % above the limit of {:.2} %: somebody listens, or the link is \
+                 worse than planned",
+                observed * 100.0,
+                limit * 100.0
+            ),
+            AbortReason::TooFewDetections => write!(
+                f,
+                "{observed:.0} detections where at least {limit:.0} are needed"
+            ),
+            AbortReason::ZeroLength => write!(
+                f,
+                "the theorem leaves {observed:.0} bits where {limit:.0} are needed"
+            ),
+            AbortReason::VerificationFailed => {
+                f.write_str("the keys still differed after error correction")
+            }
         }
     }
 }

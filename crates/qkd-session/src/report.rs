@@ -1,5 +1,7 @@
 //! What became of one block, with every number that decided it.
 
+use std::fmt;
+
 use qkd_distill::Disclosed;
 use qkd_security::{KeyLength, Leakage, Statistics, binary_entropy};
 
@@ -141,5 +143,18 @@ pub(crate) fn leakage(disclosed: Disclosed) -> Leakage {
         from_bob_bits: disclosed.from_bob_bits,
         verification_tag_bits: disclosed.verification_bits,
         verification_outcome_bits: 1,
+    }
+}
+
+impl fmt::Display for BlockReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            Outcome::Key { secret_length_bits } => write!(
+                f,
+                "{secret_length_bits} secret bits from {} sifted bits",
+                self.sifted_bits
+            ),
+            Outcome::Aborted(abort) => abort.fmt(f),
+        }
     }
 }

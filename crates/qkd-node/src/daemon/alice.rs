@@ -1,0 +1,209 @@
+//! Alice: calls Bob, keeps the link up, transmits.
+
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use qkd_auth::Role as AuthRole;
+use qkd_keystore::Side;
+use qkd_optics::{FrameAddress, FrameEncoder, FrameShape, Transmitter};
+use qkd_session::{Alice, SessionId};
+use qkd_wire::link::FRAME_BYTES_MAX;
+use qkd_wire::proto::link::link_client::LinkClient;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::transport::Endpoint;
+
+use super::link_node::LinkNode;
+use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
+use super::{NodeError, Ready};
+use crate::config::{AliceConfig, Role};
+use crate::link::{Connection, LinkHandle, Party, serve, shake_hands};
+use crate::quantum::{self, Command, TransmitPath};
+use crate::shutdown::Shutdown;
+use crate::status::LinkState;
+
+/// Time between two attempts to reach Bob.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Time to connect.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Frames per second of the clock, at least: light waits no longer for its frame to fill.
+const FRAMES_PER_SECOND_MIN: f64 = 50.0;
+
+pub(super) async fn run(
+    config: AliceConfig,
+    shutdown: Shutdown,
+    ready: impl FnOnce(&Ready) + Send,
+) -> Result<(), NodeError> {
+    let AliceConfig {
+        link,
+        quantum_peer,
+        slots_per_second_max,
+        classical_peer,
+        server_name,
+    } = config;
+    let node = LinkNode::open(link, Side::Alice)?;
+    let (listener, services) =
+        server::listen("[services] listen", &node.config.services_listen).await?;
+    ready(&Ready {
+        role: Role::Alice,
+        quantum: None,
+        classical: None,
+        services,
+    });
+    let endpoint = Endpoint::from_shared(format!("https://{classical_peer}"))?
+        .tls_config(node.tls.client(&server_name))?
+        .connect_timeout(CONNECT_TIME_MAX)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true);
+    let caller = Caller {
+        node: &node,
+        endpoint,
+        quantum_peer,
+        slots_per_second_max,
+    };
+    let (served, ()) = tokio::join!(
+        node.serve(listener, shutdown.clone()),
+        caller.keep_linked(&shutdown)
+    );
+    served
+}
+
+struct Caller<'a> {
+    node: &'a LinkNode,
+    endpoint: Endpoint,
+    quantum_peer: crate::config::HostPort,
+    slots_per_second_max: f64,
+}
+
+impl Caller<'_> {
+    /// Connects, serves, and connects again, until shutdown.
+    async fn keep_linked(&self, shutdown: &Shutdown) {
+        let board = &self.node.shared.board;
+        let mut said = String::new();
+        while !shutdown.is_requested() {
+            let ended = tokio::select! {
+                ended = self.link(shutdown) => ended,
+                () = shutdown.requested(), if board.snapshot().session.is_none() => return,
+            };
+            board.link(LinkState::Connecting, &ended);
+            if shutdown.is_requested() {
+                return;
+            }
+            // The same reason once a second would bury everything else.
+            if said != ended {
+                tracing::warn!(reason = ended, "no link to Bob; trying again");
+                said = ended;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = shutdown.requested() => return,
+            }
+        }
+    }
+
+    /// One connection from call to end; says why it ended.
+    async fn link(&self, shutdown: &Shutdown) -> String {
+        let node = self.node;
+        let channel = match self.endpoint.connect().await {
+            Ok(channel) => channel,
+            Err(error) => return format!("Bob cannot be reached: {}", root_cause(&error)),
+        };
+        let mut client = LinkClient::new(channel)
+            .max_decoding_message_size(FRAME_BYTES_MAX)
+            .max_encoding_message_size(FRAME_BYTES_MAX);
+        let (outgoing, frames) = mpsc::unbounded_channel();
+        // Both sides speak at once: the call returns when Bob's first frame is on its way.
+        let frames = UnboundedReceiverStream::new(frames).filter_map(Result::ok);
+        let mut incoming = match client.connect(frames).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return format!("Bob refuses the link: {}", status.message()),
+        };
+        let board = &node.shared.board;
+        board.link(LinkState::Handshake, "");
+        let mut rng = node.seeds.lock().await.fork();
+        let parameters = &node.config.parameters;
+        let role = AuthRole::Alice;
+        let shaken = shake_hands(
+            role,
+            &node.key,
+            parameters,
+            &mut rng,
+            &outgoing,
+            &mut incoming,
+        );
+        let established = match shaken.await {
+            Ok(established) => established,
+            Err(fault) => {
+                board.handshake_failed();
+                return fault.to_string();
+            }
+        };
+        let session = established.session;
+        tracing::info!(%session, "link to Bob established");
+        let protocol = match node.protocol() {
+            Ok(protocol) => protocol,
+            Err(error) => return error.to_string(),
+        };
+        let engine = Alice::new(session, protocol, node.limits(), rng.fork());
+        let connection = Connection {
+            established,
+            party: Party::Alice(engine),
+            outgoing,
+            incoming,
+        };
+        let transmitter = Transmitter::new(
+            node.setup.source(),
+            node.setup.link.transmittance_channel,
+            rng.fork(),
+        );
+        serve(connection, &node.shared, shutdown, |link, commands| {
+            let transmitter = transmitter.map_err(std::io::Error::other)?;
+            self.start(session, transmitter, link, commands)
+        })
+        .await
+    }
+
+    fn start(
+        &self,
+        session: SessionId,
+        transmitter: Transmitter,
+        link: LinkHandle,
+        commands: Receiver<Command>,
+    ) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let address = FrameAddress {
+            session: session.0,
+            link: 0,
+            epoch: 0,
+        };
+        let span_max = (self.node.setup.link.clock_hz / FRAMES_PER_SECOND_MIN).max(1.0) as u32;
+        let shape = FrameShape::for_density(address, transmitter.occupied_probability(), span_max)
+            .map_err(std::io::Error::other)?;
+        let path = TransmitPath {
+            transmitter,
+            encoder: FrameEncoder::new(shape),
+            socket: quantum::connect(&self.quantum_peer)?,
+            slots_per_second_max: self.slots_per_second_max,
+            link,
+            board: self.node.shared.board.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("quantum-transmit".into())
+            .spawn(move || path.run(&commands))?;
+        Ok(vec![thread])
+    }
+}
+
+/// The innermost reason of a transport error: what its outer layers say is always the same.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

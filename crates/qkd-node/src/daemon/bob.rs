@@ -1,0 +1,206 @@
+//! Bob: waits for Alice, receives, measures.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+use qkd_auth::Role as AuthRole;
+use qkd_bits::PhysicsRng;
+use qkd_keystore::Side;
+use qkd_optics::{FrameAddress, FrameOrder, OrderLimits, Receiver as OpticalReceiver};
+use qkd_session::Bob;
+use qkd_wire::link::{FRAME_BYTES_MAX, refusal};
+use qkd_wire::proto::link as proto;
+use qkd_wire::proto::link::link_server::{Link, LinkServer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::link_node::LinkNode;
+use super::{NodeError, Ready, server};
+use crate::config::{BobConfig, HostPort, Role};
+use crate::link::{Connection, FrameSender, Party, serve, shake_hands};
+use crate::quantum::{self, ReceivePath};
+use crate::shutdown::Shutdown;
+use crate::status::LinkState;
+use crate::tls::verify_peer_name;
+
+/// Handshakes under way at once; more are refused.
+const HANDSHAKES_MAX: usize = 16;
+
+pub(super) async fn run(
+    config: BobConfig,
+    shutdown: Shutdown,
+    ready: impl FnOnce(&Ready) + Send,
+) -> Result<(), NodeError> {
+    let BobConfig {
+        link,
+        quantum_listen,
+        classical_listen,
+    } = config;
+    let node = Arc::new(LinkNode::open(link, Side::Bob)?);
+    let quantum_socket = bind_quantum(&quantum_listen)?;
+    let quantum_bound = quantum_socket.local_addr().ok();
+    let (classical, classical_bound) =
+        server::listen("[classical] listen", &classical_listen).await?;
+    let (listener, services) =
+        server::listen("[services] listen", &node.config.services_listen).await?;
+    ready(&Ready {
+        role: Role::Bob,
+        quantum: quantum_bound,
+        classical: Some(classical_bound),
+        services,
+    });
+    let answerer = Answerer {
+        node: node.clone(),
+        quantum: Arc::new(quantum_socket),
+        shutdown: shutdown.clone(),
+        handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+        session: Arc::new(Semaphore::new(1)),
+    };
+    let (served, answered) = tokio::join!(
+        node.serve(listener, shutdown.clone()),
+        answer(&node, answerer.clone(), classical, shutdown)
+    );
+    // The store's last words are written before the daemon ends.
+    let _last = answerer.session.acquire().await;
+    served.and(answered)
+}
+
+pub(super) fn bind_quantum(address: &HostPort) -> Result<UdpSocket, NodeError> {
+    quantum::resolve(address)
+        .and_then(quantum::bind)
+        .map_err(|source| NodeError::Bind {
+            what: "[quantum] listen",
+            address: address.clone(),
+            source,
+        })
+}
+
+async fn answer(
+    node: &LinkNode,
+    answerer: Answerer,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let service = LinkServer::new(answerer)
+        .max_decoding_message_size(FRAME_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX);
+    server::builder(&node.tls)?
+        .add_service(service)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
+        .await?;
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Answerer {
+    node: Arc<LinkNode>,
+    quantum: Arc<UdpSocket>,
+    shutdown: Shutdown,
+    handshakes: Arc<Semaphore>,
+    /// The one session there may be.
+    session: Arc<Semaphore>,
+}
+
+#[tonic::async_trait]
+impl Link for Answerer {
+    type ConnectStream = UnboundedReceiverStream<Result<proto::Frame, Status>>;
+
+    async fn connect(
+        &self,
+        request: Request<Streaming<proto::Frame>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
+        let expected = &self.node.config.peer;
+        let certificates = request.peer_certs();
+        let certificate = certificates.as_ref().and_then(|chain| chain.first());
+        let certificate = certificate
+            .ok_or_else(|| Status::unauthenticated("a client certificate is required"))?;
+        verify_peer_name(certificate, expected).map_err(|error| {
+            tracing::warn!(%error, "a stranger called");
+            self.node.shared.board.handshake_failed();
+            Status::permission_denied(error.to_string())
+        })?;
+        let (outgoing, frames) = mpsc::unbounded_channel();
+        let answerer = self.clone();
+        tokio::spawn(async move { answerer.answer(outgoing, request.into_inner()).await });
+        Ok(Response::new(UnboundedReceiverStream::new(frames)))
+    }
+}
+
+impl Answerer {
+    /// One connection from its first frame to its end.
+    async fn answer(self, outgoing: FrameSender, mut incoming: Streaming<proto::Frame>) {
+        let node = &self.node;
+        let board = &node.shared.board;
+        let refuse = |reason: &str| {
+            tracing::warn!(reason, "link refused");
+            let _gone = outgoing.send(Ok(refusal(reason)));
+        };
+        let Ok(shaking) = self.handshakes.try_acquire() else {
+            return refuse("too many handshakes at once");
+        };
+        let mut rng = node.seeds.lock().await.fork();
+        let parameters = &node.config.parameters;
+        let role = AuthRole::Bob;
+        let shaken = shake_hands(
+            role,
+            &node.key,
+            parameters,
+            &mut rng,
+            &outgoing,
+            &mut incoming,
+        );
+        let established = match shaken.await {
+            Ok(established) => established,
+            Err(fault) => {
+                tracing::warn!(%fault, "handshake with Alice failed");
+                board.handshake_failed();
+                return;
+            }
+        };
+        drop(shaking);
+        // Only a peer that has proven itself may take the place of another, once that has gone.
+        let Ok(_session) = self.session.try_acquire() else {
+            return refuse("a session is running already");
+        };
+        let session = established.session;
+        tracing::info!(%session, "link to Alice established");
+        let protocol = match node.protocol() {
+            Ok(protocol) => protocol,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        let prior = node.setup.plan.qber_expected();
+        let engine = Bob::new(session, protocol, node.limits(), prior, rng.fork());
+        let nature = PhysicsRng::from_seed(rng.next_u64());
+        let receiver = OpticalReceiver::new(node.setup.detectors(), rng.fork(), nature);
+        let connection = Connection {
+            established,
+            party: Party::Bob(engine),
+            outgoing,
+            incoming,
+        };
+        let address = FrameAddress {
+            session: session.0,
+            link: 0,
+            epoch: 0,
+        };
+        let reason = serve(
+            connection,
+            &node.shared,
+            &self.shutdown,
+            |link, commands| {
+                let path = ReceivePath {
+                    receiver: receiver.map_err(std::io::Error::other)?,
+                    order: FrameOrder::new(address, OrderLimits::default(), 0),
+                    link,
+                    board: board.clone(),
+                };
+                path.start(&self.quantum, commands)
+            },
+        )
+        .await;
+        tracing::warn!(reason, "link to Alice ended");
+        board.link(LinkState::Connecting, &reason);
+    }
+}

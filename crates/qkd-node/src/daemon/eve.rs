@@ -1,0 +1,51 @@
+//! Eve: light in, attack, light out, and a control service.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::{Fibre, transmittance};
+
+use super::bob::bind_quantum;
+use super::{NodeError, Ready, server};
+use crate::config::{EveConfig, Role};
+use crate::quantum::{self, Tap};
+use crate::services::EveService;
+use crate::shutdown::Shutdown;
+use crate::tls::TlsMaterial;
+
+pub(super) async fn run(
+    config: EveConfig,
+    shutdown: Shutdown,
+    ready: impl FnOnce(&Ready) + Send,
+) -> Result<(), NodeError> {
+    let tls = TlsMaterial::load(&config.tls)?;
+    let tap = Tap::new(&config.attack)?;
+    let outgoing = &config.outgoing;
+    let attenuation_db = outgoing.distance_km * outgoing.attenuation_db_per_km;
+    let fibre = Fibre::new(transmittance(attenuation_db))?;
+    let listening = bind_quantum(&config.quantum_listen)?;
+    let onward = quantum::connect(&config.quantum_peer).map_err(|source| NodeError::Bind {
+        what: "[quantum] peer",
+        address: config.quantum_peer.clone(),
+        source,
+    })?;
+    let (listener, services) = server::listen("[services] listen", &config.services_listen).await?;
+    let nature = PhysicsRng::from_seed(getrandom::u64()?);
+    ready(&Ready {
+        role: Role::Eve,
+        quantum: listening.local_addr().ok(),
+        classical: None,
+        services,
+    });
+    tracing::info!(attack = config.attack, "in the fibre");
+    let running = tap.clone();
+    let thread = std::thread::Builder::new()
+        .name("quantum-tap".into())
+        .spawn(move || running.run(&listening, &onward, fibre, nature))
+        .map_err(NodeError::Thread)?;
+    let served = server::eve_services(&tls, EveService::new(tap.clone()), listener, shutdown).await;
+    tap.stop();
+    match thread.join() {
+        Ok(tapped) => tapped.map_err(NodeError::Thread)?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    served
+}

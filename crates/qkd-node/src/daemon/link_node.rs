@@ -1,0 +1,198 @@
+//! What Alice and Bob have in common: keys, store, board, services.
+
+use std::sync::Arc;
+
+use qkd_auth::PreSharedKey;
+use qkd_bits::SecretRng;
+use qkd_delivery::{Directory, Kme, KmeId};
+use qkd_keystore::{KeyStore, SaeId, Side, StoreLimits};
+use qkd_protocols::{LinkSetup, Protocol};
+use qkd_session::SessionLimits;
+use qkd_wire::proto::node::Role as ProtoRole;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+use super::{NodeError, server};
+use crate::config::LinkConfig;
+use crate::hub::KeyHub;
+use crate::link::Instruments;
+use crate::mailbox::Mailboxes;
+use crate::secret_file;
+use crate::services::NodeService;
+use crate::shutdown::Shutdown;
+use crate::status::StatusBoard;
+use crate::storage::RedbStorage;
+use crate::tls::TlsMaterial;
+
+/// File of the key store in the data folder.
+const STORE_FILE: &str = "keys.redb";
+
+/// One end of a link, opened and ready to bind.
+pub(super) struct LinkNode {
+    pub(super) config: LinkConfig,
+    pub(super) side: Side,
+    pub(super) setup: LinkSetup,
+    pub(super) key: PreSharedKey,
+    pub(super) tls: TlsMaterial,
+    pub(super) shared: Instruments,
+    pub(super) directory: Directory,
+    pub(super) store_limits: StoreLimits,
+    /// Where all randomness of this daemon comes from.
+    pub(super) seeds: Mutex<SecretRng>,
+}
+
+impl LinkNode {
+    /// Opens everything that a file or a number in the configuration can spoil.
+    pub(super) fn open(config: LinkConfig, side: Side) -> Result<Self, NodeError> {
+        let tls = TlsMaterial::load(&config.tls)?;
+        let key = PreSharedKey::new(secret_file::read_pre_shared_key(&config.pre_shared_key)?)
+            .map_err(|source| NodeError::PreSharedKey {
+                path: config.pre_shared_key.clone(),
+                source,
+            })?;
+        let setup = config.parameters.setup()?;
+        // The protocol is looked up now, so that no session can fail for its name.
+        qkd_protocols::by_name(config.parameters.protocol.name.name(), setup.clone())?;
+        if setup.plan.acceptance.secret_length_bits == 0 {
+            tracing::warn!(
+                distance_km = config.parameters.channel.distance_km,
+                block_bits = config.parameters.security.block_bits,
+                "the expected channel leaves no secret key: every block will abort"
+            );
+        }
+        let mut seeds = seeds(config.session.seed, side)?;
+        let store_limits = store_limits(&config);
+        let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;
+        let board = StatusBoard::default();
+        let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
+        let hub = Arc::new(KeyHub::new(store, key_bits_max, board.clone()));
+        let (directory, local) = directory(&config)?;
+        let mailboxes = Arc::new(Mailboxes::new(local));
+        Ok(Self {
+            shared: Instruments {
+                hub,
+                board,
+                mailboxes,
+            },
+            directory,
+            store_limits,
+            seeds: Mutex::new(seeds),
+            config,
+            side,
+            setup,
+            key,
+            tls,
+        })
+    }
+
+    /// A protocol for one session's engine.
+    pub(super) fn protocol(&self) -> Result<Box<dyn Protocol>, NodeError> {
+        let name = self.config.parameters.protocol.name.name();
+        Ok(qkd_protocols::by_name(name, self.setup.clone())?)
+    }
+
+    /// Limits of the next session: what is left of the blocks this daemon may attempt.
+    pub(super) fn limits(&self) -> SessionLimits {
+        let attempted = self.shared.board.blocks_attempted();
+        SessionLimits {
+            blocks_in_flight_max: self.config.session.blocks_in_flight_max as usize,
+            blocks_max: self
+                .config
+                .session
+                .blocks_max
+                .map(|max| max.saturating_sub(attempted)),
+        }
+    }
+
+    /// Serves applications and operators on `listener` until shutdown.
+    pub(super) async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: Shutdown,
+    ) -> Result<(), NodeError> {
+        let role = match self.side {
+            Side::Alice => ProtoRole::Alice,
+            Side::Bob => ProtoRole::Bob,
+        };
+        let node = NodeService {
+            role,
+            name: self.config.name.clone(),
+            peer: self.config.peer.clone(),
+            clock_hz: self.setup.link.clock_hz,
+            hub: self.shared.hub.clone(),
+            board: self.shared.board.clone(),
+        };
+        server::link_services(self, node, listener, shutdown).await
+    }
+}
+
+fn open_store(
+    config: &LinkConfig,
+    side: Side,
+    rng: SecretRng,
+    limits: StoreLimits,
+) -> Result<KeyStore, NodeError> {
+    secret_file::ensure_private_folder(&config.data_dir)?;
+    let store_key = secret_file::read_or_create_store_key(&config.store.store_key)?;
+    let path = config.data_dir.join(STORE_FILE);
+    let failed = |source| NodeError::Store {
+        path: path.clone(),
+        source,
+    };
+    let storage = RedbStorage::open(&path).map_err(|error| failed(error.into()))?;
+    KeyStore::open(side, Box::new(storage), store_key, rng, limits).map_err(failed)
+}
+
+fn store_limits(config: &LinkConfig) -> StoreLimits {
+    let key_bytes = config.store.key_count_max * config.store.key_size_bits / 8;
+    let defaults = StoreLimits::default();
+    StoreLimits {
+        // The configuration bounds both numbers far below these limits.
+        key_size_bits: config.store.key_size_bits as u32,
+        key_count_max: config.store.key_count_max as u32,
+        // Blocks are stored whole, and demand is looked at between blocks.
+        material_bytes_max: (2 * key_bytes).max(defaults.material_bytes_max),
+        ..defaults
+    }
+}
+
+/// Who sits where, and who of them sits here.
+fn directory(config: &LinkConfig) -> Result<(Directory, Vec<SaeId>), NodeError> {
+    let mut places = Vec::new();
+    let mut local = Vec::new();
+    for sae in &config.saes {
+        let id = SaeId::new(sae.id.as_str()).map_err(|source| NodeError::Sae {
+            id: sae.id.clone(),
+            source,
+        })?;
+        if sae.kme == config.name {
+            local.push(id.clone());
+            places.push((id, Kme::Local));
+        } else {
+            places.push((id, Kme::Peer));
+        }
+    }
+    let here = KmeId::new(config.name.as_str())?;
+    let there = KmeId::new(config.peer.as_str())?;
+    Ok((Directory::new(here, there, places)?, local))
+}
+
+/// Secrets from the operating system, or from the configured seed for a demonstration.
+fn seeds(seed: Option<u64>, side: Side) -> Result<SecretRng, NodeError> {
+    let mut root = [0; 32];
+    match seed {
+        None => getrandom::fill(&mut root)?,
+        Some(seed) => {
+            tracing::warn!(
+                "[session] seed is set: every key of this daemon can be computed from it; for \
+                 demonstrations only"
+            );
+            root[..8].copy_from_slice(&seed.to_le_bytes());
+            root[8] = match side {
+                Side::Alice => 1,
+                Side::Bob => 2,
+            };
+        }
+    }
+    Ok(SecretRng::from_seed(root))
+}

@@ -1,0 +1,106 @@
+//! gRPC servers with mutual TLS, keep-alive, health and reflection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qkd_delivery::{GrpcKeyDelivery, IdentityRule};
+use qkd_wire::proto::delivery::key_delivery_server::KeyDeliveryServer;
+use qkd_wire::proto::eve::eve_server::EveServer;
+use qkd_wire::proto::node::node_server::NodeServer;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic_reflection::server::Builder as Reflection;
+
+use super::NodeError;
+use super::link_node::LinkNode;
+use crate::services::{EveService, HubKeySource, MessagingService, NodeService};
+use crate::shutdown::Shutdown;
+use crate::tls::TlsMaterial;
+
+/// Distance of two signs of life on an idle connection.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Time to answer one.
+pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time that a request for keys may wait for the peer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A server that shows `tls` and demands a certificate of the same authority.
+pub(super) fn builder(tls: &TlsMaterial) -> Result<Server, NodeError> {
+    Ok(Server::builder()
+        .tls_config(tls.server())?
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT)))
+}
+
+/// Delivery, messaging, status, health and reflection of Alice or Bob.
+pub(super) async fn link_services(
+    node: &LinkNode,
+    status: NodeService,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let keys = HubKeySource::new(node.shared.hub.clone(), node.store_limits.clone());
+    let directory = Arc::new(node.directory.clone());
+    let rule = IdentityRule::default();
+    let delivery = GrpcKeyDelivery::new(Arc::new(keys), directory.clone(), ANSWER_TIME_MAX);
+    let mailboxes = node.shared.mailboxes.clone();
+    let messaging = MessagingService::new(directory, mailboxes, node.shared.hub.clone());
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter
+        .set_serving::<KeyDeliveryServer<GrpcKeyDelivery>>()
+        .await;
+    builder(&node.tls)?
+        .add_service(delivery.into_server(rule))
+        .add_service(messaging.into_server(rule))
+        .add_service(NodeServer::new(status))
+        .add_service(health)
+        .add_service(reflection()?.build_v1()?)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
+        .await?;
+    Ok(())
+}
+
+/// Control, health and reflection of Eve.
+pub(super) async fn eve_services(
+    tls: &TlsMaterial,
+    eve: EveService,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<EveServer<EveService>>().await;
+    builder(tls)?
+        .add_service(EveServer::new(eve))
+        .add_service(health)
+        .add_service(reflection()?.build_v1()?)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
+        .await?;
+    Ok(())
+}
+
+fn reflection() -> Result<Reflection<'static>, NodeError> {
+    Ok(Reflection::configure()
+        .register_encoded_file_descriptor_set(qkd_wire::proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
+}
+
+/// Binds a listener for gRPC.
+pub(super) async fn listen(
+    what: &'static str,
+    address: &crate::config::HostPort,
+) -> Result<(TcpListener, std::net::SocketAddr), NodeError> {
+    let failed = |source| NodeError::Bind {
+        what,
+        address: address.clone(),
+        source,
+    };
+    let listener = TcpListener::bind((address.host.as_str(), address.port))
+        .await
+        .map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,82 @@
+//! The classical link: a connection, the handshake on it, and the thread that serves it.
+
+mod connection;
+mod engine;
+mod handshake;
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+pub use connection::{Connection, Instruments, serve};
+pub use engine::{LinkEffect, LinkEngine, LinkEvent, LinkFault, Party};
+pub use handshake::{Established, FrameSender, shake_hands};
+
+/// Events of the network and of the instruments that may wait for the link's thread.
+const EVENTS_WAITING_MAX: usize = 256;
+
+/// A way to tell the thread of one connection what happened. Cheap to clone.
+#[derive(Clone)]
+pub struct LinkHandle {
+    events: mpsc::UnboundedSender<Queued>,
+    places: Arc<Semaphore>,
+}
+
+/// An event in the queue, with the place it takes there if it takes one.
+pub struct Queued {
+    event: Queueable,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+enum Queueable {
+    Event(LinkEvent),
+    Tick,
+    End(String),
+}
+
+impl LinkHandle {
+    fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let places = Arc::new(Semaphore::new(EVENTS_WAITING_MAX));
+        (Self { events, places }, receiver)
+    }
+
+    /// Queues an event of this daemon's own making: the engines bound how many there are.
+    pub fn tell(&self, event: LinkEvent) {
+        self.queue(Queueable::Event(event), None);
+    }
+
+    /// Ends the connection, for the reason given.
+    pub fn end(&self, reason: String) {
+        self.queue(Queueable::End(reason), None);
+    }
+
+    /// Queues an event from outside once there is room for it. False when the link has ended.
+    pub async fn tell_when_room(&self, event: LinkEvent) -> bool {
+        match self.places.clone().acquire_owned().await {
+            Ok(place) => self.queue(Queueable::Event(event), Some(place)),
+            Err(_closed) => false,
+        }
+    }
+
+    /// The same for a plain thread: gives the event back while there is no room.
+    pub fn try_tell(&self, event: LinkEvent) -> Result<(), LinkEvent> {
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => {
+                self.queue(Queueable::Event(event), Some(place));
+                Ok(())
+            }
+            Err(_full_or_closed) => Err(event),
+        }
+    }
+
+    fn queue(&self, event: Queueable, place: Option<OwnedSemaphorePermit>) -> bool {
+        // A link that has ended takes no more events; nobody waits for their effects.
+        self.events
+            .send(Queued {
+                event,
+                _place: place,
+            })
+            .is_ok()
+    }
+}

@@ -1,0 +1,210 @@
+//! One connection from its handshake to its end: the stream, the link's thread, the instruments.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use qkd_session::Time;
+use qkd_wire::link::{Frame, refusal};
+use qkd_wire::proto::link as proto;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Streaming;
+
+use super::handshake::FrameSender;
+use super::{
+    Established, LinkEffect, LinkEngine, LinkEvent, LinkFault, LinkHandle, Party, Queueable, Queued,
+};
+use crate::hub::KeyHub;
+use crate::mailbox::Mailboxes;
+use crate::quantum::Command;
+use crate::shutdown::Shutdown;
+use crate::status::{LinkState, StatusBoard};
+
+/// Distance of two ticks.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the daemon shares with each of its connections.
+#[derive(Clone)]
+pub struct Instruments {
+    /// The key store.
+    pub hub: Arc<KeyHub>,
+    /// What the operator sees.
+    pub board: StatusBoard,
+    /// Ciphertext for local applications.
+    pub mailboxes: Arc<Mailboxes>,
+}
+
+/// An established connection, ready to be served.
+pub struct Connection {
+    /// Channel and session, from the handshake.
+    pub established: Established,
+    /// This side's engine.
+    pub party: Party,
+    /// To the peer.
+    pub outgoing: FrameSender,
+    /// From the peer.
+    pub incoming: Streaming<proto::Frame>,
+}
+
+/// Serves a connection until it ends, and says why it did. `start` brings the optical instruments
+/// up; their threads end when their command channel closes.
+pub async fn serve(
+    connection: Connection,
+    shared: &Instruments,
+    shutdown: &Shutdown,
+    start: impl FnOnce(LinkHandle, Receiver<Command>) -> std::io::Result<Vec<JoinHandle<()>>>,
+) -> String {
+    let Connection {
+        established,
+        party,
+        outgoing,
+        mut incoming,
+    } = connection;
+    let session = established.session;
+    let engine = LinkEngine::new(session, party, established.channel, Time(0));
+    let (handle, events) = LinkHandle::new();
+    let (commands, command_receiver) = channel();
+    let mut threads = match start(handle.clone(), command_receiver) {
+        Ok(threads) => threads,
+        Err(error) => return format!("the optical instruments do not start: {error}"),
+    };
+    let (done, mut ended) = oneshot::channel();
+    let thread = LinkThread {
+        engine,
+        began: Instant::now(),
+        shared: shared.clone(),
+        outgoing: outgoing.clone(),
+        commands,
+    };
+    let spawned = std::thread::Builder::new()
+        .name("link".into())
+        // Nobody listens for the reason when the connection was cut from outside.
+        .spawn(move || drop(done.send(thread.run(events))));
+    match spawned {
+        Ok(joined) => threads.push(joined),
+        Err(error) => return format!("the link's thread does not start: {error}"),
+    }
+    shared.board.connected(session);
+    let hub = shared.hub.clone();
+    let link = handle.clone();
+    let _connected = tokio::task::spawn_blocking(move || hub.connect(link)).await;
+
+    let reason = pump(&handle, &mut incoming, &mut ended, shutdown).await;
+    handle.end(reason.clone());
+    let _gone = outgoing.send(Ok(refusal(&reason)));
+    let hub = shared.hub.clone();
+    let _joined = tokio::task::spawn_blocking(move || {
+        hub.disconnect();
+        for thread in threads {
+            // A panic in there takes the process down on its own.
+            let _panicked = thread.join();
+        }
+    })
+    .await;
+    shared.board.link(LinkState::Connecting, &reason);
+    reason
+}
+
+/// Moves frames from the stream to the link's thread, and ticks.
+async fn pump(
+    handle: &LinkHandle,
+    incoming: &mut Streaming<proto::Frame>,
+    ended: &mut oneshot::Receiver<String>,
+    shutdown: &Shutdown,
+) -> String {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            frame = incoming.message() => match frame {
+                Ok(Some(frame)) => match Frame::try_from(frame) {
+                    Ok(Frame::Envelope(envelope)) => {
+                        if !handle.tell_when_room(LinkEvent::Envelope(envelope)).await {
+                            return "the link's thread has ended".into();
+                        }
+                    }
+                    // A hint and no more: the stream will close, or it was not the peer's.
+                    Ok(Frame::Refusal(reason)) => tracing::warn!(%reason, "the peer says it hangs up"),
+                    Ok(other) => tracing::warn!(frame = other.name(), "frame out of turn ignored"),
+                    Err(error) => tracing::warn!(%error, "garbage on the classical channel ignored"),
+                },
+                Ok(None) => return "the peer closed the connection".into(),
+                Err(status) => return format!("the connection broke: {}", status.message()),
+            },
+            _ = ticks.tick() => { handle.queue(Queueable::Tick, None); }
+            reason = &mut *ended => return reason.unwrap_or_else(|_| "the link's thread ended".into()),
+            () = shutdown.requested() => return "this node is shutting down".into(),
+        }
+    }
+}
+
+struct LinkThread {
+    engine: LinkEngine,
+    began: Instant,
+    shared: Instruments,
+    outgoing: FrameSender,
+    commands: Sender<Command>,
+}
+
+impl LinkThread {
+    /// Handles events until the link ends, and says why.
+    fn run(mut self, mut events: mpsc::UnboundedReceiver<Queued>) -> String {
+        while let Some(Queued { event, _place }) = events.blocking_recv() {
+            let event = match event {
+                Queueable::Event(event) => event,
+                Queueable::Tick => LinkEvent::Tick {
+                    demand: self.shared.hub.demand(),
+                },
+                Queueable::End(reason) => return reason,
+            };
+            let now = Time(self.began.elapsed().as_nanos() as u64 * 1000);
+            match self.engine.handle(now, event) {
+                Ok(effects) => effects.into_iter().for_each(|effect| self.perform(effect)),
+                Err(fault) => {
+                    if matches!(fault, LinkFault::Malformed(_)) {
+                        self.shared.board.malformed();
+                    }
+                    return fault.to_string();
+                }
+            }
+            let board = &self.shared.board;
+            board.link_health(self.engine.rejects(), self.engine.progress());
+        }
+        "the connection was dropped".into()
+    }
+
+    fn perform(&mut self, effect: LinkEffect) {
+        match effect {
+            // Neither the stream nor the instruments outlive the connection by much: what they no
+            // longer take is not needed any more.
+            LinkEffect::Send(envelope) => drop(self.outgoing.send(Ok(envelope.into()))),
+            LinkEffect::Transmit { wanted } => {
+                self.shared.board.light(wanted);
+                self.command(Command::Transmit { wanted });
+            }
+            LinkEffect::Recall {
+                block,
+                slots,
+                end_slot,
+            } => {
+                self.command(Command::Recall {
+                    block,
+                    slots,
+                    end_slot,
+                });
+            }
+            LinkEffect::Clock { emitted_slots } => self.command(Command::Clock { emitted_slots }),
+            LinkEffect::Distilled { block, key, check } => {
+                self.shared.hub.distilled(block, key, check);
+            }
+            LinkEffect::Store(message) => self.shared.hub.message(message),
+            LinkEffect::Relay(message) => self.shared.mailboxes.put(message),
+            LinkEffect::Report(report) => self.shared.board.report(*report),
+        }
+    }
+
+    fn command(&self, command: Command) {
+        drop(self.commands.send(command));
+    }
+}

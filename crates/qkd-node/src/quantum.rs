@@ -1,0 +1,66 @@
+//! The photon path: UDP sockets and optical instruments on plain threads.
+//!
+//! Nothing here is authenticated, acknowledged or sent twice; what is lost is vacuum.
+
+mod receive;
+mod tap;
+mod transmit;
+
+use std::net::{SocketAddr, UdpSocket};
+
+use crate::config::HostPort;
+
+pub use receive::{ReceivePath, bind};
+pub use tap::Tap;
+pub use transmit::TransmitPath;
+
+/// What the link tells the optical instruments.
+pub enum Command {
+    /// Start or pause the transmitter.
+    Transmit {
+        /// Whether Bob wants light.
+        wanted: bool,
+    },
+    /// Tell what was sent in these slots, then forget all before the end.
+    Recall {
+        /// Block in this session.
+        block: u64,
+        /// The slots, rising.
+        slots: Vec<u64>,
+        /// First slot after the block.
+        end_slot: u64,
+    },
+    /// Alice's clock has come so far.
+    Clock {
+        /// Slots since the session began.
+        emitted_slots: u64,
+    },
+}
+
+/// A socket of the same family, connected to `peer`, whose name is resolved now.
+///
+/// # Errors
+/// When the name does not resolve or no socket can be had.
+pub fn connect(peer: &HostPort) -> std::io::Result<UdpSocket> {
+    let address = resolve(peer)?;
+    let any: SocketAddr = if address.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0u16; 8], 0).into()
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    Ok(socket)
+}
+
+/// The first address of a name.
+///
+/// # Errors
+/// When the name does not resolve.
+pub fn resolve(name: &HostPort) -> std::io::Result<SocketAddr> {
+    use std::net::ToSocketAddrs as _;
+    (name.host.as_str(), name.port)
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| std::io::Error::other(format!("`{name}` has no address")))
+}

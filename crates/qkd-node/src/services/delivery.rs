@@ -1,0 +1,61 @@
+//! The key store as the delivery standards see it.
+
+use std::sync::Arc;
+
+use qkd_delivery::{Answer, FetchRequest, KeySource, Pool};
+use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, StoreLimits};
+
+use crate::hub::KeyHub;
+
+/// The hub behind the delivery port. Whatever waits for the disk does so on a blocking thread.
+pub struct HubKeySource {
+    hub: Arc<KeyHub>,
+    limits: StoreLimits,
+}
+
+impl HubKeySource {
+    /// Delivers from `hub`, whose store has these limits.
+    pub fn new(hub: Arc<KeyHub>, limits: StoreLimits) -> Self {
+        Self { hub, limits }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&KeyHub) -> T + Send + 'static,
+    ) -> Result<T, RequestError> {
+        let hub = self.hub.clone();
+        // The thread only fails by panicking, and then the process is going down.
+        tokio::task::spawn_blocking(move || work(&hub))
+            .await
+            .map_err(|_| RequestError::Sealed)
+    }
+}
+
+impl KeySource for HubKeySource {
+    fn pool(&self) -> Answer<'_, Pool> {
+        Box::pin(async {
+            let status = self.blocking(KeyHub::status).await?;
+            Ok(Pool::new(&self.limits, &status))
+        })
+    }
+
+    fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>> {
+        Box::pin(async {
+            let answer = self.blocking(move |hub| hub.request(request)).await?;
+            // The hub drops an answer only when the store refused the request as a whole.
+            answer.await.unwrap_or(Err(RequestError::Sealed))
+        })
+    }
+
+    fn get_key_with_ids(&self, request: FetchRequest) -> Answer<'_, Vec<DeliveredKey>> {
+        Box::pin(async {
+            let FetchRequest {
+                caller,
+                master: _,
+                key_ids,
+            } = request;
+            self.blocking(move |hub| hub.fetch(&caller, &key_ids))
+                .await?
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! What a node is doing, for operators and the laboratory.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qkd_session::Outcome;
+use qkd_wire::proto::node as proto;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::hub::KeyHub;
+use crate::status::{LinkState, NumberedReport, StatusBoard};
+
+/// Distance of two states when the caller names none.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Shortest distance of two states.
+const INTERVAL_MIN: Duration = Duration::from_millis(50);
+
+/// `qkd.node.v1.Node` of Alice or Bob.
+#[derive(Clone)]
+pub struct NodeService {
+    /// Which end of the link this is.
+    pub role: proto::Role,
+    /// This node's name.
+    pub name: String,
+    /// The other end's name.
+    pub peer: String,
+    /// Slots per emulated second.
+    pub clock_hz: f64,
+    /// The key store.
+    pub hub: Arc<KeyHub>,
+    /// What all threads write on.
+    pub board: StatusBoard,
+}
+
+type Watch<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl NodeService {
+    async fn status(&self) -> Result<proto::NodeStatus, Status> {
+        let hub = self.hub.clone();
+        let store = tokio::task::spawn_blocking(move || hub.status())
+            .await
+            .map_err(|_| Status::internal("the key store's thread panicked"))?;
+        let seen = self.board.snapshot();
+        let mut alarms: Vec<String> = seen.alarms.into();
+        if let qkd_keystore::Health::Quarantined { reason } = &store.health {
+            alarms.push(format!("the key store is quarantined: {reason}"));
+        }
+        Ok(proto::NodeStatus {
+            role: self.role.into(),
+            node_name: self.name.clone(),
+            peer_name: self.peer.clone(),
+            link_state: link_state(seen.link_state).into(),
+            link_fault: seen.link_fault,
+            session: seen.session.map(|session| session.0),
+            blocks_attempted: seen.blocks_with_key + seen.blocks_aborted,
+            blocks_with_key: seen.blocks_with_key,
+            blocks_aborted: seen.blocks_aborted,
+            block_in_progress: seen.progress.map(|(detections, detections_wanted)| {
+                proto::BlockProgress {
+                    block: seen.blocks_with_key + seen.blocks_aborted,
+                    detections,
+                    detections_wanted,
+                }
+            }),
+            sifted_bits: seen.sifted_bits,
+            secret_bits: seen.secret_bits,
+            last_qber: seen.last_qber,
+            emulated_seconds: seen.slots as f64 / self.clock_hz,
+            stretch_factor: seen
+                .seconds_per_slot
+                .map_or(1.0, |time| time * self.clock_hz),
+            stored_key_count: store.stored_key_count,
+            frames: Some(proto::FrameCounters {
+                sent: seen.frames_sent,
+                received: seen.frames.accepted,
+                lost_slots: seen.frames.lost_slots,
+                duplicate: seen.frames.duplicate,
+                late: seen.frames.late,
+                corrupt: seen.frames.corrupt,
+                foreign: seen.frames.foreign + seen.frames.ahead,
+            }),
+            rejects: Some(proto::RejectCounters {
+                replay: seen.rejects.replay,
+                gap: seen.rejects.gap,
+                reflection: seen.rejects.reflection,
+                wrong_epoch: seen.rejects.wrong_epoch,
+                wrong_tag: seen.rejects.wrong_tag,
+                tag_length: seen.rejects.tag_length,
+                malformed: seen.malformed,
+                handshakes: seen.handshakes_failed,
+            }),
+            alarms,
+        })
+    }
+
+    fn block(&self, numbered: NumberedReport) -> proto::BlockReport {
+        let NumberedReport {
+            number,
+            session,
+            report,
+        } = numbered;
+        let text = report.to_string();
+        let (outcome, abort) = match &report.outcome {
+            Outcome::Key { .. } => ("key", None),
+            Outcome::Aborted(abort) => ("aborted", Some(*abort)),
+        };
+        let basis = |basis: qkd_security::BasisStatistics| proto::BasisReport {
+            counts: basis.counts.to_vec(),
+            errors: basis.errors.to_vec(),
+        };
+        let slots = report.end_slot - report.first_slot;
+        proto::BlockReport {
+            number,
+            session: session.0,
+            block: report.block,
+            outcome: outcome.into(),
+            abort_reason: abort
+                .map(|a| a.reason.name().to_owned())
+                .unwrap_or_default(),
+            abort_observed: abort.map(|a| a.observed),
+            abort_limit: abort.map(|a| a.limit),
+            sifted_bits: report.sifted_bits,
+            qber: report.qber,
+            phase_error_rate: report.phase_error_rate(),
+            leaked_bits: report.leaked_bits,
+            from_alice_bits: report.leakage.from_alice_bits,
+            from_bob_bits: report.leakage.from_bob_bits,
+            reconciliation_inefficiency: report.reconciliation_inefficiency,
+            secret_length_bits: report.secret_length_bits(),
+            emulated_seconds: slots as f64 / self.clock_hz,
+            slots,
+            key_basis: report.statistics.map(|s| basis(s.key)),
+            test_basis: report.statistics.map(|s| basis(s.test)),
+            single_photon_key_min: report.key_length.map(|l| l.single_photon_key_min),
+            single_photon_test_min: report.key_length.map(|l| l.single_photon_test_min),
+            single_photon_test_errors_max: report
+                .key_length
+                .map(|l| l.single_photon_test_errors_max),
+            text,
+        }
+    }
+}
+
+fn link_state(state: LinkState) -> proto::LinkState {
+    match state {
+        LinkState::Connecting => proto::LinkState::Connecting,
+        LinkState::Handshake => proto::LinkState::Handshake,
+        LinkState::Running => proto::LinkState::Running,
+        LinkState::Paused => proto::LinkState::Paused,
+    }
+}
+
+#[tonic::async_trait]
+impl proto::node_server::Node for NodeService {
+    type WatchBlocksStream = Watch<proto::BlockReport>;
+    type WatchStatusStream = Watch<proto::NodeStatus>;
+
+    async fn get_status(
+        &self,
+        _request: Request<proto::GetStatusRequest>,
+    ) -> Result<Response<proto::NodeStatus>, Status> {
+        Ok(Response::new(self.status().await?))
+    }
+
+    async fn watch_blocks(
+        &self,
+        request: Request<proto::WatchBlocksRequest>,
+    ) -> Result<Response<Self::WatchBlocksStream>, Status> {
+        let mut after = request.into_inner().after;
+        let node = self.clone();
+        let (sender, receiver) = mpsc::channel(16);
+        tokio::spawn(async move {
+            let mut reported = node.board.reported();
+            loop {
+                reported.mark_unchanged();
+                for report in node.board.reports_after(after) {
+                    after = report.number;
+                    if sender.send(Ok(node.block(report))).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::select! {
+                    changed = reported.changed() => if changed.is_err() { return },
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn watch_status(
+        &self,
+        request: Request<proto::WatchStatusRequest>,
+    ) -> Result<Response<Self::WatchStatusStream>, Status> {
+        let interval = match request.into_inner().interval_ms {
+            0 => INTERVAL,
+            ms => Duration::from_millis(ms.into()).max(INTERVAL_MIN),
+        };
+        let node = self.clone();
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(interval);
+            loop {
+                ticks.tick().await;
+                if sender.send(node.status().await).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}

@@ -1,0 +1,293 @@
+//! What the operator sees: one board that every thread of the daemon writes on.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use qkd_auth::RejectCounters;
+use qkd_optics::FrameCounters;
+use qkd_session::{BlockReport, Outcome, SessionId};
+use tokio::sync::watch;
+
+/// Reports that are remembered.
+const REPORTS_MAX: usize = 4096;
+
+/// Alarms that are remembered.
+const ALARMS_MAX: usize = 64;
+
+/// What the classical link is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// No connection; trying or waiting.
+    Connecting,
+    /// Connected; keys are being proven.
+    Handshake,
+    /// A session is running and light is wanted.
+    Running,
+    /// A session is running, but no light is wanted.
+    Paused,
+}
+
+/// A report with its place in this daemon's life.
+#[derive(Debug, Clone)]
+pub struct NumberedReport {
+    /// From 1.
+    pub number: u64,
+    /// The block's session.
+    pub session: SessionId,
+    /// What became of it.
+    pub report: BlockReport,
+}
+
+/// Everything on the board. Counts run from the start of the daemon.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the link is doing.
+    pub link_state: LinkState,
+    /// Why it went down or did not come up, last; empty when nothing ever did.
+    pub link_fault: String,
+    /// The running session.
+    pub session: Option<SessionId>,
+    /// Blocks with a key.
+    pub blocks_with_key: u64,
+    /// Blocks without.
+    pub blocks_aborted: u64,
+    /// Registered detections of the block being collected, and how many it takes.
+    pub progress: Option<(u64, u64)>,
+    /// Sifted bits of all blocks.
+    pub sifted_bits: u64,
+    /// Secret bits of all blocks with a key.
+    pub secret_bits: u64,
+    /// Error rate of the last block.
+    pub last_qber: Option<f64>,
+    /// Slots that the running session has seen.
+    pub slots: u64,
+    /// Wall-clock time in which the last of them went by, smoothed, in seconds per slot.
+    pub seconds_per_slot: Option<f64>,
+    /// Datagrams sent.
+    pub frames_sent: u64,
+    /// Datagrams received.
+    pub frames: FrameCounters,
+    /// Envelopes rejected.
+    pub rejects: RejectCounters,
+    /// Authentic payloads that were no message of the protocol.
+    pub malformed: u64,
+    /// Handshakes that failed.
+    pub handshakes_failed: u64,
+    /// What an operator must look at.
+    pub alarms: VecDeque<String>,
+}
+
+/// The board. Cheap to clone.
+#[derive(Clone)]
+pub struct StatusBoard {
+    inner: Arc<Mutex<Inner>>,
+    reported: watch::Sender<u64>,
+}
+
+struct Inner {
+    snapshot: Snapshot,
+    reports: VecDeque<NumberedReport>,
+    /// Counters of the connections before this one.
+    earlier_rejects: RejectCounters,
+    earlier_frames: FrameCounters,
+}
+
+impl Default for StatusBoard {
+    fn default() -> Self {
+        let snapshot = Snapshot {
+            link_state: LinkState::Connecting,
+            link_fault: String::new(),
+            session: None,
+            blocks_with_key: 0,
+            blocks_aborted: 0,
+            progress: None,
+            sifted_bits: 0,
+            secret_bits: 0,
+            last_qber: None,
+            slots: 0,
+            seconds_per_slot: None,
+            frames_sent: 0,
+            frames: FrameCounters::default(),
+            rejects: RejectCounters::default(),
+            malformed: 0,
+            handshakes_failed: 0,
+            alarms: VecDeque::new(),
+        };
+        Self {
+            inner: Arc::new(Mutex::new(Inner {
+                snapshot,
+                reports: VecDeque::new(),
+                earlier_rejects: RejectCounters::default(),
+                earlier_frames: FrameCounters::default(),
+            })),
+            reported: watch::Sender::new(0),
+        }
+    }
+}
+
+impl StatusBoard {
+    /// The board as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.lock().snapshot.clone()
+    }
+
+    /// Reports with a number above `after`, and a way to wait for more.
+    pub fn reports_after(&self, after: u64) -> Vec<NumberedReport> {
+        let inner = self.lock();
+        inner
+            .reports
+            .iter()
+            .filter(|report| report.number > after)
+            .cloned()
+            .collect()
+    }
+
+    /// Changes whenever a report is added.
+    pub fn reported(&self) -> watch::Receiver<u64> {
+        self.reported.subscribe()
+    }
+
+    /// Blocks that have ended.
+    pub fn blocks_attempted(&self) -> u64 {
+        let inner = self.lock();
+        inner.snapshot.blocks_with_key + inner.snapshot.blocks_aborted
+    }
+
+    pub(crate) fn link(&self, state: LinkState, fault: &str) {
+        let mut inner = self.lock();
+        inner.snapshot.link_state = state;
+        if !fault.is_empty() {
+            fault.clone_into(&mut inner.snapshot.link_fault);
+        }
+        if state == LinkState::Connecting {
+            inner.snapshot.session = None;
+            inner.snapshot.progress = None;
+        }
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.lock().snapshot.handshakes_failed += 1;
+    }
+
+    pub(crate) fn malformed(&self) {
+        self.lock().snapshot.malformed += 1;
+    }
+
+    pub(crate) fn connected(&self, session: SessionId) {
+        let mut inner = self.lock();
+        inner.earlier_rejects = inner.snapshot.rejects;
+        inner.earlier_frames = inner.snapshot.frames;
+        inner.snapshot.link_state = LinkState::Paused;
+        inner.snapshot.session = Some(session);
+        inner.snapshot.slots = 0;
+    }
+
+    pub(crate) fn light(&self, wanted: bool) {
+        let state = if wanted {
+            LinkState::Running
+        } else {
+            LinkState::Paused
+        };
+        self.lock().snapshot.link_state = state;
+    }
+
+    pub(crate) fn link_health(&self, rejects: RejectCounters, progress: Option<(u64, u64)>) {
+        let mut inner = self.lock();
+        let earlier = inner.earlier_rejects;
+        inner.snapshot.rejects = RejectCounters {
+            tag_length: earlier.tag_length + rejects.tag_length,
+            wrong_tag: earlier.wrong_tag + rejects.wrong_tag,
+            wrong_epoch: earlier.wrong_epoch + rejects.wrong_epoch,
+            reflection: earlier.reflection + rejects.reflection,
+            replay: earlier.replay + rejects.replay,
+            gap: earlier.gap + rejects.gap,
+        };
+        inner.snapshot.progress = progress;
+    }
+
+    pub(crate) fn frame_sent(&self, sent: bool) {
+        self.lock().snapshot.frames_sent += u64::from(sent);
+    }
+
+    pub(crate) fn frames(&self, counters: FrameCounters) {
+        let mut inner = self.lock();
+        let earlier = inner.earlier_frames;
+        inner.snapshot.frames = FrameCounters {
+            accepted: earlier.accepted + counters.accepted,
+            duplicate: earlier.duplicate + counters.duplicate,
+            late: earlier.late + counters.late,
+            foreign: earlier.foreign + counters.foreign,
+            ahead: earlier.ahead + counters.ahead,
+            corrupt: earlier.corrupt + counters.corrupt,
+            lost_slots: earlier.lost_slots + counters.lost_slots,
+        };
+    }
+
+    /// The session has come to `slots`; the last of them took `took`.
+    pub(crate) fn clock(&self, slots: u64, took: Duration) {
+        const SMOOTHING: f64 = 0.2;
+        let mut inner = self.lock();
+        let snapshot = &mut inner.snapshot;
+        let went_by = slots.saturating_sub(snapshot.slots);
+        snapshot.slots = slots;
+        if went_by > 0 {
+            let now = took.as_secs_f64() / went_by as f64;
+            let before = snapshot.seconds_per_slot.unwrap_or(now);
+            snapshot.seconds_per_slot = Some(before + SMOOTHING * (now - before));
+        }
+    }
+
+    pub(crate) fn report(&self, report: BlockReport) {
+        let mut inner = self.lock();
+        let Some(session) = inner.snapshot.session else {
+            return;
+        };
+        let snapshot = &mut inner.snapshot;
+        match &report.outcome {
+            Outcome::Key { secret_length_bits } => {
+                snapshot.blocks_with_key += 1;
+                snapshot.secret_bits += secret_length_bits;
+                tracing::info!(
+                    %session, block = report.block, sifted_bits = report.sifted_bits,
+                    qber = report.qber, secret_length_bits, "block distilled"
+                );
+            }
+            Outcome::Aborted(abort) => {
+                snapshot.blocks_aborted += 1;
+                tracing::warn!(
+                    %session, block = report.block, sifted_bits = report.sifted_bits,
+                    qber = report.qber, reason = abort.reason.name(), observed = abort.observed,
+                    limit = abort.limit, "block aborted"
+                );
+            }
+        }
+        snapshot.sifted_bits += report.sifted_bits;
+        snapshot.last_qber = report.qber.or(snapshot.last_qber);
+        let number = snapshot.blocks_with_key + snapshot.blocks_aborted;
+        if inner.reports.len() == REPORTS_MAX {
+            inner.reports.pop_front();
+        }
+        inner.reports.push_back(NumberedReport {
+            number,
+            session,
+            report,
+        });
+        drop(inner);
+        self.reported.send_replace(number);
+    }
+
+    pub(crate) fn alarm(&self, alarm: String) {
+        let alarms = &mut self.lock().snapshot.alarms;
+        if alarms.back() != Some(&alarm) {
+            if alarms.len() == ALARMS_MAX {
+                alarms.pop_front();
+            }
+            alarms.push_back(alarm);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
