@@ -1,5 +1,8 @@
 //! Two ends of a channel with somebody hostile in between.
 
+// The helpers of a test may fail it; clippy excuses test functions only.
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use qkd_auth::{
     Channel, Envelope, Error, Handshake, PreSharedKey, RefreshId, Reject, RejectCounters, Role,
