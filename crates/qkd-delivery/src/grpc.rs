@@ -13,9 +13,7 @@ use qkd_wire::proto::delivery as proto;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status};
 
-use crate::{
-    Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource,
-};
+use crate::{Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource};
 
 /// Largest request in bytes: room for thousands of identities.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;

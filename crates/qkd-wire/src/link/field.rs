@@ -105,7 +105,9 @@ pub(super) fn reason(field: &'static str, words: String) -> Result<String, Decod
 
 /// As many of the words as a peer accepts.
 pub(super) fn shortened(words: &str) -> String {
-    words[..words.floor_char_boundary(REASON_BYTES_MAX)].to_owned()
+    let ends = words.char_indices().map(|(start, c)| start + c.len_utf8());
+    let end = ends.take_while(|&end| end <= REASON_BYTES_MAX).last();
+    words[..end.unwrap_or(0)].to_owned()
 }
 
 /// A value outside what its field can mean.

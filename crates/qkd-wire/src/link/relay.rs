@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_submitted_message_with_a_bad_field_is_refused_by_its_name() {
-        let cases: [(&str, fn(&mut messaging::SealedMessage)); 4] = [
+        type Spoil = fn(&mut messaging::SealedMessage);
+        let cases: [(&str, Spoil); 4] = [
             ("from_sae_id", |m| m.from_sae_id.clear()),
             ("to_sae_id", |m| m.to_sae_id = "x".repeat(257)),
             ("key_id", |m| m.key_id.truncate(35)),

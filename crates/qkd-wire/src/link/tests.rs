@@ -104,8 +104,7 @@ fn session() -> impl Strategy<Value = Message> {
                 seed,
             }
         ),
-        round()
-            .prop_map(|(block, round, bits)| Message::Parities { block, round, bits }),
+        round().prop_map(|(block, round, bits)| Message::Parities { block, round, bits }),
         round().prop_map(|(block, round, bits)| Message::Comparison { block, round, bits }),
         any::<(u64, [u8; 16], [u8; 16])>().prop_map(|(block, hash_key, tag)| {
             Message::Verification {
