@@ -145,7 +145,7 @@ pub struct LinkEngine {
     channel: Channel,
     /// Refresh bits of blocks that are distilled and not yet committed.
     distilled: BTreeMap<u64, SecretBytes>,
-    /// Refresh bits of committed blocks, in the order of their commits.
+    /// Refresh bits of blocks that Alice has committed, in the order of her commits.
     committed: VecDeque<(u64, SecretBytes)>,
     heard: Time,
     said: Time,
@@ -364,8 +364,8 @@ impl LinkEngine {
         effects.push(LinkEffect::Distilled { block, key, check });
     }
 
-    /// Authentication keys change by the same commit as the key store: a block that is committed
-    /// here is committed, or will be, on the other side.
+    /// Authentication keys change by the same commit as the key store. It is Alice who decides a
+    /// block, so it is she who begins the refresh with it.
     fn committed(
         &mut self,
         now: Time,
@@ -373,7 +373,7 @@ impl LinkEngine {
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         // A block of an earlier session, settled at reconnection, leaves this channel alone.
-        if block.session != self.session.0 {
+        if block.session != self.session.0 || matches!(self.party, Party::Bob(_)) {
             return Ok(());
         }
         if let Some(refresh) = self.distilled.remove(&block.block) {
@@ -384,7 +384,7 @@ impl LinkEngine {
 
     /// Alice begins the next refresh, when none is under way.
     fn refresh(&mut self, now: Time, effects: &mut Vec<LinkEffect>) -> Result<(), LinkFault> {
-        if matches!(self.party, Party::Bob(_)) || self.channel.staged().is_some() {
+        if self.channel.staged().is_some() {
             return Ok(());
         }
         let Some((block, bits)) = self.committed.pop_front() else {
@@ -411,13 +411,10 @@ impl LinkEngine {
             }
             Party::Bob(_) => {
                 let block = rekey.id.block;
-                let at = self
-                    .committed
-                    .iter()
-                    .position(|(number, _)| *number == block && rekey.id.session == self.session.0);
-                let (_, bits) = at
-                    .and_then(|at| self.committed.remove(at))
-                    .ok_or(LinkFault::UnknownRefresh { block })?;
+                // Alice refreshes after her commit, which the store here took before this.
+                let known = rekey.id.session == self.session.0;
+                let bits = known.then(|| self.distilled.remove(&block)).flatten();
+                let bits = bits.ok_or(LinkFault::UnknownRefresh { block })?;
                 let ours = self.channel.stage(rekey.id, bits)?;
                 self.channel.switch_receiving(rekey)?;
                 self.switch_sending(now, ours, effects)
