@@ -114,7 +114,8 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub struct LabArgs {
     /// Length of the fibre from Alice to Bob in km, 0 to 1000
-    #[arg(long, value_name = "KM", default_value_t = 25.0, value_parser = distance)]
+    #[arg(long, value_name = "KM", default_value_t = 25.0, value_parser = distance,
+          allow_negative_numbers = true)]
     pub distance: f64,
     /// Blocks to attempt; each is accepted or aborted as a whole
     #[arg(long, value_name = "N", default_value_t = 3,

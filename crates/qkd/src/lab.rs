@@ -156,6 +156,10 @@ impl Lab<'_> {
         }
         self.note_eve(&running, &operator).await?;
         watch.hide();
+        if let Some(fault) = watch.view.link_fault() {
+            let text = format!("went down and came back; the last time because {fault}");
+            self.report.note("link", text);
+        }
         self.complete();
         if self.args.serve {
             self.save()?;

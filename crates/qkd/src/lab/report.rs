@@ -160,6 +160,13 @@ impl Block {
         )
     }
 
+    fn why(&self, reason: &str) -> String {
+        match self.text.as_str() {
+            "" => format!("why: {reason}"),
+            text => format!("why: {text} ({reason})"),
+        }
+    }
+
     fn cells(&self) -> [String; 8] {
         let none = || "–".to_owned();
         [
@@ -321,7 +328,7 @@ impl Report {
             row(cells);
             if block.outcome != Outcome::Key {
                 let reason = block.abort.as_deref().unwrap_or("no reason was reported");
-                row(&["".to_owned(), format!("why: {reason}. {}", block.text)]);
+                row(&["".to_owned(), block.why(reason)]);
             }
         }
         text.push('\n');

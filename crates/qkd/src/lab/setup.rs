@@ -97,11 +97,6 @@ impl Folder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
-
-    /// The certificates and keys in it.
-    pub fn pki(&self) -> LabPki {
-        LabPki::in_folder(&self.path.join(PKI))
-    }
 }
 
 /// Folder of certificates and keys.

@@ -102,6 +102,13 @@ impl View {
         stored(&self.status.alice) && stored(&self.status.bob)
     }
 
+    /// Why the link between the nodes went down the last time, if it ever did.
+    pub fn link_fault(&self) -> Option<&str> {
+        let faults = [&self.status.alice, &self.status.bob].into_iter().flatten();
+        let mut faults = faults.map(|status| status.link_fault.as_str());
+        faults.find(|fault| !fault.is_empty())
+    }
+
     /// Whatever changes as long as there is progress.
     fn fingerprint(&self) -> Vec<u64> {
         let mut all = vec![self.finished.len() as u64, self.half.len() as u64];

@@ -27,7 +27,7 @@ fn aborted(block: u64) -> BlockReport {
         leaked_bits: 0,
         reconciliation_inefficiency: None,
         secret_length_bits: 0,
-        text: "The error rate of 25.00 % is above the limit of 1.30 %.".to_owned(),
+        text: "error rate 25.00 % above the limit of 1.30 %".to_owned(),
         ..with_key(block)
     }
 }
@@ -144,7 +144,7 @@ fn the_table_is_aligned_and_says_why_a_block_was_aborted() {
     for line in [lines[3], lines[4], lines[6]] {
         assert_eq!(line.chars().count(), width, "{table}");
     }
-    let why = "why: qber_too_high. The error rate of 25.00 % is above the limit of 1.30 %.";
+    let why = "why: error rate 25.00 % above the limit of 1.30 % (qber_too_high)";
     assert!(lines[5].trim_start().starts_with(why), "{table}");
     for words in [
         "2 of 3 blocks gave a key: 824,690 secret bits",
