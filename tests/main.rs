@@ -1,3 +1,5 @@
 //! The system tests: real processes on ports the system chose, and the rules of the house.
 
 mod architecture;
+mod dependencies;
+mod deployment;
