@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use qkd_bits::SecretBits;
+use qkd_delivery::FetchRequest;
 use qkd_keystore::{
-    BlockId, DeliveredKey, Health, Input, KeyId, KeyRequest, KeyStore, Output, RequestError, SaeId,
-    StoreMessage, StoreStatus,
+    BlockId, DeliveredKey, Health, Input, KeyRequest, KeyStore, Output, RequestError, StoreMessage,
+    StoreStatus,
 };
 use qkd_wire::link::LinkMessage;
 use tokio::sync::oneshot;
@@ -84,12 +85,17 @@ impl KeyHub {
         receiver
     }
 
-    /// An application fetches keys that its peer was given.
+    /// An application fetches keys that its partner `master` was given at the other side.
     ///
     /// # Errors
-    /// As [`KeyStore::fetch`].
-    pub fn fetch(&self, caller: &SaeId, key_ids: &[KeyId]) -> KeyAnswer {
-        self.lock().store.fetch(caller, key_ids)
+    /// As [`KeyStore::fetch_from`].
+    pub fn fetch(&self, request: &FetchRequest) -> KeyAnswer {
+        let FetchRequest {
+            caller,
+            master,
+            key_ids,
+        } = request;
+        self.lock().store.fetch_from(caller, master, key_ids)
     }
 
     /// Sends an application's message to the other side; false when there is no link.

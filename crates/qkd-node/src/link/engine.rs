@@ -68,7 +68,7 @@ pub enum LinkEvent {
 pub enum LinkEffect {
     /// Send this envelope.
     Send(Envelope),
-    /// Start or pause Alice's transmitter.
+    /// Light is wanted, or is not any more: Alice's transmitter starts or pauses.
     Transmit {
         /// Whether Bob wants light.
         wanted: bool,
@@ -340,6 +340,9 @@ impl LinkEngine {
         for output in bob.handle(now, input)? {
             match output {
                 BobOutput::Send(message) => {
+                    if let Message::Transmission { wanted } = message {
+                        effects.push(LinkEffect::Transmit { wanted });
+                    }
                     self.send(now, &LinkMessage::Session(message), effects)?;
                 }
                 BobOutput::Distilled(distilled) => self.distilled(distilled, effects),

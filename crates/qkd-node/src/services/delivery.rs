@@ -48,14 +48,6 @@ impl KeySource for HubKeySource {
     }
 
     fn get_key_with_ids(&self, request: FetchRequest) -> Answer<'_, Vec<DeliveredKey>> {
-        Box::pin(async {
-            let FetchRequest {
-                caller,
-                master: _,
-                key_ids,
-            } = request;
-            self.blocking(move |hub| hub.fetch(&caller, &key_ids))
-                .await?
-        })
+        Box::pin(async { self.blocking(move |hub| hub.fetch(&request)).await? })
     }
 }
