@@ -47,7 +47,9 @@ pub fn run(role: Role, args: &DaemonArgs) -> Exit {
         Ok(()) => Exit::Success,
         Err(error) => {
             let name = role_name(role);
-            eprintln!("qkd {name}: {}", one_line(&error.to_string()));
+            let line = one_line(&error.to_string());
+            // If nobody is left to read it, the exit status still says that something failed.
+            let _ = writeln!(io::stderr(), "qkd {name}: {line}");
             match error {
                 Error::Telemetry(_) => Exit::Usage,
                 Error::Config(_) | Error::Io { .. } | Error::Node(_) => Exit::Fault,

@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::children::{Children, Readiness, Start};
 use self::clients::{Application, Server};
-use self::display::Display;
+use self::display::{Display, tell};
 use self::fault::Fault;
 use self::report::{Outcome, Report, grouped};
 use self::setup::{Folder, Plan};
@@ -47,7 +47,9 @@ pub fn run(args: &LabArgs) -> Exit {
             exit
         }
         Err(error) => {
-            eprintln!("qkd lab: cannot start the asynchronous runtime: {error}");
+            tell(&format!(
+                "qkd lab: cannot start the asynchronous runtime: {error}"
+            ));
             Exit::Fault
         }
     }
@@ -75,7 +77,7 @@ async fn laboratory(args: &LabArgs) -> Exit {
     let folder = match Folder::prepare(args.keep.as_deref()) {
         Ok(folder) => folder,
         Err(fault) => {
-            eprintln!("qkd lab: {fault}");
+            tell(&format!("qkd lab: {fault}"));
             let usage = matches!(fault, Fault::Keep { .. });
             return if usage { Exit::Usage } else { Exit::Fault };
         }
@@ -84,7 +86,7 @@ async fn laboratory(args: &LabArgs) -> Exit {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            eprintln!("qkd lab: cannot listen to signals: {error}");
+            tell(&format!("qkd lab: cannot listen to signals: {error}"));
             return Exit::Fault;
         }
     };
@@ -104,7 +106,7 @@ async fn laboratory(args: &LabArgs) -> Exit {
         result = lab.work(&mut children) => Ok(result),
     };
     for complaint in children.stop().await {
-        eprintln!("qkd lab: {complaint}");
+        tell(&format!("qkd lab: {complaint}"));
     }
     lab.finish(ended)
 }
@@ -119,7 +121,10 @@ impl Lab<'_> {
                  they are for demonstration and nothing else.",
             );
         }
-        display.say(&format!("Starting in {}", self.folder.path().display()));
+        display.say(&format!(
+            "Starting the services; their files are in {}",
+            self.folder.path().display()
+        ));
         let pki = setup::make_pki(&self.folder)?;
         let running = self.start(children).await?;
         let tls = |name: &str| TlsMaterial::load(&pki.files_of(name));
@@ -139,7 +144,7 @@ impl Lab<'_> {
         if self.args.serve {
             self.announce(&running, &pki)?;
         }
-        display.say("Alice, Bob and everything between them are running:");
+        display.say("All services are running:");
         let mut watch = Watch::new(nodes, display, self.plan.block_bits());
         self.collect(&mut watch, children).await?;
         if self.report.has_key() {
@@ -164,7 +169,7 @@ impl Lab<'_> {
         if self.args.serve {
             self.save()?;
             self.publish()?;
-            eprintln!("Serving until Ctrl-C.");
+            tell("Serving until Ctrl-C.");
             watch.forever(children).await?;
         }
         Ok(())
@@ -328,7 +333,7 @@ impl Lab<'_> {
     fn publish(&self) -> Result<(), Fault> {
         let table = format!("\n{}", self.report.table());
         if self.args.serve {
-            eprintln!("{table}");
+            tell(&table);
         }
         let text = match (self.args.json, self.args.serve) {
             (true, _) => format!("{}\n", self.report.json()),
@@ -349,21 +354,21 @@ impl Lab<'_> {
             // The report is out, and Ctrl-C is the only end there is.
             Err(_) if published => self.exit(),
             Err(exit) => {
-                eprintln!("qkd lab: stopped before the report was complete; all services are down");
+                tell("qkd lab: stopped before the report was complete; all services are down");
                 exit
             }
             Ok(Ok(())) => match self.save().and_then(|()| self.publish()) {
                 Ok(()) => self.exit(),
                 Err(fault) => {
-                    eprintln!("qkd lab: {fault}");
+                    tell(&format!("qkd lab: {fault}"));
                     Exit::Fault
                 }
             },
             Ok(Err(fault)) => {
-                eprintln!("qkd lab: {fault}");
+                tell(&format!("qkd lab: {fault}"));
                 match self.folder.kept() {
-                    Some(path) => eprintln!("All logs are in {}.", path.display()),
-                    None => eprintln!("The logs are gone; --keep DIR keeps them."),
+                    Some(path) => tell(&format!("All logs are in {}.", path.display())),
+                    None => tell("The logs are gone; --keep DIR keeps them."),
                 }
                 if !published {
                     self.fail(&fault);
@@ -385,7 +390,7 @@ impl Lab<'_> {
             Ok(())
         };
         for fault in [saved, printed].into_iter().filter_map(Result::err) {
-            eprintln!("qkd lab: {fault}");
+            tell(&format!("qkd lab: {fault}"));
         }
     }
 

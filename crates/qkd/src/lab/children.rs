@@ -65,7 +65,9 @@ struct Service {
     /// Closed to ask the service to stop.
     lifeline: Option<ChildStdin>,
     /// Kept open, so that nothing the service prints fails.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
+    /// Whether its end is known already as the fault that it is.
+    lamented: bool,
 }
 
 /// All running services.
@@ -89,7 +91,7 @@ impl Children {
         };
         let mut line = String::new();
         let reading = async {
-            let mut limited = (&mut service._stdout).take(READY_BYTES_MAX);
+            let mut limited = (&mut service.stdout).take(READY_BYTES_MAX);
             limited.read_line(&mut line).await
         };
         match timeout(READY_WITHIN, reading).await {
@@ -130,7 +132,7 @@ impl Children {
         for mut service in self.services.drain(..).rev() {
             let name = service.name;
             match timeout_at(deadline, service.process.wait()).await {
-                Ok(Ok(status)) if status.success() => {}
+                Ok(Ok(status)) if status.success() || service.lamented => {}
                 Ok(Ok(status)) => complaints.push(format!("{name} ended with {status}")),
                 Ok(Err(error)) => complaints.push(format!("cannot wait for {name}: {error}")),
                 Err(_) => {
@@ -162,7 +164,8 @@ impl Service {
         }
     }
 
-    fn died(&self, status: std::process::ExitStatus) -> Fault {
+    fn died(&mut self, status: std::process::ExitStatus) -> Fault {
+        self.lamented = true;
         Fault::Died {
             service: self.name,
             status,
@@ -202,7 +205,8 @@ fn spawn(start: &Start<'_>) -> Result<Service, Fault> {
         log: start.log.to_path_buf(),
         process,
         lifeline: Some(lifeline),
-        _stdout: BufReader::new(stdout),
+        stdout: BufReader::new(stdout),
+        lamented: false,
     })
 }
 

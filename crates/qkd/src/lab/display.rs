@@ -1,16 +1,21 @@
 //! Live progress on standard error: bars in a terminal, plain lines elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use qkd_wire::proto::node::NodeStatus;
+use qkd_wire::proto::node::{LinkState, NodeStatus};
 
 use super::report::{Block, grouped, percent};
 use super::watch::{View, doing};
 
 /// Distance between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(3);
+
+/// Writes a line on standard error. If nobody is left to read it, the work goes on all the same.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Where progress is shown.
 pub struct Display {
@@ -54,7 +59,7 @@ impl Display {
                 // A terminal that went away is noticed elsewhere, if at all.
                 let _ = all.println(line);
             }
-            Kind::Lines { .. } => eprintln!("{line}"),
+            Kind::Lines { .. } => tell(line),
         }
     }
 
@@ -65,7 +70,7 @@ impl Display {
 
     /// Shows the present state.
     pub fn update(&mut self, view: &View) {
-        let state = state(view);
+        let state = state(view, self.blocks_wanted);
         let totals = totals(view);
         let finished = view.finished.len() as u64;
         match &mut self.kind {
@@ -89,7 +94,7 @@ impl Display {
                 let blocks = of_blocks(finished, self.blocks_wanted);
                 let line = format!("  … {blocks}{progress}; {totals}; {state}");
                 if printed.elapsed() >= LINE_EVERY && *last != line {
-                    eprintln!("{line}");
+                    tell(&line);
                     *printed = Instant::now();
                     *last = line;
                 }
@@ -141,10 +146,22 @@ fn detections(view: &View) -> Option<(u64, u64)> {
     Some((block.detections, block.detections_wanted))
 }
 
-fn state(view: &View) -> String {
+fn state(view: &View, blocks_wanted: u64) -> String {
     let of = |status: &Option<NodeStatus>| status.as_ref().map_or("starting", doing);
     let (alice, bob) = (of(&view.status.alice), of(&view.status.bob));
-    if alice == bob {
+    let paused = |status: &Option<NodeStatus>| {
+        let state = status.as_ref().map(NodeStatus::link_state);
+        state == Some(LinkState::Paused)
+    };
+    let dark = paused(&view.status.alice) && paused(&view.status.bob);
+    let detected = view
+        .status
+        .bob
+        .as_ref()
+        .is_some_and(|bob| bob.emulated_seconds > 0.0);
+    if dark && detected && (view.finished.len() as u64) < blocks_wanted {
+        "light is off, distilling".to_owned()
+    } else if alice == bob {
         alice.to_owned()
     } else {
         format!("Alice {alice}, Bob {bob}")
