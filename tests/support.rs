@@ -1,0 +1,33 @@
+//! Real daemons on ports the system chose, and everybody who talks to them: operators,
+//! applications, and whoever sits in the middle.
+//!
+//! Every wait is on an event or on a stream of states, ends within [`PATIENCE`], and shows the logs
+//! when it was in vain.
+
+mod clients;
+mod keys;
+mod node;
+mod nodes;
+
+use std::time::Duration;
+
+pub use clients::{channel, delivery, messaging, operator};
+pub use keys::{Agreed, agree_on_all_keys};
+pub use node::Node;
+pub use nodes::{Builder, Nodes, make_pki};
+
+/// Alice's node.
+pub const ALICE: &str = "kme-alice";
+/// Bob's node.
+pub const BOB: &str = "kme-bob";
+/// A further node with a certificate of the same authority.
+pub const EVE: &str = "eve";
+/// The application at Alice's node.
+pub const SAE_ALICE: &str = "sae-alice";
+/// The application at Bob's node.
+pub const SAE_BOB: &str = "sae-bob";
+/// Who looks at what the nodes are doing.
+pub const OPERATOR: &str = "operator";
+
+/// What takes longer than this on loopback never happens.
+pub const PATIENCE: Duration = Duration::from_secs(60);

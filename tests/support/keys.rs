@@ -1,0 +1,94 @@
+//! The applications: they fetch every key there is at both ends, and compare.
+
+use qkd_wire::proto::delivery::{
+    GetKeyRequest, GetKeyWithIdsRequest, GetStatusRequest, KeyContainer,
+};
+
+use super::{Node, Nodes, SAE_ALICE, SAE_BOB, clients};
+
+/// A key that both applications hold.
+pub struct Agreed {
+    /// Its identity.
+    pub key_id: String,
+    /// Its bytes, equal at both ends.
+    pub key: Vec<u8>,
+}
+
+/// Fetches all keys of both directions, each at its master's and then at its slave's node, and
+/// returns them. Fails when two differ, or one is missing at the other end.
+pub async fn agree_on_all_keys(nodes: &Nodes) -> Vec<Agreed> {
+    let (alice, bob) = (nodes.alice(), nodes.bob());
+    let mut agreed = Vec::new();
+    for (master, slave) in [
+        ((alice, SAE_ALICE), (bob, SAE_BOB)),
+        ((bob, SAE_BOB), (alice, SAE_ALICE)),
+    ] {
+        while let Some(keys) = fetch_some(nodes, master, slave.1).await {
+            agreed.extend(compare(nodes, keys, slave, master.1).await);
+        }
+    }
+    agreed
+}
+
+/// As many keys as one request may have; `None` when no key is left.
+async fn fetch_some(
+    nodes: &Nodes,
+    (node, master): (&Node, &str),
+    slave: &str,
+) -> Option<KeyContainer> {
+    let mut client = clients::delivery(nodes, node, master).await;
+    let status = client
+        .get_status(GetStatusRequest {
+            slave_sae_id: slave.to_owned(),
+        })
+        .await;
+    let status = status.expect("a node tells what it has").into_inner();
+    let number = status
+        .stored_key_count
+        .min(status.max_key_per_request.into());
+    if number == 0 {
+        return None;
+    }
+    let request = GetKeyRequest {
+        slave_sae_id: slave.to_owned(),
+        // At most what fits the limit of one request.
+        number: Some(number as u32),
+        size: None,
+        additional_slave_sae_ids: Vec::new(),
+    };
+    match client.get_key(request).await {
+        Ok(keys) => Some(keys.into_inner()),
+        Err(status) => node.fail(&format!("{} gives no key: {status:?}", node.name)),
+    }
+}
+
+async fn compare(
+    nodes: &Nodes,
+    masters: KeyContainer,
+    (node, slave): (&Node, &str),
+    master: &str,
+) -> Vec<Agreed> {
+    let mut client = clients::delivery(nodes, node, slave).await;
+    let key_ids: Vec<String> = masters.keys.iter().map(|key| key.key_id.clone()).collect();
+    let request = GetKeyWithIdsRequest {
+        master_sae_id: master.to_owned(),
+        key_ids,
+    };
+    let slaves = match client.get_key_with_ids(request).await {
+        Ok(keys) => keys.into_inner(),
+        Err(status) => node.fail(&format!("{} lacks keys: {status:?}", node.name)),
+    };
+    assert_eq!(masters.keys.len(), slaves.keys.len());
+    let pairs = masters.keys.iter().zip(&slaves.keys);
+    pairs
+        .map(|(ours, theirs)| {
+            assert_eq!(ours.key_id, theirs.key_id);
+            // No assert_eq: it would print keys.
+            assert!(ours.key == theirs.key, "the keys {} differ", ours.key_id);
+            Agreed {
+                key_id: ours.key_id.clone(),
+                key: ours.key.clone(),
+            }
+        })
+        .collect()
+}

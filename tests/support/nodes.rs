@@ -1,0 +1,221 @@
+//! Both ends of a link in a folder of their own: certificates, configurations, processes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use qkd_node::config::{
+    AliceConfig, BobConfig, HostPort, LinkConfig, NodeConfig, SaeConfig, SessionConfig, StoreConfig,
+};
+use qkd_node::parameters::LinkParameters;
+use qkd_node::pki::{LabPki, Parties};
+use qkd_node::presets;
+use tempfile::TempDir;
+
+use super::node::{Node, Program};
+use super::{ALICE, BOB, EVE, OPERATOR, SAE_ALICE, SAE_BOB};
+
+/// Slots that Alice emits in a second at most: as many as she can.
+const SLOTS_PER_SECOND_MAX: f64 = 1e9;
+
+/// What the two ends of a test's link are to be. The preset is `snspd`.
+pub struct Builder {
+    parameters: LinkParameters,
+    session: SessionConfig,
+    key_count_max: u64,
+    log_level: Option<&'static str>,
+}
+
+impl Builder {
+    /// Length of the fibre; 25 km when not said.
+    pub fn distance_km(mut self, distance_km: f64) -> Self {
+        self.parameters.channel.distance_km = distance_km;
+        self
+    }
+
+    /// Sifted bits of a block; 200,000 when not said, which give about 90 keys in about a second.
+    pub fn block_bits(mut self, block_bits: u64) -> Self {
+        self.parameters.security.block_bits = block_bits;
+        self
+    }
+
+    /// No light is wanted after so many blocks in the life of a daemon.
+    pub fn blocks_max(mut self, blocks_max: u64) -> Self {
+        self.session.blocks_max = Some(blocks_max);
+        self
+    }
+
+    /// No light is wanted while so many keys of 256 bits are in store; 10,000 when not said.
+    pub fn key_count_max(mut self, key_count_max: u64) -> Self {
+        self.key_count_max = key_count_max;
+        self
+    }
+
+    /// What the daemons log; `info` when not said.
+    pub fn log_level(mut self, log_level: &'static str) -> Self {
+        self.log_level = Some(log_level);
+        self
+    }
+
+    /// Folder, certificates and configurations; no process yet.
+    pub fn prepare(self) -> Nodes {
+        let folder = tempfile::Builder::new()
+            .prefix("qkd-test-")
+            .tempdir()
+            .expect("a temporary folder can be made");
+        let pki = make_pki(&folder.path().join("pki"));
+        let somewhere = HostPort::new("127.0.0.1", 1);
+        Nodes {
+            alice_config: AliceConfig {
+                link: self.link(&pki, folder.path(), (ALICE, BOB)),
+                quantum_peer: somewhere.clone(),
+                slots_per_second_max: SLOTS_PER_SECOND_MAX,
+                classical_peer: somewhere,
+                server_name: BOB.to_owned(),
+            },
+            bob_config: BobConfig {
+                link: self.link(&pki, folder.path(), (BOB, ALICE)),
+                quantum_listen: any_port(),
+                classical_listen: any_port(),
+            },
+            log_level: self.log_level,
+            alice: None,
+            bob: None,
+            pki,
+            folder,
+        }
+    }
+
+    /// Prepares, and starts Bob and then Alice, directly connected.
+    pub async fn start(self) -> Nodes {
+        let mut nodes = self.prepare();
+        nodes.start_bob().await;
+        nodes.start_alice().await;
+        nodes
+    }
+
+    fn link(&self, pki: &LabPki, folder: &Path, (name, peer): (&str, &str)) -> LinkConfig {
+        let sae = |id: &str, kme: &str| SaeConfig {
+            id: id.to_owned(),
+            kme: kme.to_owned(),
+        };
+        LinkConfig {
+            name: name.to_owned(),
+            peer: peer.to_owned(),
+            data_dir: folder.join(format!("{name}-data")),
+            pre_shared_key: pki.pre_shared_key(),
+            services_listen: any_port(),
+            tls: pki.files_of(name),
+            parameters: self.parameters.clone(),
+            session: self.session.clone(),
+            store: StoreConfig {
+                key_size_bits: 256,
+                key_count_max: self.key_count_max,
+                store_key: pki.store_key_of(name),
+            },
+            saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
+        }
+    }
+}
+
+/// Two daemons, started or not yet, and everything they need. All of it goes when dropped.
+pub struct Nodes {
+    /// Alice's configuration, for her next start; her peers are Bob's addresses once he runs.
+    pub alice_config: AliceConfig,
+    /// Bob's configuration, for his next start; it keeps the ports that he got at his first.
+    pub bob_config: BobConfig,
+    /// The certificates and keys of everybody.
+    pub pki: LabPki,
+    log_level: Option<&'static str>,
+    alice: Option<Node>,
+    bob: Option<Node>,
+    /// Dropped last, when no daemon uses it any more.
+    folder: TempDir,
+}
+
+impl Nodes {
+    /// A link over 25 km with `snspd` hardware and blocks of 200,000 bits, unless said otherwise.
+    pub fn builder() -> Builder {
+        let mut parameters = presets::snspd(25.0);
+        parameters.security.block_bits = 200_000;
+        Builder {
+            parameters,
+            session: SessionConfig::default(),
+            key_count_max: 10_000,
+            log_level: None,
+        }
+    }
+
+    /// The folder of configurations, logs and data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The key store of `name`.
+    pub fn store_file(&self, name: &str) -> PathBuf {
+        self.folder().join(format!("{name}-data/keys.redb"))
+    }
+
+    /// Starts Bob as `bob_config` says, and lets Alice's configuration name him as her peer.
+    pub async fn start_bob(&mut self) {
+        let config = NodeConfig::Bob(self.bob_config.clone());
+        let bob = Node::start(self.program("bob", BOB), &config).await;
+        let bound = |address: Option<SocketAddr>| HostPort::from(address.expect("Bob has bound"));
+        self.bob_config.quantum_listen = bound(bob.quantum);
+        self.bob_config.classical_listen = bound(bob.classical);
+        self.bob_config.link.services_listen = HostPort::from(bob.services);
+        self.alice_config.quantum_peer = self.bob_config.quantum_listen.clone();
+        self.alice_config.classical_peer = self.bob_config.classical_listen.clone();
+        self.bob = Some(bob);
+    }
+
+    /// Starts Alice as `alice_config` says.
+    pub async fn start_alice(&mut self) {
+        let config = NodeConfig::Alice(self.alice_config.clone());
+        let alice = Node::start(self.program("alice", ALICE), &config).await;
+        self.alice_config.link.services_listen = HostPort::from(alice.services);
+        self.alice = Some(alice);
+    }
+
+    /// Alice, running.
+    pub fn alice(&self) -> &Node {
+        self.alice.as_ref().expect("Alice was started")
+    }
+
+    /// Bob, running.
+    pub fn bob(&self) -> &Node {
+        self.bob.as_ref().expect("Bob was started")
+    }
+
+    /// Takes Alice out, to stop or kill her.
+    pub fn take_alice(&mut self) -> Node {
+        self.alice.take().expect("Alice was started")
+    }
+
+    /// Takes Bob out, to stop or kill him.
+    pub fn take_bob(&mut self) -> Node {
+        self.bob.take().expect("Bob was started")
+    }
+
+    fn program(&self, role: &'static str, name: &'static str) -> Program {
+        Program {
+            role,
+            name,
+            folder: self.folder().to_path_buf(),
+            operator: self.pki.files_of(OPERATOR),
+            log_level: self.log_level,
+        }
+    }
+}
+
+/// Certificates and keys for everybody who occurs in a test.
+pub fn make_pki(folder: &Path) -> LabPki {
+    let parties = Parties {
+        nodes: &[ALICE, BOB, EVE],
+        saes: &[SAE_ALICE, SAE_BOB, OPERATOR],
+    };
+    LabPki::create(folder, &parties).expect("certificates can be made")
+}
+
+fn any_port() -> HostPort {
+    HostPort::new("127.0.0.1", 0)
+}
