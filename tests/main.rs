@@ -5,4 +5,6 @@
 
 mod architecture;
 mod classical_channel;
+mod dependencies;
+mod deployment;
 mod support;
