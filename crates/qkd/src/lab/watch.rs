@@ -139,7 +139,12 @@ impl View {
                 sentences.push(format!("{name} does not answer ({reason})"));
             }
             if let Some(status) = status {
-                sentences.push(format!("{name} is {}", doing(status)));
+                let tense = if unanswered.is_some() {
+                    "was last"
+                } else {
+                    "is"
+                };
+                sentences.push(format!("{name} {tense} {}", doing(status)));
                 if !status.link_fault.is_empty() {
                     sentences.push(format!("{name}'s link: {}", status.link_fault));
                 }
