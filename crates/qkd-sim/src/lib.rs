@@ -10,10 +10,12 @@ mod alice;
 mod bob;
 mod link;
 mod quantum_channel;
+mod stores;
 mod transcript;
 
 #[cfg(test)]
 mod tests;
 
 pub use link::{Error, Link, Outcome, presets};
+pub use stores::KeyPair;
 pub use transcript::Transcript;

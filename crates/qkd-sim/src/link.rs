@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use qkd_attacks::AttackTally;
-use qkd_bits::{PhysicsRng, SecretBits, SecretRng};
+use qkd_bits::{PhysicsRng, SecretRng};
+use qkd_keystore::Side;
 use qkd_optics::{
     FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver, Transmitter,
 };
@@ -14,6 +15,7 @@ use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Ti
 use crate::alice::AliceLaboratory;
 use crate::bob::BobLaboratory;
 use crate::quantum_channel::QuantumChannel;
+use crate::stores::{KeyPair, Stores};
 use crate::transcript::Transcript;
 
 /// Frames between two looks at the engines; the photons of a real link do not wait for them.
@@ -46,10 +48,8 @@ pub struct Outcome {
     pub alice: Vec<BlockReport>,
     /// Bob's account of each block.
     pub bob: Vec<BlockReport>,
-    /// Alice's keys, by block.
-    pub alice_keys: Vec<(u64, SecretBits)>,
-    /// Bob's keys, by block.
-    pub bob_keys: Vec<(u64, SecretBits)>,
+    /// Every key that the two stores delivered to applications, as each side delivered it.
+    pub keys: Vec<KeyPair>,
     /// What Eve did, when she was there.
     pub eve: Option<AttackTally>,
     /// Everything said in public.
@@ -81,6 +81,29 @@ pub enum Error {
     /// An engine found its honest peer misbehaving.
     #[error("session: {0}")]
     Session(#[from] qkd_session::Error),
+    /// A key store found its honest peer misbehaving.
+    #[error("key store: {0}")]
+    Store(#[from] qkd_keystore::Error),
+    /// A key store refused an application.
+    #[error("key store: {0}")]
+    Request(#[from] qkd_keystore::RequestError),
+    /// A key store never answered an application.
+    #[error("a key store left a request without an answer")]
+    NoAnswer,
+    /// No such application.
+    #[error("application: {0}")]
+    Application(#[from] qkd_keystore::InvalidId),
+    /// A key store threw a block away.
+    #[error("block {block} was discarded: {reason}")]
+    Discarded {
+        /// The block.
+        block: qkd_keystore::BlockId,
+        /// Why.
+        reason: qkd_keystore::DiscardReason,
+    },
+    /// A key store raised an alarm.
+    #[error("alarm: {0}")]
+    Alarm(qkd_keystore::Alarm),
 }
 
 impl Link {
@@ -89,7 +112,7 @@ impl Link {
     /// # Errors
     /// When the link cannot be built; honest engines give no other.
     pub fn run(&self) -> Result<Outcome, Error> {
-        Run::new(self)?.to_the_end(self.blocks)
+        Run::new(self)?.into_outcome(self.blocks)
     }
 
     /// The plan both sides make for this link.
@@ -113,6 +136,7 @@ struct Run {
     alice: AliceLaboratory,
     bob: BobLaboratory,
     channel: QuantumChannel,
+    stores: Stores,
     transcript: Transcript,
     span: u32,
     clock_hz: f64,
@@ -172,6 +196,7 @@ impl Run {
                 link.frame_loss,
                 nature,
             ),
+            stores: Stores::new(session, &mut seeds)?,
             transcript: Transcript::default(),
             span: shape.span,
             clock_hz: link.model.clock_hz,
@@ -179,7 +204,7 @@ impl Run {
         })
     }
 
-    fn to_the_end(mut self, blocks: u64) -> Result<Outcome, Error> {
+    fn into_outcome(mut self, blocks: u64) -> Result<Outcome, Error> {
         let begin = self.bob.begin(Time(0))?;
         self.talk(Time(0), begin)?;
         while (self.bob.reports.len() as u64) < blocks || (self.alice.reports.len() as u64) < blocks
@@ -197,17 +222,13 @@ impl Run {
             let said = self.bob.measure(now, frames, settled)?;
             self.talk(now, said)?;
         }
-        let keys = |distilled: Vec<qkd_session::Distilled>| {
-            distilled.into_iter().map(|d| (d.block, d.key)).collect()
-        };
         Ok(Outcome {
             slots: self.alice.transmitter.next_slot(),
             lost_slots: self.channel.lost_slots(),
             eve: self.channel.tally(),
             alice: self.alice.reports,
             bob: self.bob.reports,
-            alice_keys: keys(self.alice.distilled),
-            bob_keys: keys(self.bob.distilled),
+            keys: self.stores.deliver_all()?,
             transcript: self.transcript,
         })
     }
@@ -224,6 +245,12 @@ impl Run {
                 self.alice.hear(now, message)?
             };
             queue.extend(answers.into_iter().map(|answer| (!from_alice, answer)));
+            for distilled in self.alice.distilled.drain(..) {
+                self.stores.distilled(Side::Alice, distilled)?;
+            }
+            for distilled in self.bob.distilled.drain(..) {
+                self.stores.distilled(Side::Bob, distilled)?;
+            }
         }
         Ok(())
     }
