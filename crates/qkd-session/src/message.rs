@@ -271,9 +271,12 @@ impl fmt::Display for Abort {
                 f,
                 "{observed:.0} detections where at least {limit:.0} are needed"
             ),
+            AbortReason::ZeroLength if *observed <= 0.0 => {
+                f.write_str("the theorem leaves no secret bit")
+            }
             AbortReason::ZeroLength => write!(
                 f,
-                "the theorem leaves {observed:.0} bits where {limit:.0} are needed"
+                "the theorem leaves {observed:.0} bits where more than {limit:.0} are needed"
             ),
             AbortReason::VerificationFailed => {
                 f.write_str("the keys still differed after error correction")
