@@ -1,5 +1,7 @@
 //! Bob: collects detections into blocks, announces, corrects, verifies, counts.
 
+mod collecting;
+
 use std::collections::BTreeMap;
 
 use qkd_bits::{BitString, SecretRng};
@@ -12,15 +14,13 @@ use qkd_optics::Detection;
 use qkd_protocols::{BobRecord, Disclosed, Protocol, SiftedCounts};
 
 use crate::finish::{Draw, OVERHEAD_BITS, distil};
-use crate::parts::{
-    Announced, DETECTIONS_PER_PART_MAX, PartCounter, SEED_BITS_PER_PART_MAX, announcement_messages,
-    part_count,
-};
+use crate::parts::{PartCounter, SEED_BITS_PER_PART_MAX, part_count};
 use crate::report::{Ledger, leakage};
 use crate::{
     Abort, AbortReason, BlockReport, Distilled, Error, Message, Outcome, SessionId, SessionLimits,
     Time,
 };
+use collecting::Collecting;
 
 /// What Bob's engine is told.
 pub enum BobInput {
@@ -62,13 +62,6 @@ pub struct Bob {
     prior_qber: f64,
     demand: bool,
     asked_for_light: bool,
-}
-
-#[derive(Default)]
-struct Collecting {
-    first_slot: u64,
-    next_slot: u64,
-    detections: Vec<Detection>,
 }
 
 struct Block {
@@ -159,87 +152,6 @@ impl Bob {
     pub fn progress(&self) -> (u64, u64) {
         let collected = self.collecting.detections.len() as u64;
         (collected, self.protocol.plan().detections)
-    }
-
-    fn wants_light(&self) -> bool {
-        let more = self
-            .limits
-            .blocks_max
-            .is_none_or(|max| self.next_block < max);
-        self.demand && more && self.blocks.len() < self.limits.blocks_in_flight_max
-    }
-
-    fn ask_for_light(&mut self, out: &mut Vec<BobOutput>) {
-        let wanted = self.wants_light();
-        if wanted != self.asked_for_light {
-            self.asked_for_light = wanted;
-            out.push(BobOutput::Send(Message::Transmission { wanted }));
-        }
-    }
-
-    fn collect(
-        &mut self,
-        detections: Vec<Detection>,
-        next_slot: u64,
-        out: &mut Vec<BobOutput>,
-    ) -> Result<(), Error> {
-        let block = self.next_block;
-        if next_slot < self.collecting.next_slot {
-            return Err(Error::Misuse {
-                block,
-                input: "detections of the past",
-            });
-        }
-        self.collecting.next_slot = next_slot;
-        if !self.wants_light() {
-            // Light that was still on its way when the last block closed belongs to no block.
-            self.collecting.detections.clear();
-            self.collecting.first_slot = next_slot;
-            return Ok(());
-        }
-        let wanted = self.protocol.plan().detections as usize;
-        for detection in detections {
-            let slot = detection.slot;
-            self.collecting.detections.push(detection);
-            if self.collecting.detections.len() >= wanted {
-                self.announce(slot + 1, out);
-                if !self.wants_light() {
-                    break;
-                }
-            }
-        }
-        let first_slot = self.collecting.first_slot;
-        if next_slot - first_slot.min(next_slot) >= self.protocol.plan().slots_max {
-            self.announce(next_slot, out);
-        }
-        Ok(())
-    }
-
-    /// Closes the block being collected before `end_slot` and commits to its detections.
-    fn announce(&mut self, end_slot: u64, out: &mut Vec<BobOutput>) {
-        let number = self.next_block;
-        self.next_block += 1;
-        let detections = std::mem::take(&mut self.collecting.detections);
-        let record = BobRecord::new(&detections);
-        let announced = Announced {
-            first_slot: self.collecting.first_slot,
-            end_slot,
-            slots: detections.iter().map(|detection| detection.slot).collect(),
-            bases: record.bases().clone(),
-        };
-        self.collecting.first_slot = end_slot;
-        for message in announcement_messages(number, &announced) {
-            out.push(BobOutput::Send(message));
-        }
-        let mut ledger = Ledger::new(number, announced.first_slot, end_slot);
-        ledger.detections(announced.slots.len() as u64);
-        let parts = part_count(announced.slots.len(), DETECTIONS_PER_PART_MAX);
-        let state = State::Announced {
-            record,
-            counter: PartCounter::new(number, parts),
-            disclosed: Disclosed::default(),
-        };
-        self.blocks.insert(number, Block { ledger, state });
     }
 
     fn message(&mut self, message: Message, out: &mut Vec<BobOutput>) -> Result<(), Error> {
