@@ -180,6 +180,7 @@ impl LinkThread {
             // longer take is not needed any more.
             LinkEffect::Send(envelope) => drop(self.outgoing.send(Ok(envelope.into()))),
             LinkEffect::Transmit { wanted } => {
+                tracing::debug!(wanted, "light");
                 self.shared.board.light(wanted);
                 self.command(Command::Transmit { wanted });
             }
@@ -188,6 +189,7 @@ impl LinkThread {
                 slots,
                 end_slot,
             } => {
+                tracing::debug!(block, detections = slots.len(), "Bob announced a block");
                 self.command(Command::Recall {
                     block,
                     slots,

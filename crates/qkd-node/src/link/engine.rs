@@ -186,12 +186,17 @@ impl LinkEngine {
     pub fn handle(&mut self, now: Time, event: LinkEvent) -> Result<Vec<LinkEffect>, LinkFault> {
         let mut effects = Vec::new();
         match event {
-            LinkEvent::Envelope(envelope) => {
-                if let Ok(payload) = self.open(envelope) {
+            LinkEvent::Envelope(envelope) => match self.open(envelope) {
+                Ok(payload) => {
                     self.heard = now;
-                    self.heard(now, decode(&payload)?, &mut effects)?;
+                    let message = decode(&payload)?;
+                    tracing::trace!(session = %self.session, message = message.name(), "hearing");
+                    self.heard(now, message, &mut effects)?;
                 }
-            }
+                Err(reject) => {
+                    tracing::warn!(session = %self.session, %reject, "envelope rejected")
+                }
+            },
             LinkEvent::Outgoing(message) => self.send(now, &message, &mut effects)?,
             LinkEvent::Committed(block) => self.committed(now, block, &mut effects)?,
             LinkEvent::Discarded(block) => {
@@ -290,6 +295,7 @@ impl LinkEngine {
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         self.said = now;
+        tracing::trace!(session = %self.session, message = message.name(), "saying");
         let envelope = self.channel.seal(encode(message))?;
         effects.push(LinkEffect::Send(envelope));
         Ok(())
