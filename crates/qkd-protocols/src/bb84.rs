@@ -74,7 +74,7 @@ impl Protocol for DecoyBb84 {
         announced_bases: &BitString,
     ) -> Result<Sifted, Error> {
         same_length("announced bases", record.len(), announced_bases.len())?;
-        let mut sifting = Sifting::default();
+        let mut sifting = Sifting::of(record.len());
         let bits = record.bits.expose();
         for i in 0..record.len() {
             match (record.bases.get(i), announced_bases.get(i)) {
@@ -94,7 +94,7 @@ impl Protocol for DecoyBb84 {
             .filter(|&i| record.bases.get(i) && disclosed.bases.get(i))
             .count();
         same_length("disclosed test bits", tested, disclosed.test_bits.len())?;
-        let mut sifting = Sifting::default();
+        let mut sifting = Sifting::of(len);
         let bits = record.bits.expose();
         let mut test_bits = disclosed.test_bits.iter();
         for i in 0..len {
@@ -151,7 +151,6 @@ impl Protocol for DecoyBb84 {
     }
 }
 
-#[derive(Default)]
 struct Sifting {
     key: BitString,
     key_decoys: BitString,
@@ -159,6 +158,15 @@ struct Sifting {
 }
 
 impl Sifting {
+    /// Room for the key from the start: growing would leave copies behind that nobody wipes.
+    fn of(slots: usize) -> Self {
+        Self {
+            key: BitString::with_capacity(slots),
+            key_decoys: BitString::new(),
+            test: BasisStatistics::default(),
+        }
+    }
+
     fn key(&mut self, bit: bool, decoy: bool) {
         self.key.push(bit);
         self.key_decoys.push(decoy);

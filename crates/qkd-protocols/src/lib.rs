@@ -99,8 +99,9 @@ pub struct AliceRecord {
 impl AliceRecord {
     /// Collects the transmitter's choices.
     pub fn new(choices: impl IntoIterator<Item = Choice>) -> Self {
-        let (mut bases, mut decoys, mut bits) =
-            (BitString::new(), BitString::new(), BitString::new());
+        let choices = choices.into_iter();
+        let (mut bases, mut decoys) = (BitString::new(), BitString::new());
+        let mut bits = secret_room(choices.size_hint());
         for choice in choices {
             bases.push(choice.basis == Basis::X);
             decoys.push(choice.intensity != IntensityClass(0));
@@ -124,6 +125,11 @@ impl AliceRecord {
     }
 }
 
+/// Room for secret bits from the start: growing would leave copies behind that nobody wipes.
+fn secret_room((least, most): (usize, Option<usize>)) -> BitString {
+    BitString::with_capacity(most.unwrap_or(least))
+}
+
 /// What Bob remembers of the detections of a block, in slot order. The bits are secret.
 pub struct BobRecord {
     bases: BitString,
@@ -133,7 +139,9 @@ pub struct BobRecord {
 impl BobRecord {
     /// Collects the receiver's detections.
     pub fn new<'a>(detections: impl IntoIterator<Item = &'a Detection>) -> Self {
-        let (mut bases, mut bits) = (BitString::new(), BitString::new());
+        let detections = detections.into_iter();
+        let mut bases = BitString::new();
+        let mut bits = secret_room(detections.size_hint());
         for detection in detections {
             bases.push(detection.basis == Basis::X);
             bits.push(detection.bit);

@@ -305,6 +305,7 @@ impl Alice {
             .map_err(Abort::from)
             .and_then(|accepted| {
                 ledger.key_length(&accepted.length);
+                Abort::unless_full(ledger.detections(), self.protocol.plan())?;
                 Abort::unless_longer(accepted.secret_length_bits, OVERHEAD_BITS)
             });
         let output_bits = match accepted {

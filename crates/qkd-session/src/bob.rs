@@ -258,8 +258,13 @@ impl Bob {
             .map_err(|source| Error::Protocol { block, source })?;
         ledger.sifted(sifted.key.len() as u64);
         ledger.test_qber(sifted.counts.test_qber());
-        if let Err(refusal) = self.protocol.accept_test_basis(&sifted.counts) {
-            return Ok(abort(refusal.into(), ledger, out));
+        let accepted = self
+            .protocol
+            .accept_test_basis(&sifted.counts)
+            .map_err(Abort::from)
+            .and_then(|()| Abort::unless_full(ledger.detections(), self.protocol.plan()));
+        if let Err(refused) = accepted {
+            return Ok(abort(refused, ledger, out));
         }
         let prior_qber = self.prior(&sifted.counts);
         let plan = CascadePlan {

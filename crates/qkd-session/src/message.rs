@@ -3,7 +3,7 @@
 use std::fmt;
 
 use qkd_bits::BitString;
-use qkd_security::{Refusal, Statistics};
+use qkd_security::{BlockPlan, Refusal, Statistics};
 
 use crate::Error;
 
@@ -205,6 +205,20 @@ impl AbortReason {
 }
 
 impl Abort {
+    /// Refuses a block that was closed before it was full: the theorem takes a number of announced
+    /// detections that was fixed in advance.
+    pub(crate) fn unless_full(detections: u64, plan: &BlockPlan) -> Result<(), Abort> {
+        if detections >= plan.detections {
+            Ok(())
+        } else {
+            Err(Abort {
+                reason: AbortReason::TooFewDetections,
+                observed: detections as f64,
+                limit: plan.detections as f64,
+            })
+        }
+    }
+
     /// The bits of `length` if they pay for `overhead` bits and at least one more.
     pub(crate) fn unless_longer(length: u64, overhead: u64) -> Result<u64, Abort> {
         if length > overhead {

@@ -93,8 +93,12 @@ impl Ledger {
         self.0.block
     }
 
-    pub(crate) fn detections(&mut self, detections: u64) {
+    pub(crate) fn announced(&mut self, detections: u64) {
         self.0.detections = detections;
+    }
+
+    pub(crate) fn detections(&self) -> u64 {
+        self.0.detections
     }
 
     pub(crate) fn sifted(&mut self, bits: u64) {

@@ -144,7 +144,7 @@ impl Alice {
         if !last {
             return Ok(Some(State::Announcing { counter, announced }));
         }
-        ledger.detections(announced.slots.len() as u64);
+        ledger.announced(announced.slots.len() as u64);
         out.push(AliceOutput::Recall {
             block,
             slots: announced.slots,

@@ -61,12 +61,14 @@ impl Bob {
             if self.collecting.detections.len() >= wanted {
                 self.announce(slot + 1, out);
                 if !self.wants_light() {
-                    break;
+                    // The rest belongs to no block, however long it is: no further one may begin.
+                    self.collecting.first_slot = next_slot;
+                    return Ok(());
                 }
             }
         }
-        let first_slot = self.collecting.first_slot;
-        if next_slot - first_slot.min(next_slot) >= self.protocol.plan().slots_max {
+        let collected = next_slot.saturating_sub(self.collecting.first_slot);
+        if collected >= self.protocol.plan().slots_max {
             self.announce(next_slot, out);
         }
         Ok(())
@@ -89,7 +91,7 @@ impl Bob {
             out.push(BobOutput::Send(message));
         }
         let mut ledger = Ledger::new(number, announced.first_slot, end_slot);
-        ledger.detections(announced.slots.len() as u64);
+        ledger.announced(announced.slots.len() as u64);
         let parts = part_count(announced.slots.len(), DETECTIONS_PER_PART_MAX);
         let state = State::Announced {
             record,
