@@ -5,6 +5,8 @@
 //! when it was in vain.
 
 mod clients;
+mod interceptor;
+mod key_search;
 mod keys;
 mod node;
 mod nodes;
@@ -12,6 +14,8 @@ mod nodes;
 use std::time::Duration;
 
 pub use clients::{channel, delivery, messaging, operator};
+pub use interceptor::{Direction, Interceptor, Recorded, call, serve};
+pub use key_search::{KeySearch, shifted, texts};
 pub use keys::{Agreed, agree_on_all_keys};
 pub use node::Node;
 pub use nodes::{Builder, Nodes, make_pki};

@@ -6,6 +6,9 @@ use qkd_wire::proto::delivery::{
 
 use super::{Node, Nodes, SAE_ALICE, SAE_BOB, clients};
 
+/// Keys fetched at once: few enough for every store of a test to hold until the slave has them.
+const KEYS_PER_REQUEST: u64 = 32;
+
 /// A key that both applications hold.
 pub struct Agreed {
     /// Its identity.
@@ -51,7 +54,6 @@ async fn fetch_some(
     }
     let request = GetKeyRequest {
         slave_sae_id: slave.to_owned(),
-        // At most what fits the limit of one request.
         number: Some(number as u32),
         size: None,
         additional_slave_sae_ids: Vec::new(),
