@@ -1,7 +1,7 @@
 //! The key store as the whole daemon shares it: one lock, one order of messages.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use qkd_bits::SecretBits;
 use qkd_delivery::FetchRequest;
@@ -118,9 +118,12 @@ impl KeyHub {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic under this lock takes the process down (see `daemon`); until it has, the store
-        // behind it is as durable as its last commit.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(|_poisoned| {
+            // A thread panicked in the middle of a change: memory may be ahead of what is durable,
+            // and a key could leave twice. Only opening the store again makes the two agree.
+            tracing::error!("the key store broke down in the middle of a change: ending by force");
+            std::process::exit(1)
+        })
     }
 
     /// Messages leave in the order the store made them, because they are queued under its lock.

@@ -12,8 +12,12 @@ pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEffect, LinkEngine, LinkEvent, LinkFault, Party};
 pub use handshake::{Established, FrameSender, shake_hands};
 
-/// Events of the network and of the instruments that may wait for the link's thread.
-const EVENTS_WAITING_MAX: usize = 256;
+/// Places in the queue of the link's thread for events of the network and of the instruments: each
+/// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.
+const PLACES: u32 = 1 << 16;
+
+/// Places that an event takes whatever its size.
+const PLACES_PER_EVENT: u32 = PLACES / 256;
 
 /// A way to tell the thread of one connection what happened. Cheap to clone.
 #[derive(Clone)]
@@ -37,7 +41,7 @@ enum Queueable {
 impl LinkHandle {
     fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
         let (events, receiver) = mpsc::unbounded_channel();
-        let places = Arc::new(Semaphore::new(EVENTS_WAITING_MAX));
+        let places = Arc::new(Semaphore::new(PLACES as usize));
         (Self { events, places }, receiver)
     }
 
@@ -53,7 +57,8 @@ impl LinkHandle {
 
     /// Queues an event from outside once there is room for it. False when the link has ended.
     pub async fn tell_when_room(&self, event: LinkEvent) -> bool {
-        match self.places.clone().acquire_owned().await {
+        let places = places_of(&event);
+        match self.places.clone().acquire_many_owned(places).await {
             Ok(place) => self.queue(Queueable::Event(event), Some(place)),
             Err(_closed) => false,
         }
@@ -61,7 +66,8 @@ impl LinkHandle {
 
     /// The same for a plain thread: gives the event back while there is no room.
     pub fn try_tell(&self, event: LinkEvent) -> Result<(), LinkEvent> {
-        match self.places.clone().try_acquire_owned() {
+        let places = places_of(&event);
+        match self.places.clone().try_acquire_many_owned(places) {
             Ok(place) => {
                 self.queue(Queueable::Event(event), Some(place));
                 Ok(())
@@ -79,4 +85,12 @@ impl LinkHandle {
             })
             .is_ok()
     }
+}
+
+/// What an event takes of the queue, at most all of it.
+fn places_of(event: &LinkEvent) -> u32 {
+    let kib = event.bytes() / 1024;
+    u32::try_from(kib).map_or(PLACES, |kib| {
+        kib.saturating_add(PLACES_PER_EVENT).min(PLACES)
+    })
 }

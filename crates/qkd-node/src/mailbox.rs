@@ -11,6 +11,9 @@ use tokio::sync::Notify;
 /// their sender's sequence numbers show the gap.
 const WAITING_MAX: usize = 1024;
 
+/// Bytes of ciphertext that may wait for one application.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+
 /// One queue for each application at this node, in memory only.
 pub struct Mailboxes {
     boxes: HashMap<SaeId, Mailbox>,
@@ -42,7 +45,9 @@ impl Mailboxes {
             .waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < WAITING_MAX {
+        let bytes = |message: &RelayedMessage| message.sealed.ciphertext.len();
+        let waiting_bytes: usize = waiting.iter().map(bytes).sum();
+        if waiting.len() < WAITING_MAX && waiting_bytes + bytes(&message) <= WAITING_BYTES_MAX {
             waiting.push_back(message);
             mailbox.arrived.notify_one();
         } else {

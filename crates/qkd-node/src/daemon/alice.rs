@@ -87,10 +87,7 @@ impl Caller<'_> {
         let board = &self.node.shared.board;
         let mut said = String::new();
         while !shutdown.is_requested() {
-            let ended = tokio::select! {
-                ended = self.link(shutdown) => ended,
-                () = shutdown.requested(), if board.snapshot().session.is_none() => return,
-            };
+            let ended = self.link(shutdown).await;
             board.link(LinkState::Connecting, &ended);
             if shutdown.is_requested() {
                 return;
@@ -109,21 +106,43 @@ impl Caller<'_> {
 
     /// One connection from call to end; says why it ended.
     async fn link(&self, shutdown: &Shutdown) -> String {
-        let node = self.node;
-        let channel = match self.endpoint.connect().await {
-            Ok(channel) => channel,
-            Err(error) => return format!("Bob cannot be reached: {}", root_cause(&error)),
+        // A connection that is served ends in its own good order; one that is still being made can
+        // simply be dropped.
+        let made = tokio::select! {
+            made = self.connect() => made,
+            () = shutdown.requested() => return "this node is shutting down".into(),
         };
+        let (connection, transmitter) = match made {
+            Ok(made) => made,
+            Err(reason) => return reason,
+        };
+        let session = connection.established.session;
+        tracing::info!(%session, "link to Bob established");
+        serve(connection, &self.node.shared, shutdown, |link, commands| {
+            self.start(session, transmitter, link, commands)
+        })
+        .await
+    }
+
+    /// Calls Bob and shakes hands with him; the error says why there is no connection.
+    async fn connect(&self) -> Result<(Connection, Transmitter), String> {
+        let node = self.node;
+        let channel = self
+            .endpoint
+            .connect()
+            .await
+            .map_err(|error| format!("Bob cannot be reached: {}", root_cause(&error)))?;
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(FRAME_BYTES_MAX)
             .max_encoding_message_size(FRAME_BYTES_MAX);
         let (outgoing, frames) = mpsc::unbounded_channel();
         // Both sides speak at once: the call returns when Bob's first frame is on its way.
         let frames = UnboundedReceiverStream::new(frames).filter_map(Result::ok);
-        let mut incoming = match client.connect(frames).await {
-            Ok(response) => response.into_inner(),
-            Err(status) => return format!("Bob refuses the link: {}", status.message()),
-        };
+        let mut incoming = tokio::time::timeout(CONNECT_TIME_MAX, client.connect(frames))
+            .await
+            .map_err(|_| "Bob does not answer the call".to_owned())?
+            .map_err(|status| format!("Bob refuses the link: {}", status.message()))?
+            .into_inner();
         let board = &node.shared.board;
         board.link(LinkState::Handshake, "");
         let mut rng = node.seeds.lock().await.fork();
@@ -137,20 +156,12 @@ impl Caller<'_> {
             &outgoing,
             &mut incoming,
         );
-        let established = match shaken.await {
-            Ok(established) => established,
-            Err(fault) => {
-                board.handshake_failed();
-                return fault.to_string();
-            }
-        };
-        let session = established.session;
-        tracing::info!(%session, "link to Bob established");
-        let protocol = match node.protocol() {
-            Ok(protocol) => protocol,
-            Err(error) => return error.to_string(),
-        };
-        let engine = Alice::new(session, protocol, node.limits(), rng.fork());
+        let established = shaken.await.map_err(|fault| {
+            board.handshake_failed();
+            fault.to_string()
+        })?;
+        let protocol = node.protocol().map_err(|error| error.to_string())?;
+        let engine = Alice::new(established.session, protocol, node.limits(), rng.fork());
         let connection = Connection {
             established,
             party: Party::Alice(engine),
@@ -161,12 +172,9 @@ impl Caller<'_> {
             node.setup.source(),
             node.setup.link.transmittance_channel,
             rng.fork(),
-        );
-        serve(connection, &node.shared, shutdown, |link, commands| {
-            let transmitter = transmitter.map_err(std::io::Error::other)?;
-            self.start(session, transmitter, link, commands)
-        })
-        .await
+        )
+        .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;
+        Ok((connection, transmitter))
     }
 
     fn start(

@@ -86,11 +86,10 @@ async fn answer(
     let service = LinkServer::new(answerer)
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
-    server::builder(&node.tls)?
+    let serving = server::builder(&node.tls)?
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+    server::served(serving, shutdown).await
 }
 
 #[derive(Clone)]

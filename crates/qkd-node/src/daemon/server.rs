@@ -27,6 +27,27 @@ pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that a request for keys may wait for the peer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Time for open calls to end by themselves: a client that watches a status never hangs up.
+const CALLS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// Waits for a server that stops at `shutdown`, but not long for the calls that are open then.
+pub(super) async fn served(
+    serving: impl Future<Output = Result<(), tonic::transport::Error>>,
+    shutdown: Shutdown,
+) -> Result<(), NodeError> {
+    let patience = async {
+        shutdown.requested().await;
+        tokio::time::sleep(CALLS_END_WITHIN).await;
+    };
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = patience => {
+            tracing::info!("calls that are still open are cut off");
+            Ok(())
+        }
+    }
+}
+
 /// A server that shows `tls` and demands a certificate of the same authority.
 pub(super) fn builder(tls: &TlsMaterial) -> Result<Server, NodeError> {
     Ok(Server::builder()
@@ -53,15 +74,14 @@ pub(super) async fn link_services(
     health_reporter
         .set_serving::<KeyDeliveryServer<GrpcKeyDelivery>>()
         .await;
-    builder(&node.tls)?
+    let serving = builder(&node.tls)?
         .add_service(delivery.into_server(rule))
         .add_service(messaging.into_server(rule))
         .add_service(NodeServer::new(status))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+    served(serving, shutdown).await
 }
 
 /// Control, health and reflection of Eve.
@@ -73,13 +93,12 @@ pub(super) async fn eve_services(
 ) -> Result<(), NodeError> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<EveServer<EveService>>().await;
-    builder(tls)?
+    let serving = builder(tls)?
         .add_service(EveServer::new(eve))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.waited())
-        .await?;
-    Ok(())
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+    served(serving, shutdown).await
 }
 
 fn reflection() -> Result<Reflection<'static>, NodeError> {

@@ -95,11 +95,13 @@ pub async fn serve(
     let _gone = outgoing.send(Ok(refusal(&reason)));
     let hub = shared.hub.clone();
     let _joined = tokio::task::spawn_blocking(move || {
-        hub.disconnect();
+        // First the threads: what the link's thread has still in its queue belongs to this
+        // connection, and the store would take it for a breach of the rules afterwards.
         for thread in threads {
-            // A panic in there takes the process down on its own.
+            // A panic in there has been printed, and its connection is over either way.
             let _panicked = thread.join();
         }
+        hub.disconnect();
     })
     .await;
     shared.board.link(LinkState::Connecting, &reason);
@@ -113,6 +115,7 @@ async fn pump(
     ended: &mut oneshot::Receiver<String>,
     shutdown: &Shutdown,
 ) -> String {
+    let mut said = None;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -121,21 +124,38 @@ async fn pump(
                 Ok(Some(frame)) => match Frame::try_from(frame) {
                     Ok(Frame::Envelope(envelope)) => {
                         if !handle.tell_when_room(LinkEvent::Envelope(envelope)).await {
-                            return "the link's thread has ended".into();
+                            return reason_of(ended.await);
                         }
                     }
                     // A hint and no more: the stream will close, or it was not the peer's.
-                    Ok(Frame::Refusal(reason)) => tracing::warn!(%reason, "the peer says it hangs up"),
+                    Ok(Frame::Refusal(reason)) => {
+                        tracing::warn!(%reason, "the peer says it hangs up");
+                        said = Some(reason);
+                    }
                     Ok(other) => tracing::warn!(frame = other.name(), "frame out of turn ignored"),
                     Err(error) => tracing::warn!(%error, "garbage on the classical channel ignored"),
                 },
-                Ok(None) => return "the peer closed the connection".into(),
-                Err(status) => return format!("the connection broke: {}", status.message()),
+                Ok(None) => return with_hint("the peer closed the connection".into(), said),
+                Err(status) => {
+                    return with_hint(format!("the connection broke: {}", status.message()), said);
+                }
             },
             _ = ticks.tick() => { handle.queue(Queueable::Tick, None); }
-            reason = &mut *ended => return reason.unwrap_or_else(|_| "the link's thread ended".into()),
+            reason = &mut *ended => return reason_of(reason),
             () = shutdown.requested() => return "this node is shutting down".into(),
         }
+    }
+}
+
+fn reason_of(ended: Result<String, oneshot::error::RecvError>) -> String {
+    ended.unwrap_or_else(|_| "the link's thread broke down".into())
+}
+
+/// The reason with what the peer, or somebody who would like to be taken for it, said before.
+fn with_hint(reason: String, said: Option<String>) -> String {
+    match said {
+        Some(said) => format!("{reason} (it said: {said})"),
+        None => reason,
     }
 }
 
@@ -160,7 +180,13 @@ impl LinkThread {
             };
             let now = Time(self.began.elapsed().as_nanos() as u64 * 1000);
             match self.engine.handle(now, event) {
-                Ok(effects) => effects.into_iter().for_each(|effect| self.perform(effect)),
+                Ok(effects) => {
+                    for effect in effects {
+                        if let Err(Stopped) = self.perform(effect) {
+                            return last_words(events);
+                        }
+                    }
+                }
                 Err(fault) => {
                     if matches!(fault, LinkFault::Malformed(_)) {
                         self.shared.board.malformed();
@@ -174,15 +200,14 @@ impl LinkThread {
         "the connection was dropped".into()
     }
 
-    fn perform(&mut self, effect: LinkEffect) {
+    fn perform(&mut self, effect: LinkEffect) -> Result<(), Stopped> {
         match effect {
-            // Neither the stream nor the instruments outlive the connection by much: what they no
-            // longer take is not needed any more.
+            // What a stream that has ended no longer takes is not needed any more.
             LinkEffect::Send(envelope) => drop(self.outgoing.send(Ok(envelope.into()))),
             LinkEffect::Transmit { wanted } => {
                 tracing::debug!(wanted, "light");
                 self.shared.board.light(wanted);
-                self.command(Command::Transmit { wanted });
+                self.command(Command::Transmit { wanted })?;
             }
             LinkEffect::Recall {
                 block,
@@ -194,9 +219,11 @@ impl LinkThread {
                     block,
                     slots,
                     end_slot,
-                });
+                })?;
             }
-            LinkEffect::Clock { emitted_slots } => self.command(Command::Clock { emitted_slots }),
+            LinkEffect::Clock { emitted_slots } => {
+                self.command(Command::Clock { emitted_slots })?
+            }
             LinkEffect::Distilled { block, key, check } => {
                 self.shared.hub.distilled(block, key, check);
             }
@@ -204,9 +231,24 @@ impl LinkThread {
             LinkEffect::Relay(message) => self.shared.mailboxes.put(message),
             LinkEffect::Report(report) => self.shared.board.report(*report),
         }
+        Ok(())
     }
 
-    fn command(&self, command: Command) {
-        drop(self.commands.send(command));
+    /// Without its instruments a link would live on and never make a key again.
+    fn command(&self, command: Command) -> Result<(), Stopped> {
+        self.commands.send(command).map_err(|_| Stopped)
     }
+}
+
+/// The threads of the optical instruments take no more commands.
+struct Stopped;
+
+/// Why the instruments stopped: what they said about it is in the queue already.
+fn last_words(mut events: mpsc::UnboundedReceiver<Queued>) -> String {
+    while let Ok(Queued { event, .. }) = events.try_recv() {
+        if let Queueable::End(reason) = event {
+            return reason;
+        }
+    }
+    "the optical instruments broke down".into()
 }

@@ -64,6 +64,24 @@ pub enum LinkEvent {
     },
 }
 
+impl LinkEvent {
+    /// Bytes of the part that grows with what the network or the instruments deliver.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Envelope(envelope) => envelope.payload.len() + envelope.tag.len(),
+            Self::Detections { detections, .. } => {
+                detections.len() * std::mem::size_of::<Detection>()
+            }
+            Self::Outgoing(_)
+            | Self::Committed(_)
+            | Self::Discarded(_)
+            | Self::Recalled { .. }
+            | Self::Emitted { .. }
+            | Self::Tick { .. } => 0,
+        }
+    }
+}
+
 /// What a link wants done.
 pub enum LinkEffect {
     /// Send this envelope.

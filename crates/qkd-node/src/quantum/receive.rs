@@ -29,8 +29,14 @@ const IDLE: Duration = Duration::from_millis(5);
 /// Detections handed to the link at once, at most.
 const BATCH_MAX: usize = 1 << 16;
 
-/// Time after which what Alice's clock covers and no frame brought is lost.
+/// Time after which what Alice's clock covers and no frame brought is lost, when no datagram waits.
 const OVERDUE: Duration = Duration::from_millis(200);
+
+/// The same whatever waits: a stranger who keeps the queue filled cannot stop Bob's time.
+const OVERDUE_MAX: Duration = Duration::from_secs(2);
+
+/// Slots to live through at once: Alice's word for the time does not make an endless night.
+const GIVEN_UP_AT_ONCE_MAX: u64 = 1 << 33;
 
 /// A datagram of the right size; others are no frames.
 type Datagram = Box<[u8]>;
@@ -144,7 +150,7 @@ impl Measuring {
                 Ok(datagram) => self.datagram(&datagram),
                 Err(RecvTimeoutError::Timeout) => {
                     self.measure();
-                    self.give_up_overdue();
+                    self.give_up_overdue(OVERDUE);
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -154,15 +160,22 @@ impl Measuring {
             self.looked = Instant::now();
             loop {
                 match commands.try_recv() {
-                    Ok(Command::Clock { emitted_slots }) => {
-                        self.clocks.push_back((self.looked, emitted_slots));
-                    }
+                    Ok(Command::Clock { emitted_slots }) => self.heard_clock(emitted_slots),
                     Ok(Command::Transmit { .. } | Command::Recall { .. }) => {}
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
+            self.give_up_overdue(OVERDUE_MAX);
             self.report();
+        }
+    }
+
+    /// One entry for each look is enough, however often Alice says it.
+    fn heard_clock(&mut self, emitted_slots: u64) {
+        match self.clocks.back_mut() {
+            Some((at, slots)) if *at == self.looked => *slots = emitted_slots.max(*slots),
+            Some(_) | None => self.clocks.push_back((self.looked, emitted_slots)),
         }
     }
 
@@ -184,13 +197,17 @@ impl Measuring {
         }
     }
 
-    /// With nothing left in the queue, slots that Alice's clock passed a while ago are empty.
-    fn give_up_overdue(&mut self) {
-        let overdue = self
-            .clocks
-            .partition_point(|(at, _)| at.elapsed() >= OVERDUE);
-        if let Some((_, slots)) = self.clocks.drain(..overdue).next_back() {
-            self.path.receiver.advance_to(slots, &mut self.detections);
+    /// Slots that Alice's clock passed so long ago are empty.
+    fn give_up_overdue(&mut self, after: Duration) {
+        let overdue = self.clocks.partition_point(|(at, _)| at.elapsed() >= after);
+        let Some((at, slots)) = self.clocks.drain(..overdue).next_back() else {
+            return;
+        };
+        let receiver = &mut self.path.receiver;
+        let most = receiver.next_slot().saturating_add(GIVEN_UP_AT_ONCE_MAX);
+        receiver.advance_to(slots.min(most), &mut self.detections);
+        if slots > most {
+            self.clocks.push_front((at, slots));
         }
     }
 

@@ -108,11 +108,15 @@ impl TransmitPath {
     }
 
     fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), Error> {
-        let choices: Result<Vec<_>, _> = slots
-            .iter()
-            .map(|&slot| self.transmitter.choice_at(slot))
-            .collect();
-        let record = AliceRecord::new(choices?);
+        let mut failed = None;
+        let choices = slots.iter().map_while(|&slot| {
+            let choice = self.transmitter.choice_at(slot);
+            choice.map_err(|error| failed = Some(error)).ok()
+        });
+        let record = AliceRecord::new(choices);
+        if let Some(error) = failed {
+            return Err(error);
+        }
         self.transmitter.forget_before(end_slot);
         self.link.tell(LinkEvent::Recalled { block, record });
         Ok(())
