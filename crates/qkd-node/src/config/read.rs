@@ -46,6 +46,9 @@ const THEOREM: Rule<Theorem> = Rule {
     known: &["wiesemann2024"],
 };
 
+/// A key store counts its material, of which there may be twice as much, in 32 bits of bytes.
+const STORE_BITS_MAX: u64 = (1 << 34) - 8;
+
 /// Reads the whole text; also returns the files that it names.
 pub(super) fn node(
     text: &str,
@@ -305,13 +308,18 @@ impl Default for SessionConfig {
 
 fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
     let store = root.section("store", &["key_size_bits", "key_count_max", "store_key"])?;
+    let key_size_bits = store.optional("key_size_bits", &rules::KEY_SIZE_BITS)?;
+    let key_size_bits = key_size_bits.unwrap_or(256);
+    let key_count_max = store.optional("key_count_max", &rules::KEY_COUNT)?;
+    let key_count_max = key_count_max.unwrap_or(100_000);
+    if key_count_max > STORE_BITS_MAX / key_size_bits {
+        let most = STORE_BITS_MAX / key_size_bits;
+        let expected = format!("at most {most} keys of {key_size_bits} bits, which are 2 GiB");
+        return Err(store.refuse("key_count_max", expected));
+    }
     Ok(StoreConfig {
-        key_size_bits: store
-            .optional("key_size_bits", &rules::KEY_SIZE_BITS)?
-            .unwrap_or(256),
-        key_count_max: store
-            .optional("key_count_max", &rules::KEY_COUNT)?
-            .unwrap_or(100_000),
+        key_size_bits,
+        key_count_max,
         store_key: store.file("store_key")?,
     })
 }

@@ -35,8 +35,8 @@ const KEY_SIZE_BITS: u64 = 256;
 /// Keys that a store of the laboratory holds at least before light stops.
 const KEY_COUNT_MIN: u64 = 10_000;
 
-/// The most keys that a configuration may ask for.
-const KEY_COUNT_MAX: u64 = 100_000_000;
+/// The most keys of 256 bits, rounded, that a configuration may ask for.
+const KEY_COUNT_MAX: u64 = 67_000_000;
 
 /// A slow laser is no reason to wait: the laboratory emulates up to so many slots a second.
 const SLOTS_PER_SECOND_MIN: f64 = 1e9;
@@ -272,19 +272,24 @@ mod tests {
     fn every_configuration_is_accepted_by_the_service_it_is_for() {
         let folder = Folder::prepare(None).unwrap();
         make_pki(&folder).unwrap();
-        let plan = plan(&["--seed", "18446744073709551615", "--block-bits", "1000"]);
+        let plans = [
+            plan(&["--seed", "18446744073709551615", "--block-bits", "1000"]),
+            plan(&["--blocks", "1000000", "--block-bits", "1000000000"]),
+        ];
         let somewhere = SocketAddr::from(([127, 0, 0, 1], 4567));
         let attack = EveAttack {
             name: "intercept-resend".to_owned(),
             fraction: 0.1,
         };
-        for (name, role, config) in [
-            ("alice.toml", Role::Alice, plan.alice(somewhere, somewhere)),
-            ("bob.toml", Role::Bob, plan.bob()),
-            ("eve.toml", Role::Eve, plan.eve(&attack, somewhere)),
-        ] {
-            let path = write(&folder, name, &config).unwrap();
-            NodeConfig::load(&path, role).unwrap_or_else(|error| panic!("{error}"));
+        for plan in plans {
+            for (name, role, config) in [
+                ("alice.toml", Role::Alice, plan.alice(somewhere, somewhere)),
+                ("bob.toml", Role::Bob, plan.bob()),
+                ("eve.toml", Role::Eve, plan.eve(&attack, somewhere)),
+            ] {
+                let path = write(&folder, name, &config).unwrap();
+                NodeConfig::load(&path, role).unwrap_or_else(|error| panic!("{error}"));
+            }
         }
     }
 
