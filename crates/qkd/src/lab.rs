@@ -74,20 +74,20 @@ struct Lab<'a> {
 }
 
 async fn laboratory(args: &LabArgs) -> Exit {
+    // Before the first file and the first child, so that neither can outlive a signal.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tell(&format!("qkd lab: cannot listen to signals: {error}"));
+            return Exit::Fault;
+        }
+    };
     let folder = match Folder::prepare(args.keep.as_deref()) {
         Ok(folder) => folder,
         Err(fault) => {
             tell(&format!("qkd lab: {fault}"));
             let usage = matches!(fault, Fault::Keep { .. });
             return if usage { Exit::Usage } else { Exit::Fault };
-        }
-    };
-    // Before the first child, so that none can outlive a signal.
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => {
-            tell(&format!("qkd lab: cannot listen to signals: {error}"));
-            return Exit::Fault;
         }
     };
     let plan = Plan::new(args);
