@@ -1,0 +1,201 @@
+//! The laboratory as people and scripts call it: what it prints, leaves behind and answers with.
+
+mod keeping;
+mod stopping;
+mod usage;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::process::{PATIENCE, Running, listing};
+
+/// The smallest blocks that give a key at 25 km in about a second.
+const BLOCK_BITS: u64 = 200_000;
+
+/// `qkd lab` with small blocks and further arguments.
+fn start(arguments: &[&str]) -> Running {
+    let bits = BLOCK_BITS.to_string();
+    let mut all = vec!["lab", "--block-bits", &bits];
+    all.extend(arguments);
+    Running::start(&all)
+}
+
+/// Waits for the end of a laboratory that was left alone; returns its status and its report.
+fn finish(mut lab: Running) -> (Option<i32>, Value) {
+    let status = lab.end_within(PATIENCE);
+    nothing_is_left(&lab);
+    let text = lab.stdout();
+    assert_eq!(text.lines().count(), 1, "one object only: {}", lab.story());
+    let report = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("no JSON ({error}): {}", lab.story()));
+    (status.code(), report)
+}
+
+/// No process and no temporary file survives a laboratory.
+fn nothing_is_left(lab: &Running) {
+    assert_eq!(lab.family(), [], "{}", lab.story());
+    let files = listing(lab.home());
+    assert!(files.is_empty(), "{files:?} is left of: {}", lab.story());
+}
+
+/// An object with exactly these fields.
+fn fields<'v>(value: &'v Value, expected: &[&str]) -> &'v serde_json::Map<String, Value> {
+    let object = value.as_object().unwrap_or_else(|| panic!("{value}"));
+    let found: BTreeSet<&str> = object.keys().map(String::as_str).collect();
+    assert_eq!(found, expected.iter().copied().collect(), "{value}");
+    object
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value}"))
+}
+
+fn whole(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value}"))
+}
+
+const REPORT: &[&str] = &[
+    "outcome",
+    "protocol",
+    "preset",
+    "distance_km",
+    "blocks",
+    "keys_agree",
+    "secret_bits",
+    "emulated_seconds",
+    "wall_seconds",
+    "secret_key_rate_bps",
+    "message_delivered",
+    "eve",
+];
+
+const BLOCK: &[&str] = &[
+    "block",
+    "outcome",
+    "abort",
+    "sifted_bits",
+    "qber",
+    "phase_error_rate",
+    "leaked_bits",
+    "reconciliation_inefficiency",
+    "secret_length_bits",
+];
+
+/// The blocks of a report, whose sums its other fields must be.
+fn checked_blocks<'r>(report: &'r Value, blocks: u64) -> Vec<&'r serde_json::Map<String, Value>> {
+    let object = fields(report, REPORT);
+    assert_eq!(object["protocol"], "bb84");
+    assert_eq!(object["preset"], "snspd");
+    assert_eq!(number(&object["distance_km"]), 25.0);
+    let found: Vec<_> = report["blocks"].as_array().unwrap().iter().collect();
+    let numbers: Vec<u64> = found.iter().map(|block| whole(&block["block"])).collect();
+    assert_eq!(numbers, (0..blocks).collect::<Vec<_>>(), "{report}");
+    let secret_bits: u64 = found
+        .iter()
+        .map(|block| whole(&block["secret_length_bits"]))
+        .sum();
+    assert_eq!(whole(&object["secret_bits"]), secret_bits);
+    let emulated = number(&object["emulated_seconds"]);
+    // At 25 km the instruments click about 10⁷ times a second.
+    assert!((0.001..1.0).contains(&emulated), "{report}");
+    assert!(number(&object["wall_seconds"]) > emulated, "{report}");
+    let rate = secret_bits as f64 / emulated;
+    let reported = number(&object["secret_key_rate_bps"]);
+    assert!((reported - rate).abs() <= 1e-9 * rate, "{report}");
+    found
+        .into_iter()
+        .map(|block| fields(block, BLOCK))
+        .collect()
+}
+
+#[test]
+fn a_laboratory_makes_the_same_keys_at_both_ends_and_delivers_the_message() {
+    let (status, report) = finish(start(&["--json", "--blocks", "2"]));
+    assert_eq!(status, Some(0), "{report}");
+    assert_eq!(report["outcome"], "key");
+    assert_eq!(report["keys_agree"], true);
+    assert_eq!(report["message_delivered"], true);
+    assert_eq!(report["eve"], Value::Null);
+    for block in checked_blocks(&report, 2) {
+        assert_eq!(block["outcome"], "key", "{report}");
+        assert_eq!(block["abort"], Value::Null);
+        assert!(whole(&block["sifted_bits"]) >= BLOCK_BITS);
+        // 1 % misalignment; 5σ of 200,000 bits is 0.11 %.
+        assert!(
+            (0.0089..0.0112).contains(&number(&block["qber"])),
+            "{report}"
+        );
+        assert!((0.01..0.5).contains(&number(&block["phase_error_rate"])));
+        assert!(whole(&block["leaked_bits"]) > 0);
+        let inefficiency = number(&block["reconciliation_inefficiency"]);
+        assert!((1.0..1.3).contains(&inefficiency), "{report}");
+        assert!(whole(&block["secret_length_bits"]) > 0);
+    }
+}
+
+#[test]
+fn an_eavesdropper_is_noticed_in_every_block_and_no_key_comes_out() {
+    // Error rates f/4 + (1 − f/2)·1 %, and 5σ of the 12,500 test bits that showed them.
+    let cases = [
+        ("intercept-resend", 1.0, 0.2355..0.2745),
+        ("intercept-resend:0.1", 0.1, 0.0264..0.0427),
+    ];
+    for (attack, fraction, qber) in cases {
+        let (status, report) = finish(start(&["--json", "--blocks", "2", "--eve", attack]));
+        assert_eq!(status, Some(2), "{report}");
+        assert_eq!(report["outcome"], "aborted");
+        assert_eq!(report["keys_agree"], false);
+        assert_eq!(report["message_delivered"], false);
+        let eve = fields(&report["eve"], &["attack", "fraction"]);
+        assert_eq!(eve["attack"], "intercept-resend");
+        assert_eq!(number(&eve["fraction"]), fraction);
+        for block in checked_blocks(&report, 2) {
+            assert_eq!(block["outcome"], "aborted", "{report}");
+            assert_eq!(block["abort"], "qber_too_high", "{report}");
+            assert!(qber.contains(&number(&block["qber"])), "{qber:?}: {report}");
+            assert_eq!(whole(&block["secret_length_bits"]), 0);
+            assert_eq!(block["phase_error_rate"], Value::Null);
+        }
+    }
+}
+
+#[test]
+fn the_report_for_people_says_why_every_block_was_aborted() {
+    let mut lab = start(&["--blocks", "1", "--eve", "intercept-resend"]);
+    assert_eq!(lab.end_within(PATIENCE).code(), Some(2), "{}", lab.story());
+    let said = lab.stdout();
+    for words in [
+        "aborted",
+        "why: ",
+        "qber_too_high",
+        "no key",
+        "Eve",
+        "were measured",
+    ] {
+        assert!(said.contains(words), "no {words:?}: {}", lab.story());
+    }
+}
+
+#[test]
+fn alice_bob_and_eve_are_three_processes_of_their_own() {
+    let mut lab = start(&["--json", "--blocks", "2", "--eve", "passive"]);
+    let mut seen = BTreeSet::new();
+    while lab.ended().is_none() {
+        for relative in lab.family().iter().filter(|one| one.id != lab.id()) {
+            // Between fork and exec, a child still has the name of its parent.
+            if relative.role() != "lab" {
+                seen.insert((relative.role().to_owned(), relative.id));
+            }
+        }
+    }
+    let roles: Vec<&str> = seen.iter().map(|(role, _)| role.as_str()).collect();
+    assert_eq!(roles, ["alice", "bob", "eve"], "{}", lab.story());
+    let (status, report) = finish(lab);
+    assert_eq!(status, Some(0), "looking on changes nothing: {report}");
+    let eve = fields(&report["eve"], &["attack", "fraction"]);
+    assert_eq!(
+        (&eve["attack"], number(&eve["fraction"])),
+        (&"passive".into(), 0.0)
+    );
+}
