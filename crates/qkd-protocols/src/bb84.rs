@@ -187,3 +187,190 @@ impl Sifting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use qkd_optics::{Basis, Choice, Detection, IntensityClass};
+    use qkd_security::{DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
+
+    use super::*;
+
+    fn protocol() -> DecoyBb84 {
+        let link = LinkModel {
+            source: DecoySource::new([0.33, 0.115], [0.45, 0.55]).unwrap(),
+            key_basis_probability: 0.8,
+            clock_hz: 1e9,
+            transmittance_channel: 0.3,
+            insertion_transmittance: 1.0,
+            detector_efficiency: 0.8,
+            dark_count_probability: 1e-8,
+            dead_time_slots: 0,
+            afterpulse_probability: 0.0,
+            afterpulse_decay_slots: 50.0,
+            misalignment_error: 0.01,
+        };
+        let parameters = SecurityParameters {
+            secrecy: 1e-10,
+            correctness: 1e-15,
+        };
+        let (theorem, margin) = (Theorem::default(), Margin::default());
+        let plan = BlockPlan::derive(&link, 200_000, &parameters, theorem, &margin).unwrap();
+        DecoyBb84::new(LinkSetup {
+            link,
+            plan,
+            theorem,
+            parameters,
+        })
+    }
+
+    /// Slots as (Alice's basis, bit and class, Bob's basis and bit): every pair of bases, both
+    /// classes, and an error in each basis.
+    const SLOTS: [(Basis, bool, u8, Basis, bool); 8] = [
+        (Basis::Z, true, 0, Basis::Z, true),
+        (Basis::Z, true, 1, Basis::X, false),
+        (Basis::X, true, 0, Basis::X, true),
+        (Basis::X, false, 1, Basis::Z, true),
+        (Basis::Z, false, 1, Basis::Z, true),
+        (Basis::X, true, 1, Basis::X, false),
+        (Basis::X, false, 0, Basis::X, false),
+        (Basis::Z, true, 0, Basis::Z, true),
+    ];
+
+    fn alice() -> AliceRecord {
+        AliceRecord::new(SLOTS.map(|(basis, bit, class, _, _)| Choice {
+            basis,
+            bit,
+            intensity: IntensityClass(class),
+        }))
+    }
+
+    fn bob() -> BobRecord {
+        let detections: Vec<_> = (0..)
+            .zip(SLOTS)
+            .map(|(slot, (.., basis, bit))| Detection { slot, basis, bit })
+            .collect();
+        BobRecord::new(&detections)
+    }
+
+    fn bits(text: &str) -> BitString {
+        text.chars().map(|c| c == '1').collect()
+    }
+
+    #[test]
+    fn alice_discloses_bases_classes_and_the_bits_of_the_test_basis_and_no_other_bit() {
+        let disclosed = protocol().disclose(&alice(), bob().bases()).unwrap();
+        let expected = Disclosed {
+            bases: bits("00110110"),
+            decoys: bits("01011100"),
+            test_bits: bits("110"),
+        };
+        assert_eq!(disclosed, expected);
+        // Every key-basis bit turned round: nothing that is disclosed changes.
+        let turned = AliceRecord::new(SLOTS.map(|(basis, bit, class, other, _)| Choice {
+            basis,
+            bit: bit ^ ((basis, other) != (Basis::X, Basis::X)),
+            intensity: IntensityClass(class),
+        }));
+        assert_eq!(protocol().disclose(&turned, bob().bases()), Ok(expected));
+    }
+
+    #[test]
+    fn both_sift_the_same_slots_and_bob_counts_the_errors_of_the_test_basis() {
+        let protocol = protocol();
+        let bases = bob().bases().clone();
+        let disclosed = protocol.disclose(&alice(), &bases).unwrap();
+        let alice = protocol.sift_alice(alice(), &bases).unwrap();
+        let bob = protocol.sift_bob(bob(), &disclosed).unwrap();
+        assert_eq!(alice.key.expose(), &bits("101"));
+        assert_eq!(bob.key.expose(), &bits("111"));
+        assert_eq!(alice.counts.key_decoys, bob.counts.key_decoys);
+        assert_eq!(bob.counts.key_counts(), [2, 1]);
+        assert_eq!(bob.counts.test.counts, [2, 1]);
+        assert_eq!(alice.counts.test.counts, [2, 1]);
+        assert_eq!(bob.counts.test.errors, [0, 1]);
+        assert_eq!(bob.counts.test_qber(), Some(1.0 / 3.0));
+    }
+
+    #[test]
+    fn errors_are_tallied_under_the_class_of_their_position() {
+        let protocol = protocol();
+        let disclosed = protocol.disclose(&alice(), bob().bases()).unwrap();
+        let counts = protocol.sift_bob(bob(), &disclosed).unwrap().counts;
+        let statistics = protocol.tally(&counts, &[1, 2]).unwrap();
+        assert_eq!(statistics.key.counts, [2, 1]);
+        assert_eq!(statistics.key.errors, [1, 1]);
+        assert_eq!(statistics.test, counts.test);
+        assert!(protocol.tally(&counts, &[3]).is_err(), "beyond the key");
+    }
+
+    #[test]
+    fn lists_of_another_length_are_refused_by_name() {
+        let protocol = protocol();
+        let complaint = |result: Result<Sifted, Error>| match result {
+            Ok(_) => panic!("it was accepted"),
+            Err(error) => error.to_string(),
+        };
+        let short = bits("0");
+        assert!(protocol.disclose(&alice(), &short).is_err());
+        assert!(complaint(protocol.sift_alice(alice(), &short)).contains("announced bases"));
+        let disclosed = protocol.disclose(&alice(), bob().bases()).unwrap();
+        let with = |change: fn(&mut Disclosed)| {
+            let mut changed = disclosed.clone();
+            change(&mut changed);
+            complaint(protocol.sift_bob(bob(), &changed))
+        };
+        assert!(with(|d| d.bases.push(true)).contains("disclosed bases"));
+        assert!(with(|d| d.decoys.push(true)).contains("disclosed intensities"));
+        assert!(with(|d| d.test_bits.push(true)).contains("disclosed test bits"));
+        assert!(with(|d| d.test_bits = BitString::new()).contains("disclosed test bits"));
+        // A basis changed afterwards changes how many test bits there must be.
+        assert!(with(|d| d.bases.flip(2)).contains("disclosed test bits"));
+    }
+
+    #[test]
+    fn the_expected_block_is_accepted_and_one_with_a_quarter_of_errors_is_not() {
+        let protocol = protocol();
+        let expected = protocol.plan().statistics_expected;
+        let whole = |basis: BasisStatistics<f64>| BasisStatistics {
+            counts: basis.counts.map(|count| count.round() as u64),
+            errors: basis.errors.map(|count| count.round() as u64),
+        };
+        let mut statistics = Statistics {
+            key: whole(expected.key),
+            test: whole(expected.test),
+        };
+        let leakage = Leakage::default();
+        let accepted = protocol.accept(&statistics, &leakage).unwrap();
+        let fixed = protocol.plan().acceptance.secret_length_bits;
+        assert_eq!(accepted.secret_length_bits, fixed);
+        let mut counts = SiftedCounts {
+            key_decoys: [false, true]
+                .into_iter()
+                .zip(statistics.key.counts)
+                .flat_map(|(decoy, count)| std::iter::repeat_n(decoy, count as usize))
+                .collect(),
+            test: statistics.test,
+        };
+        assert_eq!(counts.key_counts(), statistics.key.counts);
+        assert_eq!(protocol.accept_test_basis(&counts), Ok(()));
+
+        statistics.test.errors = statistics.test.counts.map(|count| count / 4);
+        counts.test = statistics.test;
+        let refused = |refusal| matches!(refusal, Refusal::QberTooHigh { .. });
+        assert!(protocol.accept(&statistics, &leakage).is_err_and(refused));
+        assert!(protocol.accept_test_basis(&counts).is_err_and(refused));
+    }
+
+    #[test]
+    fn no_protocol_goes_by_an_unknown_name() {
+        let setup = protocol().setup;
+        for name in crate::PROTOCOL_NAMES {
+            assert_eq!(crate::by_name(name, setup.clone()).unwrap().name(), name);
+        }
+        let unknown = crate::by_name("bb85", setup).err().unwrap().to_string();
+        assert!(
+            unknown.contains("bb85") && unknown.contains("bb84"),
+            "{unknown}"
+        );
+    }
+}

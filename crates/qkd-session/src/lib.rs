@@ -17,6 +17,9 @@ mod message;
 mod parts;
 mod report;
 
+#[cfg(test)]
+mod tests;
+
 pub use alice::{Alice, AliceInput, AliceOutput};
 pub use bob::{Bob, BobInput, BobOutput};
 pub use engine::{Distilled, Error, SessionId, SessionLimits, Time};
