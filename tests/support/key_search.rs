@@ -17,34 +17,61 @@ const TEXT_BYTES: usize = 16;
 /// Finds any 8 bytes of some keys, at any bit offset, and any 16 characters of their texts:
 /// hexadecimal in either case, base64 in either alphabet, on its own or in the middle of more.
 pub struct KeySearch {
-    raw: HashSet<[u8; RAW_BYTES]>,
-    text: HashSet<[u8; TEXT_BYTES]>,
+    raw: Parts<RAW_BYTES>,
+    text: Parts<TEXT_BYTES>,
 }
 
 impl KeySearch {
     /// A search for any part of these keys.
     pub fn new<'k>(keys: impl IntoIterator<Item = &'k [u8]>) -> Self {
-        let mut search = Self {
-            raw: HashSet::new(),
-            text: HashSet::new(),
-        };
+        let (mut raw, mut text) = (Parts::new(), Parts::new());
         for key in keys {
             assert!(key.len() > RAW_BYTES, "a shorter key is not looked for");
             for shift in 0..8 {
-                search.raw.extend(windows(&shifted(key, shift)));
+                raw.add(&shifted(key, shift));
             }
-            for text in texts(key) {
-                search.text.extend(windows(text.as_bytes()));
+            for way in texts(key) {
+                text.add(way.as_bytes());
             }
         }
-        search
+        Self { raw, text }
     }
 
     /// Where the first part of any key begins.
     pub fn find(&self, haystack: &[u8]) -> Option<usize> {
-        let raw = windows(haystack).position(|window| self.raw.contains(&window));
-        raw.or_else(|| windows(haystack).position(|window| self.text.contains(&window)))
+        self.raw.find(haystack).or_else(|| self.text.find(haystack))
     }
+}
+
+/// Parts of N bytes, and for speed which three bytes any of them begins with.
+struct Parts<const N: usize> {
+    parts: HashSet<[u8; N]>,
+    begins: Vec<bool>,
+}
+
+impl<const N: usize> Parts<N> {
+    fn new() -> Self {
+        Self {
+            parts: HashSet::new(),
+            begins: vec![false; 1 << 24],
+        }
+    }
+
+    fn add(&mut self, whole: &[u8]) {
+        for part in whole.windows(N).filter_map(<[u8]>::first_chunk) {
+            self.begins[beginning(part)] = true;
+            self.parts.insert(*part);
+        }
+    }
+
+    fn find(&self, haystack: &[u8]) -> Option<usize> {
+        let mut windows = haystack.windows(N);
+        windows.position(|window| self.begins[beginning(window)] && self.parts.contains(window))
+    }
+}
+
+fn beginning(bytes: &[u8]) -> usize {
+    usize::from(bytes[0]) | usize::from(bytes[1]) << 8 | usize::from(bytes[2]) << 16
 }
 
 /// Every way in which a key is written as text.
@@ -75,12 +102,4 @@ pub fn shifted(key: &[u8], shift: u32) -> Vec<u8> {
     key.windows(2)
         .map(|pair| pair[0] >> (8 - shift) | pair[1] << shift)
         .collect()
-}
-
-fn windows<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.windows(N).map(|window| {
-        let mut copy = [0; N];
-        copy.copy_from_slice(window);
-        copy
-    })
 }
