@@ -460,3 +460,6 @@ impl LinkEngine {
         Ok(self.channel.switch_sending()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

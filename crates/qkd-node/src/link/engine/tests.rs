@@ -1,0 +1,325 @@
+//! Two ends of a link without a socket: what each event does, and what nothing may do.
+
+use qkd_auth::{Handshake, PreSharedKey, Role};
+use qkd_bits::SecretRng;
+use qkd_protocols::Protocol;
+use qkd_session::SessionLimits;
+
+use super::*;
+use crate::presets;
+
+const SESSION: SessionId = SessionId(5);
+
+/// Alice's and Bob's end after a handshake, at time zero.
+fn pair() -> (LinkEngine, LinkEngine) {
+    let psk = || PreSharedKey::new(vec![1; 32].into()).unwrap();
+    let start = |role, seed| {
+        let mut rng = SecretRng::from_seed([seed; 32]);
+        Handshake::start(role, &psk(), Vec::new(), &mut rng).unwrap()
+    };
+    let (alice, opening_a) = start(Role::Alice, 1);
+    let (bob, opening_b) = start(Role::Bob, 2);
+    let (alice, proof_a) = alice.receive_opening(opening_b).unwrap();
+    let (bob, proof_b) = bob.receive_opening(opening_a).unwrap();
+    let alice = alice.receive_proof(&proof_b).ok().unwrap();
+    let bob = bob.receive_proof(&proof_a).ok().unwrap();
+    let limits = SessionLimits {
+        blocks_in_flight_max: 2,
+        blocks_max: None,
+    };
+    let setup = presets::snspd(25.0).setup().unwrap();
+    let protocol =
+        || -> Box<dyn Protocol> { qkd_protocols::by_name("bb84", setup.clone()).unwrap() };
+    let secret = |seed| SecretRng::from_seed([seed; 32]);
+    let party_a = Party::Alice(Alice::new(SESSION, protocol(), limits, secret(3)));
+    let party_b = Party::Bob(Bob::new(SESSION, protocol(), limits, 0.01, secret(4)));
+    (
+        LinkEngine::new(SESSION, party_a, alice, Time(0)),
+        LinkEngine::new(SESSION, party_b, bob, Time(0)),
+    )
+}
+
+fn seconds(seconds: u64) -> Time {
+    Time(seconds * 1_000_000_000_000)
+}
+
+fn on_the_wire(envelope: &Envelope) -> qkd_wire::proto::link::Envelope {
+    qkd_wire::proto::link::Envelope {
+        epoch: envelope.epoch,
+        sequence: envelope.sequence,
+        payload: envelope.payload.clone(),
+        tag: envelope.tag.to_vec(),
+    }
+}
+
+/// The envelopes among the effects.
+fn sent(effects: Vec<LinkEffect>) -> Vec<Envelope> {
+    let envelope = |effect| match effect {
+        LinkEffect::Send(envelope) => Some(envelope),
+        LinkEffect::Transmit { .. }
+        | LinkEffect::Recall { .. }
+        | LinkEffect::Clock { .. }
+        | LinkEffect::Distilled { .. }
+        | LinkEffect::Store(_)
+        | LinkEffect::Relay(_)
+        | LinkEffect::Report(_) => None,
+    };
+    effects.into_iter().filter_map(envelope).collect()
+}
+
+/// Gives `to` what `effects` sends, at time zero; all that comes of it.
+fn deliver(effects: Vec<LinkEffect>, to: &mut LinkEngine) -> Result<Vec<LinkEffect>, LinkFault> {
+    let mut all = Vec::new();
+    for envelope in sent(effects) {
+        all.extend(to.handle(Time(0), LinkEvent::Envelope(on_the_wire(&envelope)))?);
+    }
+    Ok(all)
+}
+
+fn say(from: &mut LinkEngine, message: LinkMessage) -> Vec<LinkEffect> {
+    from.handle(Time(0), LinkEvent::Outgoing(message)).unwrap()
+}
+
+fn block(block: u64) -> BlockId {
+    BlockId {
+        session: SESSION.0,
+        block,
+    }
+}
+
+fn refresh_bits(engine: &mut LinkEngine, block: u64, byte: u8) {
+    engine.distilled.insert(block, vec![byte; 32].into());
+}
+
+fn epochs(engine: &LinkEngine) -> (u32, u32) {
+    (
+        engine.channel.sending_epoch(),
+        engine.channel.receiving_epoch(),
+    )
+}
+
+/// Both ends still understand each other.
+fn check_alive(alice: &mut LinkEngine, bob: &mut LinkEngine) {
+    let (before_a, before_b) = (alice.rejects(), bob.rejects());
+    let words = say(alice, LinkMessage::Heartbeat);
+    assert!(deliver(words, bob).unwrap().is_empty());
+    let words = say(bob, LinkMessage::Heartbeat);
+    assert!(deliver(words, alice).unwrap().is_empty());
+    assert_eq!((alice.rejects(), bob.rejects()), (before_a, before_b));
+}
+
+#[test]
+fn alices_commits_refresh_both_directions_one_after_the_other() {
+    let (mut alice, mut bob) = pair();
+    for number in 0..2 {
+        refresh_bits(&mut alice, number, number as u8);
+        refresh_bits(&mut bob, number, number as u8);
+    }
+    let old = say(&mut alice, LinkMessage::Heartbeat);
+    let old = sent(old).remove(0);
+    bob.handle(Time(0), LinkEvent::Envelope(on_the_wire(&old)))
+        .unwrap();
+
+    let first = alice
+        .handle(Time(0), LinkEvent::Committed(block(0)))
+        .unwrap();
+    let waiting = alice
+        .handle(Time(0), LinkEvent::Committed(block(1)))
+        .unwrap();
+    assert!(waiting.is_empty(), "the second refresh waits for the first");
+    assert_eq!(epochs(&alice), (1, 0));
+    let mut said = first;
+    while !said.is_empty() {
+        let answers = deliver(said, &mut bob).unwrap();
+        said = deliver(answers, &mut alice).unwrap();
+    }
+    assert_eq!((epochs(&alice), epochs(&bob)), ((2, 2), (2, 2)));
+    check_alive(&mut alice, &mut bob);
+    assert!(alice.distilled.is_empty() && bob.distilled.is_empty());
+
+    let replayed = bob.handle(Time(0), LinkEvent::Envelope(on_the_wire(&old)));
+    assert!(replayed.unwrap().is_empty());
+    assert_eq!(bob.rejects().wrong_epoch, 1);
+}
+
+#[test]
+fn neither_bobs_commits_nor_those_of_earlier_sessions_begin_a_refresh() {
+    let (mut alice, mut bob) = pair();
+    refresh_bits(&mut alice, 0, 7);
+    refresh_bits(&mut bob, 0, 7);
+    assert!(
+        bob.handle(Time(0), LinkEvent::Committed(block(0)))
+            .unwrap()
+            .is_empty()
+    );
+    let earlier = BlockId {
+        session: SESSION.0 + 1,
+        block: 0,
+    };
+    assert!(
+        alice
+            .handle(Time(0), LinkEvent::Committed(earlier))
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!((epochs(&alice), epochs(&bob)), ((0, 0), (0, 0)));
+}
+
+#[test]
+fn a_refresh_with_a_block_that_bob_does_not_hold_ends_the_link() {
+    let (mut alice, mut bob) = pair();
+    refresh_bits(&mut alice, 0, 7);
+    refresh_bits(&mut bob, 0, 7);
+    assert!(
+        bob.handle(Time(0), LinkEvent::Discarded(block(0)))
+            .unwrap()
+            .is_empty()
+    );
+    let rekey = alice
+        .handle(Time(0), LinkEvent::Committed(block(0)))
+        .unwrap();
+    let fault = deliver(rekey, &mut bob).err().unwrap();
+    assert!(
+        matches!(fault, LinkFault::UnknownRefresh { block: 0 }),
+        "{fault}"
+    );
+    assert_eq!(epochs(&bob), (0, 0));
+}
+
+#[test]
+fn a_refresh_with_different_bits_ends_the_link_before_a_direction_switches() {
+    let (mut alice, mut bob) = pair();
+    refresh_bits(&mut alice, 0, 7);
+    refresh_bits(&mut bob, 0, 8);
+    let rekey = alice
+        .handle(Time(0), LinkEvent::Committed(block(0)))
+        .unwrap();
+    let fault = deliver(rekey, &mut bob).err().unwrap();
+    let expected = LinkFault::Authentication(qkd_auth::Error::RekeyMismatch);
+    assert_eq!(fault.to_string(), expected.to_string());
+    assert_eq!(epochs(&bob), (0, 0));
+}
+
+#[test]
+fn altered_replayed_reflected_and_truncated_envelopes_are_counted_and_do_nothing() {
+    let (mut alice, mut bob) = pair();
+    let clock = Message::Clock { emitted_slots: 9 };
+    let genuine = say(&mut alice, LinkMessage::Session(clock));
+    let genuine = on_the_wire(&sent(genuine)[0]);
+    let mut altered = genuine.clone();
+    altered.payload[0] ^= 1;
+    let mut short = genuine.clone();
+    short.tag.pop();
+    let mut later = genuine.clone();
+    later.epoch = 1;
+    let reflected = say(&mut bob, LinkMessage::Heartbeat);
+    let reflected = on_the_wire(&sent(reflected)[0]);
+    let mut hear = |envelope: &qkd_wire::proto::link::Envelope| {
+        let event = LinkEvent::Envelope(envelope.clone());
+        bob.handle(Time(0), event).unwrap().len()
+    };
+    for forged in [&altered, &short, &later, &reflected] {
+        assert_eq!(hear(forged), 0);
+    }
+    assert_eq!(hear(&genuine), 1, "the genuine one still has its effect");
+    assert_eq!(hear(&genuine), 0, "but once");
+    let rejects = bob.rejects();
+    let counted = [
+        rejects.wrong_tag,
+        rejects.tag_length,
+        rejects.wrong_epoch,
+        rejects.reflection,
+        rejects.replay,
+        rejects.gap,
+    ];
+    assert_eq!(counted, [1, 1, 1, 1, 1, 0]);
+}
+
+#[test]
+fn an_authentic_payload_that_is_no_message_ends_the_link() {
+    let (mut alice, mut bob) = pair();
+    let envelope = alice.channel.seal(vec![0xff; 9]).unwrap();
+    let fault = deliver(vec![LinkEffect::Send(envelope)], &mut bob).err();
+    assert!(matches!(fault, Some(LinkFault::Malformed(_))));
+}
+
+#[test]
+fn silence_ends_the_link_after_ten_seconds_and_forgeries_do_not_break_it() {
+    let (mut alice, mut bob) = pair();
+    let tick = || LinkEvent::Tick { demand: false };
+    let heard = say(&mut alice, LinkMessage::Heartbeat);
+    let heard = on_the_wire(&sent(heard)[0]);
+    bob.handle(seconds(5), LinkEvent::Envelope(heard.clone()))
+        .unwrap();
+    bob.handle(seconds(14), LinkEvent::Envelope(heard)).unwrap();
+    assert!(bob.handle(seconds(15), tick()).is_ok());
+    let fault = bob.handle(Time(seconds(15).0 + 1), tick()).err();
+    assert!(matches!(
+        fault,
+        Some(LinkFault::Silence { rejected: 1, .. })
+    ));
+}
+
+#[test]
+fn an_end_that_has_nothing_to_say_shows_that_it_lives_once_a_second() {
+    let (mut alice, _) = pair();
+    let mut signs = 0;
+    for fifth in 1..=20 {
+        let now = Time(fifth * 200_000_000_000);
+        let effects = alice.handle(now, LinkEvent::Tick { demand: true }).unwrap();
+        signs += sent(effects).len();
+    }
+    assert_eq!(signs, 4);
+}
+
+#[test]
+fn demand_at_bob_reaches_alices_transmitter_and_her_clock_his_receiver() {
+    let (mut alice, mut bob) = pair();
+    let wanted = bob
+        .handle(Time(0), LinkEvent::Tick { demand: true })
+        .unwrap();
+    assert!(matches!(wanted[0], LinkEffect::Transmit { wanted: true }));
+    let effects = deliver(wanted, &mut alice).unwrap();
+    assert!(matches!(
+        effects[..],
+        [LinkEffect::Transmit { wanted: true }]
+    ));
+    let clock = alice
+        .handle(Time(0), LinkEvent::Emitted { slots: 77 })
+        .unwrap();
+    let effects = deliver(clock, &mut bob).unwrap();
+    assert!(matches!(
+        effects[..],
+        [LinkEffect::Clock { emitted_slots: 77 }]
+    ));
+}
+
+#[test]
+fn what_only_the_other_side_may_say_or_do_ends_the_link() {
+    let (mut alice, mut bob) = pair();
+    let clock = LinkMessage::Session(Message::Clock { emitted_slots: 1 });
+    let words = say(&mut bob, clock);
+    let fault = deliver(words, &mut alice).err();
+    assert!(matches!(fault, Some(LinkFault::WrongSide("clock"))));
+
+    let (mut alice, mut bob) = pair();
+    let words = say(
+        &mut alice,
+        LinkMessage::Session(Message::Transmission { wanted: true }),
+    );
+    let fault = deliver(words, &mut bob).err();
+    assert!(matches!(fault, Some(LinkFault::Session(_))));
+
+    let detections = LinkEvent::Detections {
+        detections: Vec::new(),
+        next_slot: 1,
+    };
+    let fault = alice.handle(Time(0), detections).err();
+    assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
+    let recalled = LinkEvent::Recalled {
+        block: 0,
+        record: AliceRecord::new([]),
+    };
+    let fault = bob.handle(Time(0), recalled).err();
+    assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
+}
