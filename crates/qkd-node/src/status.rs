@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use qkd_auth::RejectCounters;
 use qkd_optics::FrameCounters;
-use qkd_session::{BlockReport, Outcome, SessionId};
+use qkd_session::{BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
 
 /// Reports that are remembered.
@@ -52,8 +52,8 @@ pub struct Snapshot {
     pub blocks_with_key: u64,
     /// Blocks without.
     pub blocks_aborted: u64,
-    /// Registered detections of the block being collected, and how many it takes.
-    pub progress: Option<(u64, u64)>,
+    /// How far the block being collected is; nothing at Alice.
+    pub progress: Option<Progress>,
     /// Sifted bits of all blocks.
     pub sifted_bits: u64,
     /// Secret bits of all blocks with a key.
@@ -192,7 +192,7 @@ impl StatusBoard {
         self.lock().snapshot.link_state = state;
     }
 
-    pub(crate) fn link_health(&self, rejects: RejectCounters, progress: Option<(u64, u64)>) {
+    pub(crate) fn link_health(&self, rejects: RejectCounters, progress: Option<Progress>) {
         let mut inner = self.lock();
         let earlier = inner.earlier_rejects;
         inner.snapshot.rejects = RejectCounters {

@@ -50,6 +50,17 @@ pub enum BobOutput {
     Report(Box<BlockReport>),
 }
 
+/// How far a block has been filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Its number in its session.
+    pub block: u64,
+    /// Detections registered so far.
+    pub detections: u64,
+    /// Detections that close it.
+    pub detections_wanted: u64,
+}
+
 /// Bob's end of one session.
 pub struct Bob {
     session: SessionId,
@@ -148,10 +159,13 @@ impl Bob {
         Ok(outputs)
     }
 
-    /// Registered detections of the block being collected, and how many it takes.
-    pub fn progress(&self) -> (u64, u64) {
-        let collected = self.collecting.detections.len() as u64;
-        (collected, self.protocol.plan().detections)
+    /// How far the block being collected is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            block: self.next_block,
+            detections: self.collecting.detections.len() as u64,
+            detections_wanted: self.protocol.plan().detections,
+        }
     }
 
     fn message(&mut self, message: Message, out: &mut Vec<BobOutput>) -> Result<(), Error> {

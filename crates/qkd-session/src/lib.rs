@@ -21,7 +21,7 @@ mod report;
 mod tests;
 
 pub use alice::{Alice, AliceInput, AliceOutput};
-pub use bob::{Bob, BobInput, BobOutput};
+pub use bob::{Bob, BobInput, BobOutput, Progress};
 pub use engine::{Distilled, Error, SessionId, SessionLimits, Time};
 pub use finish::AUTHENTICATION_REFRESH_BITS;
 pub use message::{Abort, AbortReason, Message};

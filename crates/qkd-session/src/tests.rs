@@ -381,7 +381,11 @@ fn bob_begins_no_block_beyond_his_limits_however_much_light_and_time_there_is() 
             said.last(),
             Some(&(false, Message::Transmission { wanted: false }))
         );
-        assert_eq!(pair.bob.progress().0, 0, "detections of no block are kept");
+        assert_eq!(
+            pair.bob.progress().detections,
+            0,
+            "detections of no block are kept"
+        );
     }
 }
 

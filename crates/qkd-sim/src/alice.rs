@@ -9,7 +9,6 @@ use crate::Error;
 pub(crate) struct AliceLaboratory {
     pub(crate) transmitter: Transmitter,
     pub(crate) engine: Alice,
-    pub(crate) transmitting: bool,
     pub(crate) distilled: Vec<Distilled>,
     pub(crate) reports: Vec<BlockReport>,
 }
@@ -19,7 +18,6 @@ impl AliceLaboratory {
         Self {
             transmitter,
             engine,
-            transmitting: false,
             distilled: Vec::new(),
             reports: Vec::new(),
         }
@@ -38,17 +36,22 @@ impl AliceLaboratory {
             for output in outputs {
                 match output {
                     AliceOutput::Send(message) => answers.push(message),
-                    AliceOutput::Transmit { wanted } => self.transmitting = wanted,
+                    // Blocks end within a step here, so Bob wants light until the last one.
+                    AliceOutput::Transmit { .. } => {}
                     AliceOutput::Recall {
                         block,
                         slots,
                         end_slot,
                     } => {
-                        let choices: Result<Vec<_>, _> = slots
-                            .iter()
-                            .map(|&slot| self.transmitter.choice_at(slot))
-                            .collect();
-                        let record = AliceRecord::new(choices?);
+                        let mut failed = None;
+                        let choices = slots.iter().map_while(|&slot| {
+                            let choice = self.transmitter.choice_at(slot);
+                            choice.map_err(|error| failed = Some(error)).ok()
+                        });
+                        let record = AliceRecord::new(choices);
+                        if let Some(error) = failed {
+                            return Err(error.into());
+                        }
                         self.transmitter.forget_before(end_slot);
                         let recalled = AliceInput::Recalled { block, record };
                         more.extend(self.engine.handle(now, recalled)?);

@@ -10,7 +10,7 @@ use qkd_optics::Detection;
 use qkd_protocols::AliceRecord;
 use qkd_session::{
     Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput, Distilled, Message,
-    SessionId, Time,
+    Progress, SessionId, Time,
 };
 use qkd_wire::link::{LinkMessage, RelayedMessage, decode, encode};
 
@@ -188,8 +188,8 @@ impl LinkEngine {
         self.channel.counters()
     }
 
-    /// Registered detections of the block being collected, and how many it takes; `None` at Alice.
-    pub fn progress(&self) -> Option<(u64, u64)> {
+    /// How far the block being collected is; `None` at Alice.
+    pub fn progress(&self) -> Option<Progress> {
         match &self.party {
             Party::Alice(_) => None,
             Party::Bob(bob) => Some(bob.progress()),

@@ -60,12 +60,10 @@ impl NodeService {
             blocks_attempted: seen.blocks_with_key + seen.blocks_aborted,
             blocks_with_key: seen.blocks_with_key,
             blocks_aborted: seen.blocks_aborted,
-            block_in_progress: seen.progress.map(|(detections, detections_wanted)| {
-                proto::BlockProgress {
-                    block: seen.blocks_with_key + seen.blocks_aborted,
-                    detections,
-                    detections_wanted,
-                }
+            block_in_progress: seen.progress.map(|progress| proto::BlockProgress {
+                block: progress.block,
+                detections: progress.detections,
+                detections_wanted: progress.detections_wanted,
             }),
             sifted_bits: seen.sifted_bits,
             secret_bits: seen.secret_bits,
