@@ -129,9 +129,9 @@ pub struct LabArgs {
     /// attacks, 0 to 1, all of them when left out
     #[arg(long, value_name = "ATTACK[:FRACTION]", value_parser = attack)]
     pub eve: Option<EveAttack>,
-    /// Sifted key-basis bits per block, 1000 to 1000000000, in place of the preset's; below about
+    /// Sifted key-basis bits per block, 1000 to 20000000, in place of the preset's; below about
     /// 100000 no key can be proven secret
-    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u64).range(1_000..=20_000_000))]
     pub block_bits: Option<u64>,
     /// Make all randomness from this number, so that a demonstration can be repeated. Everybody
     /// who knows the number knows the keys

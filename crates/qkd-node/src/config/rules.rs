@@ -117,9 +117,11 @@ pub(super) const FAILURE_PROBABILITY: Rule<f64> = Rule::new(
     |value| number(value).filter(|p| *p > 0.0 && *p <= 0.01),
 );
 
+// A block is distilled in one piece on the link's thread: a larger one would keep it from its signs
+// of life for longer than the peer waits.
 pub(super) const BLOCK_BITS: Rule<u64> = Rule::new(
-    "a whole number of sifted bits from 1000 to 1000000000, such as 1000000",
-    |value| integer(value).filter(|bits| (1_000..=1_000_000_000).contains(bits)),
+    "a whole number of sifted bits from 1000 to 20000000, such as 1000000",
+    |value| integer(value).filter(|bits| (1_000..=20_000_000).contains(bits)),
 );
 
 pub(super) const COUNT: Rule<u64> =
