@@ -165,7 +165,8 @@ pub struct StoreStatus {
     pub available_bits: u64,
     /// Unassigned bits of the peer's share.
     pub peer_available_bits: u64,
-    /// Keys of the default size that the unassigned bits of this side's share make.
+    /// Keys of the default size that could be delivered now: what the unassigned bits of this
+    /// side's share make, and none when the store does not work.
     pub stored_key_count: u64,
     /// Keys waiting here for their slave application.
     pub assigned_count: u64,

@@ -104,6 +104,11 @@ impl KeyStore {
             bytes * 8
         };
         let pending = self.unsettled.values().filter(|u| u.ticket.is_some());
+        let deliverable_bits = match self.health {
+            Health::Sound => free(self.side),
+            // Memory may hold what never became durable; none of it leaves.
+            Health::Sealed | Health::Quarantined { .. } => 0,
+        };
         StoreStatus {
             side: self.side,
             health: self.health.clone(),
@@ -114,7 +119,7 @@ impl KeyStore {
             undecided_blocks: self.undecided.len() as u64,
             available_bits: free(self.side),
             peer_available_bits: free(self.side.peer()),
-            stored_key_count: free(self.side) / u64::from(self.limits.key_size_bits),
+            stored_key_count: deliverable_bits / u64::from(self.limits.key_size_bits),
             assigned_count: self.keys.len() as u64,
             pending_requests: pending.count() as u64,
         }

@@ -119,7 +119,11 @@ fn a_failed_commit_seals_the_store_and_refuses_every_open_request() {
         })
         .collect();
     assert_eq!(sealed, [open, 77]);
-    assert_eq!(world.status(Side::Alice).health, Health::Sealed);
+    let status = world.status(Side::Alice);
+    assert_eq!(
+        (status.health, status.stored_key_count),
+        (Health::Sealed, 0)
+    );
     let store = &mut world.node(Side::Alice).store;
     assert_eq!(store.handle(Input::Connected).err(), Some(Error::Sealed));
     let fetched = store.fetch(&sae("slave"), &[]);
