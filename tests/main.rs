@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod architecture;
+mod bad_input;
 mod classical_channel;
 mod dependencies;
 mod deployment;

@@ -1,0 +1,170 @@
+//! A disk that is full, or may not be written to. Both need a file system of their own.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use qkd_node::config::NodeConfig;
+use qkd_wire::proto::node::NodeStatus;
+
+use super::{Installation, refusal};
+use crate::support::{Node, Nodes, agree_on_all_keys};
+
+/// A file system in memory; gone when dropped.
+struct Tmpfs {
+    path: PathBuf,
+}
+
+impl Tmpfs {
+    fn mount(path: &Path) -> Self {
+        fs::create_dir_all(path).unwrap();
+        run(
+            "mount",
+            &["-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs"],
+            path,
+        );
+        Self {
+            path: path.to_path_buf(),
+        }
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut ballast = File::create(self.ballast()).unwrap();
+        let mut size = 1 << 16;
+        while size > 0 {
+            if ballast.write_all(&vec![0; size]).is_err() {
+                size /= 2;
+            }
+        }
+    }
+
+    /// Gives it back.
+    fn free(&self) {
+        fs::remove_file(self.ballast()).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path.join("ballast")
+    }
+
+    fn make_read_only(&self) {
+        run("mount", &["-o", "remount,ro"], &self.path);
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        run("umount", &["--lazy"], &self.path);
+    }
+}
+
+fn run(program: &str, arguments: &[&str], path: &Path) {
+    let output = Command::new(program)
+        .args(arguments)
+        .arg(path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} {}: {said}",
+        path.display()
+    );
+}
+
+#[test]
+#[ignore = "needs root to mount a tmpfs"]
+fn a_data_folder_that_may_not_be_written_to_is_refused() {
+    let installation = Installation::new();
+    let bob = &installation.nodes.bob_config;
+    let disk = Tmpfs::mount(&bob.link.data_dir);
+    disk.make_read_only();
+    let text = NodeConfig::Bob(bob.clone()).to_toml();
+    let said = refusal("bob", &installation.write("bob.toml", &text));
+    assert!(
+        said.contains("keys.redb") && said.contains("Read-only file system"),
+        "{said}"
+    );
+}
+
+fn is_sealed(status: &NodeStatus) -> bool {
+    status.alarms.iter().any(|alarm| alarm.contains("sealed"))
+}
+
+/// Whose disk is full.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Alice,
+    Bob,
+}
+
+impl Side {
+    /// The one with the full disk, and its peer.
+    fn nodes(self, nodes: &Nodes) -> (&Node, &Node) {
+        match self {
+            Side::Alice => (nodes.alice(), nodes.bob()),
+            Side::Bob => (nodes.bob(), nodes.alice()),
+        }
+    }
+}
+
+async fn a_full_disk_stops_intake_and_loses_nothing(side: Side) {
+    let mut nodes = Nodes::builder().prepare();
+    let disk = Tmpfs::mount(match side {
+        Side::Alice => &nodes.alice_config.link.data_dir,
+        Side::Bob => &nodes.bob_config.link.data_dir,
+    });
+    nodes.start_bob().await;
+    nodes.start_alice().await;
+    for node in [nodes.alice(), nodes.bob()] {
+        node.until("key", |status| status.stored_key_count > 0)
+            .await;
+    }
+    let (node, peer) = side.nodes(&nodes);
+    let stored = node.status().await.stored_key_count;
+    disk.fill();
+    let sealed = node.until("sealed store", is_sealed).await;
+    let alarms = sealed.alarms.join("\n");
+    assert!(alarms.contains("is the disk full or failing?"), "{alarms}");
+    assert!(alarms.contains("keys.redb"), "{alarms}");
+    assert!(node.log().contains("is the disk full or failing?"));
+    let told = |status: &NodeStatus| status.link_fault.contains("key store is sealed");
+    peer.until("reason why the link went down", told).await;
+
+    // It stays up and answers, offers nothing, and waits for a restart.
+    disk.free();
+    let status = node.status().await;
+    assert!(is_sealed(&status) && status.stored_key_count == 0);
+    let status = match side {
+        Side::Alice => nodes.take_alice().stop().await,
+        Side::Bob => nodes.take_bob().stop().await,
+    };
+    assert_eq!(status.code(), Some(0), "it ends as it should");
+    match side {
+        Side::Alice => nodes.start_alice().await,
+        Side::Bob => nodes.start_bob().await,
+    }
+    let (node, _) = side.nodes(&nodes);
+    assert!(node.status().await.stored_key_count >= stored);
+    for node in [nodes.alice(), nodes.bob()] {
+        let more = |status: &NodeStatus| status.session.is_some() && status.blocks_with_key > 0;
+        node.until("key after the restart", more).await;
+    }
+    assert!(!agree_on_all_keys(&nodes).await.is_empty());
+    let alarms = side.nodes(&nodes).0.status().await.alarms;
+    assert!(alarms.is_empty(), "{alarms:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs"]
+async fn a_full_disk_at_alice_stops_intake_and_loses_nothing() {
+    a_full_disk_stops_intake_and_loses_nothing(Side::Alice).await;
+}
+
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs"]
+async fn a_full_disk_at_bob_stops_intake_and_loses_nothing() {
+    a_full_disk_stops_intake_and_loses_nothing(Side::Bob).await;
+}
