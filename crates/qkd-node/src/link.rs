@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEffect, LinkEngine, LinkEvent, LinkFault, Party};
-pub use handshake::{Established, FrameSender, shake_hands};
+pub use handshake::{Established, FrameSender, hang_up, shake_hands};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each
 /// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.

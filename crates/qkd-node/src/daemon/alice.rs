@@ -19,7 +19,7 @@ use super::link_node::LinkNode;
 use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, Role};
-use crate::link::{Connection, LinkHandle, Party, serve, shake_hands};
+use crate::link::{Connection, LinkHandle, Party, hang_up, serve, shake_hands};
 use crate::quantum::{self, Command, TransmitPath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
@@ -156,10 +156,14 @@ impl Caller<'_> {
             &outgoing,
             &mut incoming,
         );
-        let established = shaken.await.map_err(|fault| {
-            board.handshake_failed();
-            fault.to_string()
-        })?;
+        let established = match shaken.await {
+            Ok(established) => established,
+            Err(fault) => {
+                board.handshake_failed();
+                hang_up(outgoing, incoming).await;
+                return Err(fault.to_string());
+            }
+        };
         let protocol = node.protocol().map_err(|error| error.to_string())?;
         let engine = Alice::new(established.session, protocol, node.limits(), rng.fork());
         let connection = Connection {

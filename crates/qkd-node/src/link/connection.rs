@@ -11,7 +11,7 @@ use qkd_wire::proto::link as proto;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Streaming;
 
-use super::handshake::FrameSender;
+use super::handshake::{FrameSender, hang_up};
 use super::{
     Established, LinkEffect, LinkEngine, LinkEvent, LinkFault, LinkHandle, Party, Queueable, Queued,
 };
@@ -90,7 +90,7 @@ pub async fn serve(
     let link = handle.clone();
     let _connected = tokio::task::spawn_blocking(move || hub.connect(link)).await;
 
-    let reason = pump(&handle, &mut incoming, &mut ended, shutdown).await;
+    let reason = pump(&handle, &shared.board, &mut incoming, &mut ended, shutdown).await;
     handle.end(reason.clone());
     let _gone = outgoing.send(Ok(refusal(&reason)));
     let hub = shared.hub.clone();
@@ -105,12 +105,14 @@ pub async fn serve(
     })
     .await;
     shared.board.link(LinkState::Connecting, &reason);
+    hang_up(outgoing, incoming).await;
     reason
 }
 
 /// Moves frames from the stream to the link's thread, and ticks.
 async fn pump(
     handle: &LinkHandle,
+    board: &StatusBoard,
     incoming: &mut Streaming<proto::Frame>,
     ended: &mut oneshot::Receiver<String>,
     shutdown: &Shutdown,
@@ -132,8 +134,14 @@ async fn pump(
                         tracing::warn!(%reason, "the peer says it hangs up");
                         said = Some(reason);
                     }
-                    Ok(other) => tracing::warn!(frame = other.name(), "frame out of turn ignored"),
-                    Err(error) => tracing::warn!(%error, "garbage on the classical channel ignored"),
+                    Ok(other) => {
+                        tracing::warn!(frame = other.name(), "frame out of turn ignored");
+                        board.malformed();
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "garbage on the classical channel ignored");
+                        board.malformed();
+                    }
                 },
                 Ok(None) => return with_hint("the peer closed the connection".into(), said),
                 Err(status) => {

@@ -15,6 +15,9 @@ use crate::parameters::LinkParameters;
 /// Time for the four messages of a handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// Time for a last word to reach the peer.
+const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// The outgoing half of a stream, as either side of the call has it.
 pub type FrameSender = UnboundedSender<Result<proto::Frame, Status>>;
 
@@ -93,6 +96,15 @@ pub async fn shake_hands(
         let _gone = outgoing.send(Ok(refusal(&fault.to_string())));
     }
     result
+}
+
+/// Hangs up, once what was said last has reached the peer: who drops the incoming half at once
+/// cancels the call, and the peer would never learn the reason.
+pub async fn hang_up(outgoing: FrameSender, mut incoming: Streaming<proto::Frame>) {
+    drop(outgoing);
+    let peer_hangs_up = async { while let Ok(Some(_unheard)) = incoming.message().await {} };
+    // A peer that is not there any more hangs up in vain.
+    let _in_time = tokio::time::timeout(FAREWELL_TIME_MAX, peer_hangs_up).await;
 }
 
 async fn exchange(
