@@ -83,7 +83,7 @@ const BLOCK: &[&str] = &[
 ];
 
 /// The blocks of a report, whose sums its other fields must be.
-fn checked_blocks<'r>(report: &'r Value, blocks: u64) -> Vec<&'r serde_json::Map<String, Value>> {
+fn checked_blocks(report: &Value, blocks: u64) -> Vec<&serde_json::Map<String, Value>> {
     let object = fields(report, REPORT);
     assert_eq!(object["protocol"], "bb84");
     assert_eq!(object["preset"], "snspd");

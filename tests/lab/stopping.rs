@@ -97,6 +97,17 @@ fn sigterm_and_sighup_stop_a_laboratory_as_ctrl_c_does() {
 }
 
 #[test]
+fn impatience_does_no_harm() {
+    let mut lab = lab_at(Moment::Said("block 0:"));
+    for _ in 0..3 {
+        lab.signal("INT");
+    }
+    let status = lab.family_ends_within(STOP_WITHIN);
+    assert_eq!(status.code(), Some(130), "{}", lab.story());
+    nothing_is_left(&lab);
+}
+
+#[test]
 fn services_end_by_themselves_when_their_laboratory_is_killed() {
     for moment in [
         Moment::Services(1),
