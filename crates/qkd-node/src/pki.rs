@@ -105,7 +105,7 @@ impl LabPki {
             move |source| PkiError::Certificate { name, source }
         };
         let authority_key = KeyPair::generate().map_err(failed("authority"))?;
-        let params = authority_params();
+        let params = authority_params(&authority_key);
         let certificate = params
             .self_signed(&authority_key)
             .map_err(failed("authority"))?;
@@ -201,8 +201,15 @@ fn base_params(common_name: &str) -> CertificateParams {
     params
 }
 
-fn authority_params() -> CertificateParams {
-    let mut params = base_params("throw-away authority of a QKD laboratory");
+/// Each authority has a name of its own, so that a certificate of another one is refused for its
+/// unknown issuer and not for a signature that seems spoilt.
+fn authority_params(key: &KeyPair) -> CertificateParams {
+    let public = key.public_key_raw();
+    let number = public.iter().rev().take(4);
+    let number = number.fold(0, |number, &byte| number << 8 | u32::from(byte));
+    let mut params = base_params(&format!(
+        "throw-away authority {number:08x} of a QKD laboratory"
+    ));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params

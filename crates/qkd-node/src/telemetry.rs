@@ -5,11 +5,16 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What is logged when neither the command line nor `RUST_LOG` says otherwise.
 pub const DEFAULT_LEVEL: &str = "info";
+
+/// Logged as well at level `info`: why a caller's TLS handshake failed. Nothing else on this side
+/// says so, and the caller may learn no more than that the connection was closed.
+const STRANGERS: &str = "tonic::transport::server::io_stream=debug";
 
 /// How a log line looks: `--log-format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,14 +122,16 @@ fn filter(logging: &Logging, from_environment: Option<&str>) -> Result<EnvFilter
     };
     // A lone word that is no level would be taken for the name of a module, and nothing logged.
     let is_word = directives.chars().all(|c| c.is_ascii_alphanumeric());
-    if is_word
-        && directives
-            .parse::<tracing::level_filters::LevelFilter>()
-            .is_err()
-    {
-        return Err(bad("no such level".to_owned()));
+    let filter = EnvFilter::try_new(directives).map_err(|error| bad(error.to_string()));
+    if !is_word {
+        return filter;
     }
-    EnvFilter::try_new(directives).map_err(|error| bad(error.to_string()))
+    match directives.parse::<LevelFilter>() {
+        Ok(LevelFilter::INFO) => EnvFilter::try_new(format!("{directives},{STRANGERS}"))
+            .map_err(|error| bad(error.to_string())),
+        Ok(_) => filter,
+        Err(_) => Err(bad("no such level".to_owned())),
+    }
 }
 
 #[cfg(test)]
