@@ -8,6 +8,7 @@ mod bad_input;
 mod classical_channel;
 mod dependencies;
 mod deployment;
+mod handshake;
 mod lab;
 mod process;
 mod quantum_channel;

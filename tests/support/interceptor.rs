@@ -99,7 +99,9 @@ impl Interceptor {
             lines: Mutex::default(),
         });
         let tls = TlsMaterial::load(&nodes.pki.files_of(BOB)).expect("Bob's certificate is good");
-        let (address, server) = serve(&tls, Answerer(shared.clone())).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        let (address, server) = serve_on(listener, &tls, Answerer(shared.clone()));
         nodes.alice_config.classical_peer = address.into();
         Self {
             address,
@@ -249,10 +251,12 @@ pub async fn call(
     response.map(Response::into_inner)
 }
 
-/// Serves `link` as whoever `tls` names, on a port that the system chooses.
-pub async fn serve(tls: &TlsMaterial, link: impl Link) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("a port is free");
+/// Serves `link` as whoever `tls` names.
+pub fn serve_on(
+    listener: TcpListener,
+    tls: &TlsMaterial,
+    link: impl Link,
+) -> (SocketAddr, JoinHandle<()>) {
     let address = listener.local_addr().expect("it is bound");
     let service = LinkServer::new(link)
         .max_decoding_message_size(FRAME_BYTES_MAX)
