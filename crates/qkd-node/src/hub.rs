@@ -150,7 +150,7 @@ impl KeyHub {
                 }
                 Output::Discarded { block, reason } => {
                     tracing::warn!(%block, %reason, "block discarded");
-                    inner.tell_link(LinkEvent::Discarded(block));
+                    inner.tell_link(LinkEvent::Discarded { block, reason });
                 }
                 Output::Answer { ticket, result } => {
                     if let Some(waiting) = inner.waiting.remove(&ticket) {

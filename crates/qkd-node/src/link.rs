@@ -2,6 +2,7 @@
 
 mod connection;
 mod engine;
+mod event;
 mod handshake;
 
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use connection::{Connection, Instruments, serve};
-pub use engine::{LinkEffect, LinkEngine, LinkEvent, LinkFault, Party};
+pub use engine::{LinkEngine, Party};
+pub use event::{LinkEffect, LinkEvent, LinkFault};
 pub use handshake::{Established, FrameSender, hang_up, shake_hands};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each

@@ -1,5 +1,6 @@
 //! Alice: calls Bob, keeps the link up, transmits.
 
+use std::error::Error;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use qkd_optics::{FrameAddress, FrameEncoder, FrameShape, Transmitter};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
+use rustls::CertificateError;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::Endpoint;
+use tonic::{Code, Status};
 
 use super::link_node::LinkNode;
 use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
@@ -67,11 +70,11 @@ pub(super) async fn run(
         quantum_peer,
         slots_per_second_max,
     };
-    let (served, ()) = tokio::join!(
-        node.serve(listener, shutdown.clone()),
-        caller.keep_linked(&shutdown)
-    );
-    served
+    tokio::try_join!(node.serve(listener, shutdown.clone()), async {
+        caller.keep_linked(&shutdown).await;
+        Ok(())
+    })?;
+    Ok(())
 }
 
 struct Caller<'a> {
@@ -87,7 +90,10 @@ impl Caller<'_> {
         let board = &self.node.shared.board;
         let mut said = String::new();
         while !shutdown.is_requested() {
-            let ended = self.link(shutdown).await;
+            let ended = match self.node.store_fault() {
+                None => self.link(shutdown).await,
+                Some(fault) => fault,
+            };
             board.link(LinkState::Connecting, &ended);
             if shutdown.is_requested() {
                 return;
@@ -141,7 +147,7 @@ impl Caller<'_> {
         let mut incoming = tokio::time::timeout(CONNECT_TIME_MAX, client.connect(frames))
             .await
             .map_err(|_| "Bob does not answer the call".to_owned())?
-            .map_err(|status| format!("Bob refuses the link: {}", status.message()))?
+            .map_err(|status| refused(&status))?
             .into_inner();
         let board = &node.shared.board;
         board.link(LinkState::Handshake, "");
@@ -201,6 +207,7 @@ impl Caller<'_> {
             encoder: FrameEncoder::new(shape),
             socket: quantum::connect(&self.quantum_peer)?,
             slots_per_second_max: self.slots_per_second_max,
+            unannounced_slots_max: self.node.unannounced_slots_max(),
             link,
             board: self.node.shared.board.clone(),
         };
@@ -211,11 +218,36 @@ impl Caller<'_> {
     }
 }
 
+/// Why a call came to nothing: in Bob's own words, or in those of a connection that he cut short,
+/// as he does with one whose certificate he does not take.
+fn refused(status: &Status) -> String {
+    match status.source() {
+        Some(source) => format!(
+            "Bob cuts the connection off: {}; his log says why",
+            root_cause(source)
+        ),
+        None if status.code() == Code::Cancelled => {
+            "Bob cuts the connection off before the call; his log says why".into()
+        }
+        None => format!("Bob refuses the link: {}", status.message()),
+    }
+}
+
 /// The innermost reason of a transport error: what its outer layers say is always the same.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause: &(dyn Error + 'static) = match error.source() {
+        Some(source) => source,
+        None => return error.to_string(),
+    };
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    let io = cause.downcast_ref::<std::io::Error>();
+    let tls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => "the certificate there was not signed by the authority of [tls] authority".into(),
+        Some(_) | None => cause.to_string(),
+    }
 }

@@ -58,13 +58,13 @@ pub(super) async fn run(
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         session: Arc::new(Semaphore::new(1)),
     };
-    let (served, answered) = tokio::join!(
+    let served = tokio::try_join!(
         node.serve(listener, shutdown.clone()),
         answer(&node, answerer.clone(), classical, shutdown)
     );
     // The store's last words are written before the daemon ends.
     let _last = answerer.session.acquire().await;
-    served.and(answered)
+    served.map(|((), ())| ())
 }
 
 pub(super) fn bind_quantum(address: &HostPort) -> Result<UdpSocket, NodeError> {
@@ -136,6 +136,9 @@ impl Answerer {
             tracing::warn!(reason, "link refused");
             let _gone = outgoing.send(Ok(refusal(reason)));
         };
+        if let Some(fault) = node.store_fault() {
+            return refuse(&fault);
+        }
         let Ok(shaking) = self.handshakes.try_acquire() else {
             return refuse("too many handshakes at once");
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use qkd_auth::PreSharedKey;
 use qkd_bits::SecretRng;
 use qkd_delivery::{Directory, Kme, KmeId};
-use qkd_keystore::{KeyStore, SaeId, Side, StoreLimits};
+use qkd_keystore::{Health, KeyStore, SaeId, Side, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
 use qkd_session::SessionLimits;
 use qkd_wire::proto::node::Role as ProtoRole;
@@ -63,6 +63,10 @@ impl LinkNode {
         let mut seeds = seeds(config.session.seed, side)?;
         let store_limits = store_limits(&config);
         let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;
+        // A daemon that starts again with the seed it had must not say again what it said.
+        if let Some(seed) = config.session.seed {
+            seeds = seeded(seed, side, store.status().boot_epoch);
+        }
         let board = StatusBoard::default();
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
         let hub = Arc::new(KeyHub::new(store, key_bits_max, board.clone()));
@@ -101,6 +105,27 @@ impl LinkNode {
                 .session
                 .blocks_max
                 .map(|max| max.saturating_sub(attempted)),
+        }
+    }
+
+    /// Slots that Alice's transmitter remembers at most: the blocks in flight and one more.
+    pub(super) fn unannounced_slots_max(&self) -> u64 {
+        let blocks = self.config.session.blocks_in_flight_max.saturating_add(1);
+        blocks.saturating_mul(self.setup.plan.slots_max)
+    }
+
+    /// Why there can be no link: a store that takes no key. `None` when it does.
+    pub(super) fn store_fault(&self) -> Option<String> {
+        match self.shared.hub.status().health {
+            Health::Sound => None,
+            Health::Sealed => Some(
+                "the key store is sealed because a write failed: restart this node once the disk \
+                 is good"
+                    .into(),
+            ),
+            Health::Quarantined { reason } => {
+                Some(format!("the key store is quarantined: {reason}"))
+            }
         }
     }
 
@@ -179,20 +204,25 @@ fn directory(config: &LinkConfig) -> Result<(Directory, Vec<SaeId>), NodeError> 
 
 /// Secrets from the operating system, or from the configured seed for a demonstration.
 fn seeds(seed: Option<u64>, side: Side) -> Result<SecretRng, NodeError> {
-    let mut root = [0; 32];
-    match seed {
-        None => getrandom::fill(&mut root)?,
-        Some(seed) => {
-            tracing::warn!(
-                "[session] seed is set: every key of this daemon can be computed from it; for \
-                 demonstrations only"
-            );
-            root[..8].copy_from_slice(&seed.to_le_bytes());
-            root[8] = match side {
-                Side::Alice => 1,
-                Side::Bob => 2,
-            };
-        }
+    if let Some(seed) = seed {
+        tracing::warn!(
+            "[session] seed is set: every key of this daemon can be computed from it; for \
+             demonstrations only"
+        );
+        return Ok(seeded(seed, side, 0));
     }
+    let mut root = [0; 32];
+    getrandom::fill(&mut root)?;
     Ok(SecretRng::from_seed(root))
+}
+
+fn seeded(seed: u64, side: Side, boot_epoch: u64) -> SecretRng {
+    let mut root = [0; 32];
+    root[..8].copy_from_slice(&seed.to_le_bytes());
+    root[8..16].copy_from_slice(&boot_epoch.to_le_bytes());
+    root[16] = match side {
+        Side::Alice => 1,
+        Side::Bob => 2,
+    };
+    SecretRng::from_seed(root)
 }

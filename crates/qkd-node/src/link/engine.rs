@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use qkd_auth::{Channel, Envelope, RefreshId, Reject, RejectCounters, Rekey};
-use qkd_bits::{SecretBits, SecretBytes};
-use qkd_keystore::{BlockId, StoreMessage};
-use qkd_optics::Detection;
-use qkd_protocols::AliceRecord;
+use qkd_auth::{Channel, RefreshId, Reject, RejectCounters, Rekey};
+use qkd_bits::SecretBytes;
+use qkd_keystore::{BlockId, DiscardReason};
 use qkd_session::{
-    Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput, Distilled, Message,
-    Progress, SessionId, Time,
+    Abort, AbortReason, Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput,
+    Distilled, Message, Outcome, Progress, SessionId, Time,
 };
-use qkd_wire::link::{LinkMessage, RelayedMessage, decode, encode};
+use qkd_wire::link::{LinkMessage, decode, encode};
+
+use super::{LinkEffect, LinkEvent, LinkFault};
 
 /// Silence of the peer after which the link is taken for dead.
 const SILENCE_MAX: Time = Time(10_000_000_000_000);
@@ -28,134 +28,6 @@ pub enum Party {
     Bob(Bob),
 }
 
-/// What happens to a link.
-pub enum LinkEvent {
-    /// An envelope arrived, its tag of whatever length it came with.
-    Envelope(qkd_wire::proto::link::Envelope),
-    /// The key store or an application has something for the other side.
-    Outgoing(LinkMessage),
-    /// The key store has committed a block on this side.
-    Committed(BlockId),
-    /// The key store will never commit a block.
-    Discarded(BlockId),
-    /// Alice's transmitter remembers the slots of a block.
-    Recalled {
-        /// Block in this session.
-        block: u64,
-        /// What was sent in them.
-        record: AliceRecord,
-    },
-    /// Alice's transmitter has come so far.
-    Emitted {
-        /// Slots since the session began.
-        slots: u64,
-    },
-    /// Bob's receiver registered detections.
-    Detections {
-        /// In slot order.
-        detections: Vec<Detection>,
-        /// Every slot before this one is measured or lost.
-        next_slot: u64,
-    },
-    /// Time has passed.
-    Tick {
-        /// Whether the key store has room for more keys.
-        demand: bool,
-    },
-}
-
-impl LinkEvent {
-    /// Bytes of the part that grows with what the network or the instruments deliver.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Envelope(envelope) => envelope.payload.len() + envelope.tag.len(),
-            Self::Detections { detections, .. } => {
-                detections.len() * std::mem::size_of::<Detection>()
-            }
-            Self::Outgoing(_)
-            | Self::Committed(_)
-            | Self::Discarded(_)
-            | Self::Recalled { .. }
-            | Self::Emitted { .. }
-            | Self::Tick { .. } => 0,
-        }
-    }
-}
-
-/// What a link wants done.
-pub enum LinkEffect {
-    /// Send this envelope.
-    Send(Envelope),
-    /// Light is wanted, or is not any more: Alice's transmitter starts or pauses.
-    Transmit {
-        /// Whether Bob wants light.
-        wanted: bool,
-    },
-    /// Ask Alice's transmitter what it sent.
-    Recall {
-        /// Block in this session.
-        block: u64,
-        /// The slots, rising.
-        slots: Vec<u64>,
-        /// First slot after the block.
-        end_slot: u64,
-    },
-    /// Tell Bob's receiver how far Alice's clock has come.
-    Clock {
-        /// Slots since the session began.
-        emitted_slots: u64,
-    },
-    /// Give the key store a block.
-    Distilled {
-        /// The block.
-        block: BlockId,
-        /// Its key.
-        key: SecretBits,
-        /// Its check value.
-        check: [u8; 8],
-    },
-    /// Give the key store a message of its peer.
-    Store(StoreMessage),
-    /// Put ciphertext into an application's mailbox.
-    Relay(RelayedMessage),
-    /// A block has ended.
-    Report(Box<BlockReport>),
-}
-
-/// Why a link ends.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkFault {
-    /// The peer's authentic payload is no message of this protocol.
-    #[error("the peer sent a payload that is no message: {0}")]
-    Malformed(#[from] qkd_wire::DecodeError),
-    /// The peer broke the session's rules.
-    #[error("the session broke down: {0}")]
-    Session(#[from] qkd_session::Error),
-    /// A message for the other side came to this one.
-    #[error("the peer sent {0}, which only this side may say")]
-    WrongSide(&'static str),
-    /// The authentication keys cannot be used any further.
-    #[error("authentication: {0}")]
-    Authentication(#[from] qkd_auth::Error),
-    /// The peer refreshes with a block that is not committed here.
-    #[error("the peer refreshes its keys with block {block}, which is not committed here")]
-    UnknownRefresh {
-        /// The block it names.
-        block: u64,
-    },
-    /// No genuine envelope for too long.
-    #[error(
-        "no genuine envelope for {seconds:.0} s: the peer hangs, the network is cut, or envelopes \
-         are being altered or dropped ({rejected} rejected)"
-    )]
-    Silence {
-        /// How long.
-        seconds: f64,
-        /// Envelopes rejected in this connection.
-        rejected: u64,
-    },
-}
-
 /// One end of an established link.
 pub struct LinkEngine {
     session: SessionId,
@@ -163,6 +35,8 @@ pub struct LinkEngine {
     channel: Channel,
     /// Refresh bits of blocks that are distilled and not yet committed.
     distilled: BTreeMap<u64, SecretBytes>,
+    /// Reports of blocks that are distilled and not yet committed: no key counts before.
+    reports: BTreeMap<u64, Box<BlockReport>>,
     /// Refresh bits of blocks that Alice has committed, in the order of her commits.
     committed: VecDeque<(u64, SecretBytes)>,
     heard: Time,
@@ -177,6 +51,7 @@ impl LinkEngine {
             party,
             channel,
             distilled: BTreeMap::new(),
+            reports: BTreeMap::new(),
             committed: VecDeque::new(),
             heard: now,
             said: now,
@@ -217,11 +92,7 @@ impl LinkEngine {
             },
             LinkEvent::Outgoing(message) => self.send(now, &message, &mut effects)?,
             LinkEvent::Committed(block) => self.committed(now, block, &mut effects)?,
-            LinkEvent::Discarded(block) => {
-                if block.session == self.session.0 {
-                    self.distilled.remove(&block.block);
-                }
-            }
+            LinkEvent::Discarded { block, reason } => self.discarded(block, reason, &mut effects),
             LinkEvent::Recalled { block, record } => {
                 self.alice(now, AliceInput::Recalled { block, record }, &mut effects)?;
             }
@@ -346,7 +217,7 @@ impl LinkEngine {
                     });
                 }
                 AliceOutput::Distilled(distilled) => self.distilled(distilled, effects),
-                AliceOutput::Report(report) => effects.push(LinkEffect::Report(report)),
+                AliceOutput::Report(report) => self.report(report, effects),
             }
         }
         Ok(())
@@ -370,7 +241,7 @@ impl LinkEngine {
                     self.send(now, &LinkMessage::Session(message), effects)?;
                 }
                 BobOutput::Distilled(distilled) => self.distilled(distilled, effects),
-                BobOutput::Report(report) => effects.push(LinkEffect::Report(report)),
+                BobOutput::Report(report) => self.report(report, effects),
             }
         }
         Ok(())
@@ -391,6 +262,39 @@ impl LinkEngine {
         effects.push(LinkEffect::Distilled { block, key, check });
     }
 
+    /// A block without a key has ended; one with a key ends when both stores have it.
+    fn report(&mut self, report: Box<BlockReport>, effects: &mut Vec<LinkEffect>) {
+        match report.outcome {
+            Outcome::Key { .. } => {
+                self.reports.insert(report.block, report);
+            }
+            Outcome::Aborted(_) => effects.push(LinkEffect::Report(report)),
+        }
+    }
+
+    /// Neither the store nor the authentication keys take anything of this block.
+    fn discarded(&mut self, block: BlockId, reason: DiscardReason, effects: &mut Vec<LinkEffect>) {
+        if block.session != self.session.0 {
+            return;
+        }
+        self.distilled.remove(&block.block);
+        let Some(mut report) = self.reports.remove(&block.block) else {
+            return;
+        };
+        let reason = match reason {
+            DiscardReason::CheckMismatch => AbortReason::VerificationFailed,
+            DiscardReason::TooSmall => AbortReason::ZeroLength,
+            // The block was never decided: it is void, as if it had not been attempted.
+            DiscardReason::Interrupted | DiscardReason::StoreFull => return,
+        };
+        report.outcome = Outcome::Aborted(Abort {
+            reason,
+            observed: 0.0,
+            limit: 0.0,
+        });
+        effects.push(LinkEffect::Report(report));
+    }
+
     /// Authentication keys change by the same commit as the key store. It is Alice who decides a
     /// block, so it is she who begins the refresh with it.
     fn committed(
@@ -400,7 +304,11 @@ impl LinkEngine {
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         // A block of an earlier session, settled at reconnection, leaves this channel alone.
-        if block.session != self.session.0 || matches!(self.party, Party::Bob(_)) {
+        if block.session != self.session.0 {
+            return Ok(());
+        }
+        effects.extend(self.reports.remove(&block.block).map(LinkEffect::Report));
+        if matches!(self.party, Party::Bob(_)) {
             return Ok(());
         }
         if let Some(refresh) = self.distilled.remove(&block.block) {

@@ -124,6 +124,8 @@ struct Measuring {
     path: ReceivePath,
     began: Instant,
     detections: Vec<Detection>,
+    /// What Alice says she has emitted. Frames of slots beyond it are not hers, or early.
+    emitted_slots: u64,
     reported_slot: u64,
     looked: Instant,
     progressed: Instant,
@@ -137,6 +139,7 @@ impl Measuring {
             path,
             began: now,
             detections: Vec::new(),
+            emitted_slots: 0,
             reported_slot: 0,
             looked: now,
             progressed: now,
@@ -173,6 +176,7 @@ impl Measuring {
 
     /// One entry for each look is enough, however often Alice says it.
     fn heard_clock(&mut self, emitted_slots: u64) {
+        self.emitted_slots = emitted_slots.max(self.emitted_slots);
         match self.clocks.back_mut() {
             Some((at, slots)) if *at == self.looked => *slots = emitted_slots.max(*slots),
             Some(_) | None => self.clocks.push_back((self.looked, emitted_slots)),
@@ -211,13 +215,19 @@ impl Measuring {
         }
     }
 
+    /// Hands on what Alice's authenticated clock covers. The quantum channel is nobody's: without
+    /// this, one forged frame of the future would make Bob announce slots that she never sent.
     fn report(&mut self) {
-        let next_slot = self.path.receiver.next_slot();
-        if next_slot == self.reported_slot {
+        let next_slot = self.path.receiver.next_slot().min(self.emitted_slots);
+        if next_slot <= self.reported_slot {
             self.progressed = self.looked;
             return;
         }
-        let detections = std::mem::take(&mut self.detections);
+        let covered = self
+            .detections
+            .partition_point(|detection| detection.slot < next_slot);
+        let early = self.detections.split_off(covered);
+        let detections = std::mem::replace(&mut self.detections, early);
         let event = LinkEvent::Detections {
             detections,
             next_slot,
@@ -232,7 +242,8 @@ impl Measuring {
                 self.progressed = self.looked;
             }
             // The link is busy: keep them, and let the queue in front of this thread overflow.
-            Err(LinkEvent::Detections { detections, .. }) => {
+            Err(LinkEvent::Detections { mut detections, .. }) => {
+                detections.append(&mut self.detections);
                 self.detections = detections;
                 if self.detections.len() >= BATCH_MAX {
                     std::thread::sleep(IDLE);

@@ -12,7 +12,7 @@ use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 
 /// Distance of two announcements of the clock.
-const CLOCK_INTERVAL: Duration = Duration::from_millis(50);
+const CLOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Delay from which on lost time is given up: the emulated clock is stretched.
 const LAG_MAX: Duration = Duration::from_millis(20);
@@ -30,6 +30,8 @@ pub struct TransmitPath {
     pub socket: UdpSocket,
     /// Pace, in slots per second of wall-clock time.
     pub slots_per_second_max: f64,
+    /// Slots that may wait for Bob's announcement: he wants light, so he has to announce it.
+    pub unannounced_slots_max: u64,
     /// Whom to tell.
     pub link: LinkHandle,
     /// What the operator sees.
@@ -44,6 +46,7 @@ impl TransmitPath {
         );
         let mut pace = Pace::new(frame_time);
         let mut transmitting = false;
+        let mut announced_slots = 0;
         loop {
             let command = if transmitting {
                 match pace.wait() {
@@ -70,6 +73,7 @@ impl TransmitPath {
                             .end(format!("Alice's transmitter cannot recall a slot: {error}"));
                         return;
                     }
+                    announced_slots = end_slot;
                 }
                 Ok(Command::Clock { .. }) => {}
                 Err(true) if pace.wait().is_none() => {
@@ -80,6 +84,13 @@ impl TransmitPath {
                     }
                     if let Some(took) = pace.emitted() {
                         self.tell_clock(took);
+                    }
+                    let unannounced = self.transmitter.next_slot() - announced_slots;
+                    if unannounced > self.unannounced_slots_max {
+                        self.link.end(format!(
+                            "Bob wants light, but announced none of {unannounced} slots"
+                        ));
+                        return;
                     }
                 }
                 Err(true) => {}

@@ -1,8 +1,8 @@
 //! Two ends of a link without a socket: what each event does, and what nothing may do.
 
-use qkd_auth::{Handshake, PreSharedKey, Role};
+use qkd_auth::{Envelope, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
-use qkd_protocols::Protocol;
+use qkd_protocols::{AliceRecord, Protocol};
 use qkd_session::SessionLimits;
 
 use super::*;
@@ -171,9 +171,15 @@ fn a_refresh_with_a_block_that_bob_does_not_hold_ends_the_link() {
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 7);
     assert!(
-        bob.handle(Time(0), LinkEvent::Discarded(block(0)))
-            .unwrap()
-            .is_empty()
+        bob.handle(
+            Time(0),
+            LinkEvent::Discarded {
+                block: block(0),
+                reason: qkd_keystore::DiscardReason::StoreFull
+            }
+        )
+        .unwrap()
+        .is_empty()
     );
     let rekey = alice
         .handle(Time(0), LinkEvent::Committed(block(0)))
@@ -322,4 +328,48 @@ fn what_only_the_other_side_may_say_or_do_ends_the_link() {
     };
     let fault = bob.handle(Time(0), recalled).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
+}
+
+#[test]
+fn a_key_is_reported_when_it_is_committed_and_not_before() {
+    let ended = |outcome| {
+        Box::new(BlockReport {
+            block: 0,
+            first_slot: 0,
+            end_slot: 1,
+            detections: 1,
+            sifted_bits: 1,
+            qber: None,
+            leakage: Default::default(),
+            leaked_bits: 0,
+            reconciliation_inefficiency: None,
+            statistics: None,
+            key_length: None,
+            outcome,
+        })
+    };
+    let key = Outcome::Key {
+        secret_length_bits: 7,
+    };
+    let (mut alice, _) = pair();
+    let mut effects = Vec::new();
+    alice.report(ended(key), &mut effects);
+    assert!(effects.is_empty());
+    let effects = alice
+        .handle(Time(0), LinkEvent::Committed(block(0)))
+        .unwrap();
+    assert!(matches!(&effects[..], [LinkEffect::Report(report)] if report.outcome == key));
+
+    let mut effects = Vec::new();
+    alice.report(ended(key), &mut effects);
+    let discarded = LinkEvent::Discarded {
+        block: block(0),
+        reason: DiscardReason::CheckMismatch,
+    };
+    let effects = alice.handle(Time(0), discarded).unwrap();
+    assert!(matches!(
+        &effects[..],
+        [LinkEffect::Report(report)]
+            if matches!(report.outcome, Outcome::Aborted(abort) if abort.reason == AbortReason::VerificationFailed)
+    ));
 }

@@ -1,0 +1,142 @@
+//! What happens to a link, what it wants done, and why it ends.
+
+use qkd_auth::Envelope;
+use qkd_bits::SecretBits;
+use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
+use qkd_optics::Detection;
+use qkd_protocols::AliceRecord;
+use qkd_session::BlockReport;
+use qkd_wire::link::{LinkMessage, RelayedMessage};
+
+/// What happens to a link.
+pub enum LinkEvent {
+    /// An envelope arrived, its tag of whatever length it came with.
+    Envelope(qkd_wire::proto::link::Envelope),
+    /// The key store or an application has something for the other side.
+    Outgoing(LinkMessage),
+    /// The key store has committed a block on this side.
+    Committed(BlockId),
+    /// The key store will never commit a block.
+    Discarded {
+        /// The block.
+        block: BlockId,
+        /// Why.
+        reason: DiscardReason,
+    },
+    /// Alice's transmitter remembers the slots of a block.
+    Recalled {
+        /// Block in this session.
+        block: u64,
+        /// What was sent in them.
+        record: AliceRecord,
+    },
+    /// Alice's transmitter has come so far.
+    Emitted {
+        /// Slots since the session began.
+        slots: u64,
+    },
+    /// Bob's receiver registered detections.
+    Detections {
+        /// In slot order.
+        detections: Vec<Detection>,
+        /// Every slot before this one is measured or lost.
+        next_slot: u64,
+    },
+    /// Time has passed.
+    Tick {
+        /// Whether the key store has room for more keys.
+        demand: bool,
+    },
+}
+
+impl LinkEvent {
+    /// Bytes of the part that grows with what the network or the instruments deliver.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Envelope(envelope) => envelope.payload.len() + envelope.tag.len(),
+            Self::Detections { detections, .. } => {
+                detections.len() * std::mem::size_of::<Detection>()
+            }
+            Self::Outgoing(_)
+            | Self::Committed(_)
+            | Self::Discarded { .. }
+            | Self::Recalled { .. }
+            | Self::Emitted { .. }
+            | Self::Tick { .. } => 0,
+        }
+    }
+}
+
+/// What a link wants done.
+pub enum LinkEffect {
+    /// Send this envelope.
+    Send(Envelope),
+    /// Light is wanted, or is not any more: Alice's transmitter starts or pauses.
+    Transmit {
+        /// Whether Bob wants light.
+        wanted: bool,
+    },
+    /// Ask Alice's transmitter what it sent.
+    Recall {
+        /// Block in this session.
+        block: u64,
+        /// The slots, rising.
+        slots: Vec<u64>,
+        /// First slot after the block.
+        end_slot: u64,
+    },
+    /// Tell Bob's receiver how far Alice's clock has come.
+    Clock {
+        /// Slots since the session began.
+        emitted_slots: u64,
+    },
+    /// Give the key store a block.
+    Distilled {
+        /// The block.
+        block: BlockId,
+        /// Its key.
+        key: SecretBits,
+        /// Its check value.
+        check: [u8; 8],
+    },
+    /// Give the key store a message of its peer.
+    Store(StoreMessage),
+    /// Put ciphertext into an application's mailbox.
+    Relay(RelayedMessage),
+    /// A block has ended.
+    Report(Box<BlockReport>),
+}
+
+/// Why a link ends.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkFault {
+    /// The peer's authentic payload is no message of this protocol.
+    #[error("the peer sent a payload that is no message: {0}")]
+    Malformed(#[from] qkd_wire::DecodeError),
+    /// The peer broke the session's rules.
+    #[error("the session broke down: {0}")]
+    Session(#[from] qkd_session::Error),
+    /// A message for the other side came to this one.
+    #[error("the peer sent {0}, which only this side may say")]
+    WrongSide(&'static str),
+    /// The authentication keys cannot be used any further.
+    #[error("authentication: {0}")]
+    Authentication(#[from] qkd_auth::Error),
+    /// The peer refreshes with a block that is not committed here.
+    #[error("the peer refreshes its keys with block {block}, which is not committed here")]
+    UnknownRefresh {
+        /// The block it names.
+        block: u64,
+    },
+    /// No genuine envelope for too long.
+    #[error(
+        "no genuine envelope for {seconds:.0} s: the peer hangs, the network is cut, or envelopes \
+         are being altered or dropped ({rejected} rejected)"
+    )]
+    Silence {
+        /// How long.
+        seconds: f64,
+        /// Envelopes rejected in this connection.
+        rejected: u64,
+    },
+}
