@@ -1,7 +1,6 @@
 //! Alice: calls Bob, keeps the link up, transmits.
 
 use std::error::Error;
-use std::error::Error;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,12 +12,10 @@ use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
 use rustls::CertificateError;
-use rustls::CertificateError;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::Endpoint;
-use tonic::{Code, Status};
 use tonic::{Code, Status};
 
 use super::link_node::LinkNode;
@@ -218,21 +215,6 @@ impl Caller<'_> {
             .name("quantum-transmit".into())
             .spawn(move || path.run(&commands))?;
         Ok(vec![thread])
-    }
-}
-
-/// Why a call came to nothing: in Bob's own words, or in those of a connection that he cut short,
-/// as he does with one whose certificate he does not take.
-fn refused(status: &Status) -> String {
-    match status.source() {
-        Some(source) => format!(
-            "Bob cuts the connection off: {}; his log says why",
-            root_cause(source)
-        ),
-        None if status.code() == Code::Cancelled => {
-            "Bob cuts the connection off before the call; his log says why".into()
-        }
-        None => format!("Bob refuses the link: {}", status.message()),
     }
 }
 
