@@ -4,15 +4,18 @@ mod connection;
 mod engine;
 mod event;
 mod handshake;
+mod outgoing;
 
 use std::sync::Arc;
 
+use qkd_wire::link::LinkMessage;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{LinkEffect, LinkEvent, LinkFault};
-pub use handshake::{Established, FrameSender, hang_up, shake_hands};
+pub use handshake::{Established, hang_up, shake_hands};
+pub use outgoing::{FrameSender, Frames, frames};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each
 /// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.
@@ -21,11 +24,15 @@ const PLACES: u32 = 1 << 16;
 /// Places that an event takes whatever its size.
 const PLACES_PER_EVENT: u32 = PLACES / 256;
 
+/// Bytes that may wait for the network before applications have to wait with their messages.
+const RELAYED_BYTES_WAITING_MAX: usize = 16 << 20;
+
 /// A way to tell the thread of one connection what happened. Cheap to clone.
 #[derive(Clone)]
 pub struct LinkHandle {
     events: mpsc::UnboundedSender<Queued>,
     places: Arc<Semaphore>,
+    outgoing: FrameSender,
 }
 
 /// An event in the queue, with the place it takes there if it takes one.
@@ -41,15 +48,26 @@ enum Queueable {
 }
 
 impl LinkHandle {
-    fn new() -> (Self, mpsc::UnboundedReceiver<Queued>) {
+    fn new(outgoing: FrameSender) -> (Self, mpsc::UnboundedReceiver<Queued>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let places = Arc::new(Semaphore::new(PLACES as usize));
-        (Self { events, places }, receiver)
+        let handle = Self {
+            events,
+            places,
+            outgoing,
+        };
+        (handle, receiver)
     }
 
     /// Queues an event of this daemon's own making: the engines bound how many there are.
     pub fn tell(&self, event: LinkEvent) {
         self.queue(Queueable::Event(event), None);
+    }
+
+    /// Queues an application's message; false while too much waits for the network already.
+    pub fn relay(&self, message: LinkMessage) -> bool {
+        self.outgoing.waiting_bytes() < RELAYED_BYTES_WAITING_MAX
+            && self.try_tell(LinkEvent::Outgoing(message)).is_ok()
     }
 
     /// Ends the connection, for the reason given.

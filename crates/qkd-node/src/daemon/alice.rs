@@ -12,9 +12,7 @@ use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
 use rustls::CertificateError;
-use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
@@ -22,7 +20,7 @@ use super::link_node::LinkNode;
 use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, Role};
-use crate::link::{Connection, LinkHandle, Party, hang_up, serve, shake_hands};
+use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve, shake_hands};
 use crate::quantum::{self, Command, TransmitPath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
@@ -141,9 +139,9 @@ impl Caller<'_> {
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(FRAME_BYTES_MAX)
             .max_encoding_message_size(FRAME_BYTES_MAX);
-        let (outgoing, frames) = mpsc::unbounded_channel();
+        let (outgoing, frames) = frames();
         // Both sides speak at once: the call returns when Bob's first frame is on its way.
-        let frames = UnboundedReceiverStream::new(frames).filter_map(Result::ok);
+        let frames = frames.filter_map(Result::ok);
         let mut incoming = tokio::time::timeout(CONNECT_TIME_MAX, client.connect(frames))
             .await
             .map_err(|_| "Bob does not answer the call".to_owned())?

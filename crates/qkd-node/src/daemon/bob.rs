@@ -12,14 +12,14 @@ use qkd_wire::link::{FRAME_BYTES_MAX, refusal};
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::link::link_server::{Link, LinkServer};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
+use tokio::sync::Semaphore;
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::link_node::LinkNode;
 use super::{NodeError, Ready, server};
 use crate::config::{BobConfig, HostPort, Role};
-use crate::link::{Connection, FrameSender, Party, serve, shake_hands};
+use crate::link::{Connection, FrameSender, Frames, Party, frames, serve, shake_hands};
 use crate::quantum::{self, ReceivePath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
@@ -104,7 +104,7 @@ struct Answerer {
 
 #[tonic::async_trait]
 impl Link for Answerer {
-    type ConnectStream = UnboundedReceiverStream<Result<proto::Frame, Status>>;
+    type ConnectStream = Frames;
 
     async fn connect(
         &self,
@@ -120,10 +120,10 @@ impl Link for Answerer {
             self.node.shared.board.handshake_failed();
             Status::permission_denied(error.to_string())
         })?;
-        let (outgoing, frames) = mpsc::unbounded_channel();
+        let (outgoing, frames) = frames();
         let answerer = self.clone();
         tokio::spawn(async move { answerer.answer(outgoing, request.into_inner()).await });
-        Ok(Response::new(UnboundedReceiverStream::new(frames)))
+        Ok(Response::new(frames))
     }
 }
 
@@ -134,7 +134,7 @@ impl Answerer {
         let board = &node.shared.board;
         let refuse = |reason: &str| {
             tracing::warn!(reason, "link refused");
-            let _gone = outgoing.send(Ok(refusal(reason)));
+            let _gone = outgoing.send(refusal(reason));
         };
         if let Some(fault) = node.store_fault() {
             return refuse(&fault);

@@ -11,9 +11,10 @@ use qkd_wire::proto::link as proto;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Streaming;
 
-use super::handshake::{FrameSender, hang_up};
+use super::handshake::hang_up;
 use super::{
-    Established, LinkEffect, LinkEngine, LinkEvent, LinkFault, LinkHandle, Party, Queueable, Queued,
+    Established, FrameSender, LinkEffect, LinkEngine, LinkEvent, LinkFault, LinkHandle, Party,
+    Queueable, Queued,
 };
 use crate::hub::KeyHub;
 use crate::mailbox::Mailboxes;
@@ -63,7 +64,7 @@ pub async fn serve(
     } = connection;
     let session = established.session;
     let engine = LinkEngine::new(session, party, established.channel, Time(0));
-    let (handle, events) = LinkHandle::new();
+    let (handle, events) = LinkHandle::new(outgoing.clone());
     let (commands, command_receiver) = channel();
     let mut threads = match start(handle.clone(), command_receiver) {
         Ok(threads) => threads,
@@ -92,7 +93,7 @@ pub async fn serve(
 
     let reason = pump(&handle, &shared.board, &mut incoming, &mut ended, shutdown).await;
     handle.end(reason.clone());
-    let _gone = outgoing.send(Ok(refusal(&reason)));
+    let _gone = outgoing.send(refusal(&reason));
     let hub = shared.hub.clone();
     let _joined = tokio::task::spawn_blocking(move || {
         // First the threads: what the link's thread has still in its queue belongs to this
@@ -211,7 +212,9 @@ impl LinkThread {
     fn perform(&mut self, effect: LinkEffect) -> Result<(), Stopped> {
         match effect {
             // What a stream that has ended no longer takes is not needed any more.
-            LinkEffect::Send(envelope) => drop(self.outgoing.send(Ok(envelope.into()))),
+            LinkEffect::Send(envelope) => {
+                let _gone = self.outgoing.send(envelope.into());
+            }
             LinkEffect::Transmit { wanted } => {
                 tracing::debug!(wanted, "light");
                 self.shared.board.light(wanted);

@@ -57,6 +57,7 @@ impl LinkEvent {
             Self::Detections { detections, .. } => {
                 detections.len() * std::mem::size_of::<Detection>()
             }
+            Self::Outgoing(LinkMessage::Relay(message)) => message.sealed.ciphertext.len(),
             Self::Outgoing(_)
             | Self::Committed(_)
             | Self::Discarded { .. }

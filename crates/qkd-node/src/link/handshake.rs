@@ -7,9 +7,9 @@ use qkd_bits::SecretRng;
 use qkd_session::SessionId;
 use qkd_wire::link::{Frame, refusal};
 use qkd_wire::proto::link as proto;
-use tokio::sync::mpsc::UnboundedSender;
 use tonic::{Status, Streaming};
 
+use super::FrameSender;
 use crate::parameters::LinkParameters;
 
 /// Time for the four messages of a handshake.
@@ -17,9 +17,6 @@ const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Time for a last word to reach the peer.
 const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
-
-/// The outgoing half of a stream, as either side of the call has it.
-pub type FrameSender = UnboundedSender<Result<proto::Frame, Status>>;
 
 /// A channel with a peer that proved to hold the key and the same parameters.
 pub struct Established {
@@ -93,7 +90,7 @@ pub async fn shake_hands(
         && !matches!(fault, HandshakeFault::Refused(_))
     {
         // The peer may have gone already; then nobody needs the hint.
-        let _gone = outgoing.send(Ok(refusal(&fault.to_string())));
+        let _gone = outgoing.send(refusal(&fault.to_string()));
     }
     result
 }
@@ -140,9 +137,8 @@ async fn exchange(
 }
 
 fn send(outgoing: &FrameSender, frame: proto::Frame) -> Result<(), HandshakeFault> {
-    outgoing
-        .send(Ok(frame))
-        .map_err(|_| HandshakeFault::Closed(None))
+    let taken = outgoing.send(frame);
+    taken.then_some(()).ok_or(HandshakeFault::Closed(None))
 }
 
 async fn next(incoming: &mut Streaming<proto::Frame>) -> Result<Frame, HandshakeFault> {

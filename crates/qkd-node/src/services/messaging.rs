@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
-use crate::hub::KeyHub;
+use crate::hub::{KeyHub, RelayFault};
 use crate::mailbox::Mailboxes;
 
 /// `qkd.messaging.v1.Messaging`: takes and hands out ciphertext, and has no key.
@@ -72,9 +72,12 @@ impl proto::messaging_server::Messaging for MessagingService {
         match self.directory.place(&message.to) {
             Some(Kme::Local) => self.mailboxes.put(message),
             Some(Kme::Peer) => {
-                if !self.hub.relay(LinkMessage::Relay(message)) {
-                    return Err(Status::unavailable("the link to the other side is down"));
-                }
+                self.hub
+                    .relay(LinkMessage::Relay(message))
+                    .map_err(|fault| match fault {
+                        RelayFault::NoLink => Status::unavailable(fault.to_string()),
+                        RelayFault::Congested => Status::resource_exhausted(fault.to_string()),
+                    })?;
             }
             None => {
                 let unknown = format!("no application `{}` is configured", message.to);
