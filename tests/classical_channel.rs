@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use qkd_wire::proto::link::Envelope;
+use qkd_wire::proto::link::frame::Kind;
+use qkd_wire::proto::link::{Envelope, Frame, Opening, Proof, Refusal};
 use qkd_wire::proto::node::{LinkState, NodeStatus, RejectCounters};
 
 use crate::support::{Direction, Interceptor, Node, Nodes, Recorded, agree_on_all_keys};
@@ -139,8 +140,9 @@ async fn quiet(nodes: &Nodes, middle: &Interceptor) {
     }
     for direction in Direction::BOTH {
         let refreshed = |record: &[Recorded]| {
-            let last = record.iter().rfind(|r| r.direction == direction);
-            last.is_some_and(|last| last.envelope.epoch == 1)
+            let present = record.last().map(|last| last.connection);
+            let mut present = record.iter().filter(|r| Some(r.connection) == present);
+            present.any(|r| r.direction == direction && r.envelope.epoch == 1)
         };
         middle.until("something in the next epoch", refreshed).await;
     }
@@ -161,9 +163,10 @@ async fn a_forgery_is_counted_by_its_kind_and_changes_nothing_else() {
             node.until(&what, |now| rejects(now) == expected).await;
         }
     }
+    frames_that_are_no_envelopes(&nodes, &middle).await;
     for (node, before) in [nodes.alice(), nodes.bob()].into_iter().zip(&before) {
         let now = node.status().await;
-        assert_eq!(total(&now), total(&before) + FORGERIES.len() as u64);
+        assert_eq!(total(&now), total(before) + FORGERIES.len() as u64 + 3);
         assert_eq!(
             (now.session, now.stored_key_count, now.link_state),
             (before.session, before.stored_key_count, before.link_state)
@@ -179,9 +182,36 @@ async fn a_forgery_is_counted_by_its_kind_and_changes_nothing_else() {
     );
 }
 
+/// Three that a session has no use for, and a hint that is not the peer's.
+async fn frames_that_are_no_envelopes(nodes: &Nodes, middle: &Interceptor) {
+    let forged_hint = Refusal {
+        reason: "all is lost\u{1b}[2J".to_owned(),
+    };
+    for direction in Direction::BOTH {
+        let node = receiver(nodes, direction);
+        let mut expected = rejects(&node.status().await);
+        expected.malformed += 3;
+        for kind in [
+            None,
+            Some(Kind::Opening(Opening::default())),
+            Some(Kind::Proof(Proof { tag: vec![0; 32] })),
+            Some(Kind::Refusal(forged_hint.clone())),
+        ] {
+            middle.inject_frame(direction, Frame { kind });
+        }
+        let log = node.until_log("all is lost").await;
+        assert!(
+            !log.contains('\u{1b}'),
+            "a stranger's words reach the terminal as they are"
+        );
+        node.until("frames counted", |now| rejects(now) == expected)
+            .await;
+    }
+}
+
 #[tokio::test]
 async fn forgeries_before_every_envelope_do_not_disturb_a_block() {
-    let mut nodes = Nodes::builder().blocks_max(2).prepare();
+    let mut nodes = Nodes::builder().block_bits(250_000).blocks_max(2).prepare();
     nodes.start_bob().await;
     let middle = Interceptor::between(&mut nodes).await;
     let sent = Arc::new(Mutex::new([0; 2]));

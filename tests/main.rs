@@ -8,6 +8,7 @@ mod bad_input;
 mod classical_channel;
 mod dependencies;
 mod deployment;
+mod garbage;
 mod handshake;
 mod lab;
 mod process;

@@ -13,12 +13,12 @@ mod nodes;
 
 use std::time::Duration;
 
-pub use clients::{channel, delivery, messaging, operator};
+pub use clients::{channel, delivery, messaging};
 pub use interceptor::{Direction, Interceptor, Recorded, call, serve_on};
 pub use key_search::{KeySearch, shifted, texts};
 pub use keys::{Agreed, agree_on_all_keys};
 pub use node::Node;
-pub use nodes::{Builder, Nodes, make_pki};
+pub use nodes::{Nodes, make_pki};
 
 /// Alice's node.
 pub const ALICE: &str = "kme-alice";

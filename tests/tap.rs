@@ -49,7 +49,11 @@ async fn mail(nodes: &Nodes, sequence: u64, key_id: &str, ciphertext: Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tap_on_the_plain_envelopes_finds_no_key_but_one_that_is_mailed() {
-    let mut nodes = Nodes::builder().blocks_max(2).log_level("trace").prepare();
+    let mut nodes = Nodes::builder()
+        .distance_km(10.0)
+        .blocks_max(2)
+        .log_level("trace")
+        .prepare();
     nodes.start_bob().await;
     let middle = Interceptor::between(&mut nodes).await;
     nodes.start_alice().await;

@@ -62,8 +62,6 @@ pub type Trick = Box<dyn FnMut(Direction, Envelope) -> Vec<(Direction, Envelope)
 
 /// The man in the middle; an honest relay until told otherwise.
 pub struct Interceptor {
-    /// Where Alice is to call.
-    pub address: SocketAddr,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
 }
@@ -103,11 +101,7 @@ impl Interceptor {
         let listener = listener.expect("a port is free");
         let (address, server) = serve_on(listener, &tls, Answerer(shared.clone()));
         nodes.alice_config.classical_peer = address.into();
-        Self {
-            address,
-            shared,
-            server,
-        }
+        Self { shared, server }
     }
 
     /// Everything that the two said so far.

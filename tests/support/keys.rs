@@ -46,9 +46,7 @@ async fn fetch_some(
         })
         .await;
     let status = status.expect("a node tells what it has").into_inner();
-    let number = status
-        .stored_key_count
-        .min(status.max_key_per_request.into());
+    let number = status.stored_key_count.min(KEYS_PER_REQUEST);
     if number == 0 {
         return None;
     }

@@ -85,14 +85,6 @@ impl Builder {
         }
     }
 
-    /// Prepares, and starts Bob and then Alice, directly connected.
-    pub async fn start(self) -> Nodes {
-        let mut nodes = self.prepare();
-        nodes.start_bob().await;
-        nodes.start_alice().await;
-        nodes
-    }
-
     fn link(&self, pki: &LabPki, folder: &Path, (name, peer): (&str, &str)) -> LinkConfig {
         let sae = |id: &str, kme: &str| SaeConfig {
             id: id.to_owned(),
