@@ -205,7 +205,7 @@ impl Caller<'_> {
             encoder: FrameEncoder::new(shape),
             socket: quantum::connect(&self.quantum_peer)?,
             slots_per_second_max: self.slots_per_second_max,
-            unannounced_slots_max: self.node.unannounced_slots_max(),
+            unannounced_slots_max: self.node.unannounced_slots_max(self.slots_per_second_max),
             link,
             board: self.node.shared.board.clone(),
         };

@@ -24,6 +24,9 @@ use crate::status::StatusBoard;
 use crate::storage::RedbStorage;
 use crate::tls::TlsMaterial;
 
+/// Time that Bob may take to announce what Alice has sent, in seconds.
+const ANSWER_SECONDS_MAX: f64 = 5.0;
+
 /// File of the key store in the data folder.
 const STORE_FILE: &str = "keys.redb";
 
@@ -108,10 +111,14 @@ impl LinkNode {
         }
     }
 
-    /// Slots that Alice's transmitter remembers at most: the blocks in flight and one more.
-    pub(super) fn unannounced_slots_max(&self) -> u64 {
+    /// Slots that Alice's transmitter remembers at most: the blocks in flight and one more, and as
+    /// many as go by while Bob, on a busy machine, is slow to answer.
+    pub(super) fn unannounced_slots_max(&self, slots_per_second: f64) -> u64 {
         let blocks = self.config.session.blocks_in_flight_max.saturating_add(1);
-        blocks.saturating_mul(self.setup.plan.slots_max)
+        let answering = slots_per_second * ANSWER_SECONDS_MAX;
+        blocks
+            .saturating_mul(self.setup.plan.slots_max)
+            .saturating_add(answering as u64)
     }
 
     /// Why there can be no link: a store that takes no key. `None` when it does.

@@ -274,7 +274,7 @@ mod tests {
         make_pki(&folder).unwrap();
         let plans = [
             plan(&["--seed", "18446744073709551615", "--block-bits", "1000"]),
-            plan(&["--blocks", "1000000", "--block-bits", "1000000000"]),
+            plan(&["--blocks", "1000000", "--block-bits", "20000000"]),
         ];
         let somewhere = SocketAddr::from(([127, 0, 0, 1], 4567));
         let attack = EveAttack {
