@@ -41,6 +41,17 @@ pub struct AttackTally {
     pub resent: u64,
 }
 
+impl AttackTally {
+    /// This and another one together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            pulses_seen: self.pulses_seen + other.pulses_seen,
+            intercepted: self.intercepted + other.intercepted,
+            resent: self.resent + other.resent,
+        }
+    }
+}
+
 /// The names that [`by_name`] knows.
 pub const KNOWN: [&str; 2] = ["passive", "intercept-resend"];
 

@@ -288,6 +288,10 @@ impl fmt::Display for Abort {
             AbortReason::ZeroLength if *observed <= 0.0 => {
                 f.write_str("the theorem leaves no secret bit")
             }
+            AbortReason::ZeroLength if *limit <= 0.0 => f.write_str(
+                "the link was planned with a key of length zero: blocks of this size leave nothing \
+                 that an honest channel is sure to reach",
+            ),
             AbortReason::ZeroLength => write!(
                 f,
                 "the theorem leaves {observed:.0} bits where more than {limit:.0} are needed"

@@ -130,7 +130,7 @@ pub struct LabArgs {
     #[arg(long, value_name = "ATTACK[:FRACTION]", value_parser = attack)]
     pub eve: Option<EveAttack>,
     /// Sifted key-basis bits per block, 1000 to 20000000, in place of the preset's; below about
-    /// 100000 no key can be proven secret
+    /// 150000 no key can be proven secret
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u64).range(1_000..=20_000_000))]
     pub block_bits: Option<u64>,
     /// Make all randomness from this number, so that a demonstration can be repeated. Everybody

@@ -125,6 +125,9 @@ impl Lab<'_> {
             "Starting the services; their files are in {}",
             self.folder.path().display()
         ));
+        if let Some(warning) = self.plan.warning() {
+            display.say(&warning);
+        }
         let pki = setup::make_pki(&self.folder)?;
         let running = self.start(children).await?;
         let tls = |name: &str| TlsMaterial::load(&pki.files_of(name));
@@ -159,8 +162,8 @@ impl Lab<'_> {
                 "none was sent: there is no key to encrypt it with",
             );
         }
-        self.note_eve(&running, &operator).await?;
         watch.hide();
+        self.note_eve(&running, &operator).await?;
         if let Some(fault) = watch.view.link_fault() {
             let text = format!("went down and came back; the last time because {fault}");
             self.report.note("link", text);
@@ -313,7 +316,7 @@ impl Lab<'_> {
         }
         let files = match self.folder.kept() {
             Some(path) => format!("kept in {}", path.display()),
-            None => "removed; --keep DIR keeps them".to_owned(),
+            None => "removed at the end; --keep DIR keeps them".to_owned(),
         };
         self.report.note("files", files);
         self.complete = true;

@@ -1,6 +1,7 @@
 //! Alice: calls Bob, keeps the link up, transmits.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -67,6 +68,7 @@ pub(super) async fn run(
         endpoint,
         quantum_peer,
         slots_per_second_max,
+        was_up: AtomicBool::new(false),
     };
     tokio::try_join!(node.serve(listener, shutdown.clone()), async {
         caller.keep_linked(&shutdown).await;
@@ -80,6 +82,8 @@ struct Caller<'a> {
     endpoint: Endpoint,
     quantum_peer: crate::config::HostPort,
     slots_per_second_max: f64,
+    /// Whether the last call came to a session.
+    was_up: AtomicBool,
 }
 
 impl Caller<'_> {
@@ -92,12 +96,14 @@ impl Caller<'_> {
                 None => self.link(shutdown).await,
                 Some(fault) => fault,
             };
+            let was_up = self.was_up.swap(false, Ordering::Relaxed);
             board.link(LinkState::Connecting, &ended);
             if shutdown.is_requested() {
                 return;
             }
-            // The same reason once a second would bury everything else.
-            if said != ended {
+            // The same reason once a second would bury everything else; a link that was up for a
+            // moment deserves its own.
+            if said != ended || was_up {
                 tracing::warn!(reason = ended, "no link to Bob; trying again");
                 said = ended;
             }
@@ -121,6 +127,7 @@ impl Caller<'_> {
             Err(reason) => return reason,
         };
         let session = connection.established.session;
+        self.was_up.store(true, Ordering::Relaxed);
         tracing::info!(%session, "link to Bob established");
         serve(connection, &self.node.shared, shutdown, |link, commands| {
             self.start(session, transmitter, link, commands)

@@ -80,6 +80,7 @@ pub(super) async fn link_services(
         .add_service(NodeServer::new(status))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
+        .add_service(reflection()?.build_v1alpha()?)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
     served(serving, shutdown).await
 }
@@ -97,6 +98,7 @@ pub(super) async fn eve_services(
         .add_service(EveServer::new(eve))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
+        .add_service(reflection()?.build_v1alpha()?)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
     served(serving, shutdown).await
 }

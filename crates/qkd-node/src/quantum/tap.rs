@@ -21,6 +21,8 @@ pub struct Tap {
 struct Shared {
     attack: Mutex<Box<dyn Attack>>,
     spec: Mutex<String>,
+    /// What the attacks before this one did.
+    earlier: Mutex<AttackTally>,
     tally: Mutex<AttackTally>,
     frames: AtomicU64,
     corrupt: AtomicU64,
@@ -36,6 +38,7 @@ impl Tap {
         let attack = qkd_attacks::by_name(spec)?;
         Ok(Self {
             shared: Arc::new(Shared {
+                earlier: Mutex::default(),
                 tally: Mutex::new(attack.tally()),
                 attack: Mutex::new(attack),
                 spec: Mutex::new(spec.to_owned()),
@@ -46,14 +49,18 @@ impl Tap {
         })
     }
 
-    /// Changes the attack from the next frame on; its tally starts at zero.
+    /// Changes the attack from the next frame on.
     ///
     /// # Errors
     /// When there is no such attack; the present one goes on.
     pub fn set(&self, spec: &str) -> Result<(), qkd_attacks::Error> {
         let attack = qkd_attacks::by_name(spec)?;
-        *lock(&self.shared.tally) = attack.tally();
-        *lock(&self.shared.attack) = attack;
+        let mut running = lock(&self.shared.attack);
+        let mut tally = lock(&self.shared.tally);
+        let mut earlier = lock(&self.shared.earlier);
+        *earlier = earlier.plus(*tally);
+        *tally = attack.tally();
+        *running = attack;
         *lock(&self.shared.spec) = spec.to_owned();
         Ok(())
     }
@@ -63,9 +70,10 @@ impl Tap {
         lock(&self.shared.spec).clone()
     }
 
-    /// What the running attack has done.
+    /// What all attacks have done since the tap was set.
     pub fn tally(&self) -> AttackTally {
-        *lock(&self.shared.tally)
+        let tally = lock(&self.shared.tally);
+        tally.plus(*lock(&self.shared.earlier))
     }
 
     /// Datagrams that passed, and those that were no frames.
@@ -109,12 +117,11 @@ impl Tap {
                 stale => stale.insert(FrameEncoder::new(shape)),
             };
             let mut port = EvePort::new(frame.into_light(), nature.fork());
-            let tally = {
+            {
                 let mut attack = lock(&self.shared.attack);
                 attack.act(&mut port, &mut eve);
-                attack.tally()
-            };
-            *lock(&self.shared.tally) = tally;
+                *lock(&self.shared.tally) = attack.tally();
+            }
             let light = outgoing.carry(port.finish(), &mut nature);
             datagrams.clear();
             if encoder.encode(light, &mut datagrams).is_ok() {

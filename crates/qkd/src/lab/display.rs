@@ -175,6 +175,9 @@ fn totals(view: &View) -> String {
     let qber = bob
         .last_qber
         .or_else(|| view.status.alice.as_ref()?.last_qber);
+    // Each end may hand out its own half of every block.
+    let alice = view.status.alice.as_ref();
+    let stored = bob.stored_key_count + alice.map_or(0, |alice| alice.stored_key_count);
     let stretch = match &view.status.alice {
         Some(alice) if alice.stretch_factor > 0.0 => alice.stretch_factor,
         Some(_) | None => bob.stretch_factor,
@@ -183,7 +186,7 @@ fn totals(view: &View) -> String {
         format!("QBER {}", qber.map_or("–".to_owned(), percent)),
         format!("{} sifted bits", grouped(bob.sifted_bits)),
         format!("{} secret bits", grouped(bob.secret_bits)),
-        format!("{} keys in store", grouped(bob.stored_key_count)),
+        format!("{} keys in store", grouped(stored)),
         clock(stretch),
     ]
     .join(" · ")

@@ -189,12 +189,12 @@ impl Block {
 const HEAD: [&str; 8] = [
     "block",
     "outcome",
-    "sifted bits",
+    "sifted",
     "QBER",
     "phase error",
-    "leaked bits",
+    "leaked",
     "f",
-    "secret bits",
+    "secret",
 ];
 
 impl Report {
@@ -255,7 +255,7 @@ impl Report {
     /// The report for people.
     pub fn table(&self) -> String {
         let mut text = format!(
-            "Alice → Bob: {} over {} km of fibre, preset {}\n\n",
+            "Alice → Bob: {} over {} km of fibre, preset {}; lengths in bits\n\n",
             self.protocol.to_uppercase(),
             self.distance_km,
             self.preset

@@ -41,6 +41,9 @@ const KEY_COUNT_MAX: u64 = 67_000_000;
 /// A slow laser is no reason to wait: the laboratory emulates up to so many slots a second.
 const SLOTS_PER_SECOND_MIN: f64 = 1e9;
 
+/// Time for a block after which somebody wants to know what they wait for.
+const PATIENCE_SECONDS: f64 = 20.0;
+
 /// Where everything of one laboratory lies.
 pub struct Folder {
     path: PathBuf,
@@ -125,6 +128,22 @@ impl Plan {
             seed: args.seed,
             parameters,
         }
+    }
+
+    /// What somebody who waits for a key should know beforehand.
+    pub fn warning(&self) -> Option<String> {
+        let block = self.parameters.block_plan().ok()?;
+        if block.acceptance.secret_length_bits == 0 {
+            return Some(format!(
+                "WARNING: {} sifted bits over {} km leave no secret key: every block will be refused. \
+                 Larger blocks (--block-bits) or a shorter fibre (--distance) would leave one.",
+                self.parameters.security.block_bits, self.parameters.channel.distance_km
+            ));
+        }
+        let slots_per_second = self.parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN);
+        let seconds = block.slots_expected / slots_per_second;
+        (seconds > PATIENCE_SECONDS)
+            .then(|| format!("So little light arrives that a block takes about {seconds:.0} s."))
     }
 
     /// Sifted bits of a block.

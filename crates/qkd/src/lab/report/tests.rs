@@ -138,7 +138,7 @@ fn the_table_is_aligned_and_says_why_a_block_was_aborted() {
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(
         lines[0],
-        "Alice → Bob: BB84 over 50 km of fibre, preset snspd"
+        "Alice → Bob: BB84 over 50 km of fibre, preset snspd; lengths in bits"
     );
     let width = lines[2].chars().count();
     for line in [lines[3], lines[4], lines[6]] {
