@@ -77,6 +77,9 @@ pub struct Block {
     pub reconciliation_inefficiency: Option<f64>,
     /// Bits of the key; 0 when aborted.
     pub secret_length_bits: u64,
+    /// The session that the block number counts in.
+    #[serde(skip)]
+    pub session: u64,
     /// Emulated time of the block, s.
     #[serde(skip)]
     pub emulated_seconds: f64,
@@ -128,6 +131,7 @@ impl Block {
             Outcome::Aborted => first([&alice.abort_reason, &bob.abort_reason]),
         };
         Ok(Self {
+            session: alice.session,
             block: alice.block,
             outcome,
             abort,
@@ -221,9 +225,16 @@ impl Report {
         }
     }
 
-    /// Takes the finished blocks in and sums them up.
+    /// Takes the finished blocks in and sums them up. They stand in the order in which they were
+    /// begun: one that is refused early overtakes those still being distilled.
     pub fn set_blocks(&mut self, blocks: &[Block]) {
         self.blocks = blocks.to_vec();
+        self.blocks.sort_by_key(|block| {
+            let begun = blocks
+                .iter()
+                .position(|first| first.session == block.session);
+            (begun, block.block)
+        });
         self.secret_bits = blocks.iter().map(|block| block.secret_length_bits).sum();
         self.emulated_seconds = blocks.iter().map(|block| block.emulated_seconds).sum();
         self.secret_key_rate_bps = if self.emulated_seconds > 0.0 {

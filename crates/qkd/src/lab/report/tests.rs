@@ -165,3 +165,17 @@ fn digits_are_grouped_by_three() {
         assert_eq!(grouped(number), text);
     }
 }
+
+#[test]
+fn blocks_stand_in_the_order_in_which_they_were_begun() {
+    let of = |session, block| {
+        let report = BlockReport {
+            session,
+            ..with_key(block)
+        };
+        merged(report)
+    };
+    let report = report(&[], &[of(9, 1), of(9, 0), of(3, 1), of(3, 0)]);
+    let order: Vec<_> = report.blocks.iter().map(|b| (b.session, b.block)).collect();
+    assert_eq!(order, [(9, 0), (9, 1), (3, 0), (3, 1)]);
+}
