@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{LinkEffect, LinkEvent, LinkFault};
-pub use handshake::{Established, hang_up, shake_hands};
+pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
 pub use outgoing::{FrameSender, Frames, frames};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each

@@ -8,6 +8,9 @@ mod transmit;
 
 use std::net::{SocketAddr, UdpSocket};
 
+use qkd_optics::FrameAddress;
+use qkd_session::SessionId;
+
 use crate::config::HostPort;
 
 pub use receive::{ReceivePath, bind};
@@ -35,6 +38,16 @@ pub enum Command {
         /// Slots since the session began.
         emitted_slots: u64,
     },
+}
+
+/// Whom the frames of a session belong to. Nothing changes within a session that would take another
+/// link or epoch.
+pub fn address(session: SessionId) -> FrameAddress {
+    FrameAddress {
+        session: session.0,
+        link: 0,
+        epoch: 0,
+    }
 }
 
 /// A socket of the same family, connected to `peer`, whose name is resolved now.

@@ -6,9 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use qkd_auth::Role as AuthRole;
 use qkd_keystore::Side;
-use qkd_optics::{FrameAddress, FrameEncoder, FrameShape, Transmitter};
+use qkd_optics::{FrameEncoder, FrameShape, Transmitter};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -21,7 +20,7 @@ use super::link_node::LinkNode;
 use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, Role};
-use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve, shake_hands};
+use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
 use crate::quantum::{self, Command, TransmitPath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
@@ -156,21 +155,10 @@ impl Caller<'_> {
             .into_inner();
         let board = &node.shared.board;
         board.link(LinkState::Handshake, "");
-        let mut rng = node.seeds.lock().await.fork();
-        let parameters = &node.config.parameters;
-        let role = AuthRole::Alice;
-        let shaken = shake_hands(
-            role,
-            &node.key,
-            parameters,
-            &mut rng,
-            &outgoing,
-            &mut incoming,
-        );
-        let established = match shaken.await {
-            Ok(established) => established,
+        let shaken = node.shake_hands(&outgoing, &mut incoming).await;
+        let (established, mut rng) = match shaken {
+            Ok(shaken) => shaken,
             Err(fault) => {
-                board.handshake_failed();
                 hang_up(outgoing, incoming).await;
                 return Err(fault.to_string());
             }
@@ -199,11 +187,7 @@ impl Caller<'_> {
         link: LinkHandle,
         commands: Receiver<Command>,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
-        let address = FrameAddress {
-            session: session.0,
-            link: 0,
-            epoch: 0,
-        };
+        let address = quantum::address(session);
         let span_max = (self.node.setup.link.clock_hz / FRAMES_PER_SECOND_MIN).max(1.0) as u32;
         let shape = FrameShape::for_density(address, transmitter.occupied_probability(), span_max)
             .map_err(std::io::Error::other)?;

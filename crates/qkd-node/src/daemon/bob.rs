@@ -3,10 +3,9 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use qkd_auth::Role as AuthRole;
 use qkd_bits::PhysicsRng;
 use qkd_keystore::Side;
-use qkd_optics::{FrameAddress, FrameOrder, OrderLimits, Receiver as OpticalReceiver};
+use qkd_optics::{FrameOrder, OrderLimits, Receiver as OpticalReceiver};
 use qkd_session::Bob;
 use qkd_wire::link::{FRAME_BYTES_MAX, refusal};
 use qkd_wire::proto::link as proto;
@@ -19,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::link_node::LinkNode;
 use super::{NodeError, Ready, server};
 use crate::config::{BobConfig, HostPort, Role};
-use crate::link::{Connection, FrameSender, Frames, Party, frames, serve, shake_hands};
+use crate::link::{Connection, FrameSender, Frames, Party, frames, serve};
 use crate::quantum::{self, ReceivePath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
@@ -142,22 +141,11 @@ impl Answerer {
         let Ok(shaking) = self.handshakes.try_acquire() else {
             return refuse("too many handshakes at once");
         };
-        let mut rng = node.seeds.lock().await.fork();
-        let parameters = &node.config.parameters;
-        let role = AuthRole::Bob;
-        let shaken = shake_hands(
-            role,
-            &node.key,
-            parameters,
-            &mut rng,
-            &outgoing,
-            &mut incoming,
-        );
-        let established = match shaken.await {
-            Ok(established) => established,
+        let shaken = node.shake_hands(&outgoing, &mut incoming).await;
+        let (established, mut rng) = match shaken {
+            Ok(shaken) => shaken,
             Err(fault) => {
                 tracing::warn!(%fault, "handshake with Alice failed");
-                board.handshake_failed();
                 return;
             }
         };
@@ -182,11 +170,7 @@ impl Answerer {
             outgoing,
             incoming,
         };
-        let address = FrameAddress {
-            session: session.0,
-            link: 0,
-            epoch: 0,
-        };
+        let address = quantum::address(session);
         let reason = serve(
             connection,
             &node.shared,

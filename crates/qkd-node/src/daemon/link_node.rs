@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use qkd_auth::PreSharedKey;
+use qkd_auth::{PreSharedKey, Role as AuthRole};
 use qkd_bits::SecretRng;
 use qkd_delivery::{Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
 use qkd_session::SessionLimits;
+use qkd_wire::proto::link as proto;
 use qkd_wire::proto::node::Role as ProtoRole;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tonic::Streaming;
 
 use super::{NodeError, server};
 use crate::config::LinkConfig;
 use crate::hub::KeyHub;
-use crate::link::Instruments;
+use crate::link::{Established, FrameSender, HandshakeFault, Instruments, shake_hands};
 use crate::mailbox::Mailboxes;
 use crate::secret_file;
 use crate::services::NodeService;
@@ -96,6 +98,26 @@ impl LinkNode {
     pub(super) fn protocol(&self) -> Result<Box<dyn Protocol>, NodeError> {
         let name = self.config.parameters.protocol.name.name();
         Ok(qkd_protocols::by_name(name, self.setup.clone())?)
+    }
+
+    /// Shakes hands as this side does, with randomness for the session that follows. A failure is
+    /// on the board.
+    pub(super) async fn shake_hands(
+        &self,
+        outgoing: &FrameSender,
+        incoming: &mut Streaming<proto::Frame>,
+    ) -> Result<(Established, SecretRng), HandshakeFault> {
+        let mut rng = self.seeds.lock().await.fork();
+        let role = match self.side {
+            Side::Alice => AuthRole::Alice,
+            Side::Bob => AuthRole::Bob,
+        };
+        let parameters = &self.config.parameters;
+        let shaken = shake_hands(role, &self.key, parameters, &mut rng, outgoing, incoming).await;
+        if shaken.is_err() {
+            self.shared.board.handshake_failed();
+        }
+        Ok((shaken?, rng))
     }
 
     /// Limits of the next session: what is left of the blocks this daemon may attempt.

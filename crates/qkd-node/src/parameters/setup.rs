@@ -1,6 +1,6 @@
 //! From link parameters to the models of the lower layers.
 
-use qkd_optics::{Detectors, Source, transmittance};
+use qkd_optics::transmittance;
 use qkd_protocols::LinkSetup;
 use qkd_security::{
     Acceptance, BlockPlan, DecoySource, Error, LinkModel, Margin, SecurityParameters,
@@ -74,22 +74,6 @@ impl LinkParameters {
             theorem: self.security.theorem,
             parameters: self.security_parameters(),
         })
-    }
-
-    /// Alice's source.
-    ///
-    /// # Errors
-    /// When the link cannot be planned for.
-    pub fn source(&self) -> Result<Source, Error> {
-        Ok(self.setup()?.source())
-    }
-
-    /// Bob's receiver.
-    ///
-    /// # Errors
-    /// When the link cannot be planned for.
-    pub fn detectors(&self) -> Result<Detectors, Error> {
-        Ok(self.setup()?.detectors())
     }
 }
 
