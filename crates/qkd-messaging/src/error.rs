@@ -10,6 +10,14 @@ pub enum Error {
         /// Bytes received.
         bytes: usize,
     },
+    /// Opened bytes or stored bytes are not of the form that this version writes.
+    #[error("{what} cannot be read: expected {expected}")]
+    Malformed {
+        /// What was read.
+        what: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
     // PeerMisbehaved
     /// The tag does not fit: altered, forged or sealed under another key.
     #[error("the tag does not fit the message: it was altered or sealed under another key")]
@@ -41,7 +49,53 @@ pub enum Error {
         /// Sequence of the message.
         received: u64,
     },
+    /// The key was left for a fresh one: whatever is sealed under it was sent before.
+    #[error("its key was left for a later one: the message was sent before")]
+    FormerKey,
+    /// The first messages under a key never came.
+    #[error(
+        "it has number {received} under a key that is new here: the ones before it are missing"
+    )]
+    UnknownStart {
+        /// Sequence of the message.
+        received: u64,
+    },
+    /// The key continues a chain that this end does not know.
+    #[error("its key continues a chain of keys of which nothing is known here")]
+    UnknownChain,
+    /// The key continues another key than the last one here: a whole key is missing.
+    #[error(
+        "its key does not continue the last key here: everything under a key between is missing"
+    )]
+    MissingKey,
+    /// The last messages under the key before never came.
+    #[error(
+        "under the key before it {sent} messages were sealed, {received} came: the last ones are missing"
+    )]
+    CutShort {
+        /// Messages that the sender sealed under the key before.
+        sent: u64,
+        /// Messages that were opened.
+        received: u64,
+    },
+    /// The parts of a message do not fit together.
+    #[error("the parts of message {number} do not fit together: {problem}")]
+    Disorder {
+        /// Number of the message in its chain.
+        number: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
     // Misuse
+    /// There is no key to seal or open with.
+    #[error("there is no key for this message: take one first")]
+    NoKey,
+    /// What was sealed last has not been delivered.
+    #[error("what was sealed before is not delivered yet: send it first")]
+    Undelivered,
+    /// A part of no message.
+    #[error("no message was begun: the first part has a head")]
+    NoMessage,
     /// The key does not have 32 bytes.
     #[error("an AES-256 key has 32 bytes, this one has {bytes}")]
     KeyLength {

@@ -2,18 +2,31 @@
 //!
 //! AES-256-GCM (NIST SP 800-38D) with a 96-bit nonce of 32 bits sender ‖ 64 bits sequence, so
 //! that no nonce repeats as long as each sender of a key has its own number and a [`Sealer`] that
-//! continues after a restart is told where. This crate never chooses or stores a key, never
-//! reuses a sequence number, never releases a byte of a message whose tag is wrong, and never
-//! opens a socket or a file.
+//! continues after a restart is told where. An [`Outbox`] and an [`Inbox`] are the two ends of a
+//! chain of such keys: they cut messages of any size into parts, go from one key to the next
+//! before it is used up, and continue after a restart at any moment from states that their caller
+//! makes durable. This crate never fetches or stores a key, never reuses a sequence number, never
+//! releases a byte of a message whose tag is wrong, and never opens a socket or a file.
 
 #![forbid(unsafe_code)]
 
+mod bytes;
+mod chain;
 mod error;
+mod file_name;
+mod inbox;
 mod open;
+mod outbox;
+mod part;
 mod seal;
 
+pub use chain::{ChainLimits, KEY_BYTES, KeyId, PLAINTEXT_BYTES_MAX, SENDER};
 pub use error::Error;
+pub use file_name::FileName;
+pub use inbox::{Continuity, Inbox, Piece, Unfinished};
 pub use open::Opener;
+pub use outbox::Outbox;
+pub use part::{BODY_BYTES_MAX, Head, Kind};
 pub use seal::Sealer;
 
 use aes_gcm::{Aes256Gcm, KeyInit};
