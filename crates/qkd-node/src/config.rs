@@ -8,6 +8,7 @@ mod address;
 mod document;
 mod files;
 mod place;
+mod profile;
 mod read;
 mod rules;
 #[cfg(test)]
@@ -134,6 +135,20 @@ pub struct TlsFiles {
     pub authority: PathBuf,
 }
 
+/// What an application or an operator needs to reach its node: a file of its own, or what the node's
+/// own configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientProfile {
+    /// `client.name`: the identity in the certificate.
+    pub name: String,
+    /// `client.node`: the name that the node's certificate must carry.
+    pub node: String,
+    /// `client.services`: the TCP address of the node's gRPC services.
+    pub services: HostPort,
+    /// `[tls]`: certificate, private key and authority of the client.
+    pub tls: TlsFiles,
+}
+
 /// `[session]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -174,11 +189,7 @@ impl NodeConfig {
     /// # Errors
     /// On the first fault, with its place.
     pub fn load(path: &Path, role: Role) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            file: path.to_path_buf(),
-            source,
-        })?;
-        let (config, named) = read::node(&text, path, role)?;
+        let (config, named) = read::node(&read::text(path)?, path, role)?;
         files::check(&config, &named)?;
         Ok(config)
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{DaemonArgs, LogFormat};
 use crate::exit::Exit;
+use crate::output::one_line;
 
 /// How long work on other threads may hold up the end of the process.
 const WIND_UP: Duration = Duration::from_secs(1);
@@ -155,14 +156,6 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// A fault is one line, so that whoever collects lines gets the whole of it.
-fn one_line(text: &str) -> String {
-    text.split('\n')
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,14 +172,6 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
             r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9"}"#
-        );
-    }
-
-    #[test]
-    fn a_fault_of_many_lines_becomes_one() {
-        assert_eq!(
-            one_line("bob.toml:3:1:\n  no such key"),
-            "bob.toml:3:1: no such key"
         );
     }
 }

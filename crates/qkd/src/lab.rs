@@ -14,7 +14,7 @@ mod setup;
 mod watch;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use qkd_node::pki::LabPki;
@@ -24,13 +24,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::children::{Children, Readiness, Start};
 use self::clients::{Application, Server};
-use self::display::{Display, tell};
+use self::display::Display;
 use self::fault::Fault;
 use self::report::{Outcome, Report, grouped};
 use self::setup::{Folder, Plan};
 use self::watch::{Both, Watch};
 use crate::cli::LabArgs;
 use crate::exit::Exit;
+use crate::output::{print, tell};
 
 /// How long work on other threads may hold up the end of the process.
 const WIND_UP: Duration = Duration::from_millis(500);
@@ -303,10 +304,7 @@ impl Lab<'_> {
     /// The first line of `--serve`.
     fn announce(&self, running: &Running, pki: &LabPki) -> Result<(), Fault> {
         let line = serving::line(running, pki, &self.folder);
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{line}")
-            .and_then(|()| stdout.flush())
-            .map_err(Fault::io("print the addresses"))
+        print(&format!("{line}\n")).map_err(Fault::io("print the addresses"))
     }
 
     fn complete(&mut self) {
@@ -343,11 +341,7 @@ impl Lab<'_> {
             (false, true) => return Ok(()),
             (false, false) => table,
         };
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(Fault::io("print the report"))
+        print(&text).map_err(Fault::io("print the report"))
     }
 
     /// The last words, once all services have stopped.

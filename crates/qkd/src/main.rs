@@ -1,14 +1,16 @@
 //! Quantum key distribution on your own machine: Alice, Bob, Eve and the laboratory.
 //!
-//! It parses a command line, starts what was asked for and turns the outcome into an exit status.
+//! It parses a command line, starts or asks what was named and turns the outcome into an exit status.
 //! It never touches light, never distils a bit and never writes down a key.
 
 #![forbid(unsafe_code)]
 
 mod cli;
+mod client;
 mod daemon;
 mod exit;
 mod lab;
+mod output;
 
 use std::process::ExitCode;
 

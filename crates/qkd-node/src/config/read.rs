@@ -49,6 +49,14 @@ const THEOREM: Rule<Theorem> = Rule {
 /// A key store counts its material, of which there may be twice as much, in 32 bits of bytes.
 const STORE_BITS_MAX: u64 = (1 << 34) - 8;
 
+/// The text of a configuration file.
+pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        file: path.to_path_buf(),
+        source,
+    })
+}
+
 /// Reads the whole text; also returns the files that it names.
 pub(super) fn node(
     text: &str,
@@ -158,7 +166,7 @@ fn link(
     })
 }
 
-fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
+pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
     let tls = root.section("tls", &["certificate", "private_key", "authority"])?;
     Ok(TlsFiles {
         certificate: tls.file("certificate")?,

@@ -139,7 +139,7 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
     }
 }
 
-fn tls(text: &mut String, files: &TlsFiles) {
+pub(super) fn tls(text: &mut String, files: &TlsFiles) {
     section(
         text,
         "tls",

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use qkd_node::tls::TlsMaterial;
 use qkd_wire::proto::delivery::key_delivery_client::KeyDeliveryClient;
@@ -10,12 +9,10 @@ use qkd_wire::proto::eve::eve_client::EveClient;
 use qkd_wire::proto::messaging::messaging_client::MessagingClient;
 use qkd_wire::proto::node::node_client::NodeClient;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::fault::Fault;
-
-/// A call on loopback that takes longer never ends.
-const CALL_WITHIN: Duration = Duration::from_secs(10);
+use crate::client::{self, within};
 
 /// A server to talk to.
 #[derive(Clone, Copy)]
@@ -88,30 +85,9 @@ pub async fn answer<T>(
     }
 }
 
-/// The answer to one call, or the status it was refused with; `DeadlineExceeded` when there is no
-/// answer.
-///
-/// # Errors
-/// The status.
-pub async fn within<T>(
-    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-) -> Result<T, Status> {
-    match tokio::time::timeout(CALL_WITHIN, call).await {
-        Ok(response) => response.map(tonic::Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded(format!(
-            "no answer within {} s",
-            CALL_WITHIN.as_secs()
-        ))),
-    }
-}
-
 /// A refusal as a fault.
 pub fn refused(what: impl Into<String>, status: &Status) -> Fault {
-    let code = status.code();
-    let reason = match status.message() {
-        "" => format!("{code}"),
-        message => format!("{message} ({code:?})"),
-    };
+    let reason = format!("{} ({:?})", client::said(status), status.code());
     Fault::Call {
         what: what.into(),
         reason,
@@ -119,30 +95,5 @@ pub fn refused(what: impl Into<String>, status: &Status) -> Fault {
 }
 
 async fn channel(tls: &TlsMaterial, server: Server) -> Result<Channel, Fault> {
-    let failed = |error: tonic::transport::Error| Fault::Call {
-        what: format!("connect to {} at {}", server.name, server.address),
-        reason: causes(&error),
-    };
-    Endpoint::from_shared(format!("https://{}", server.address))
-        .map_err(failed)?
-        .tls_config(tls.client(server.name))
-        .map_err(failed)?
-        .connect_timeout(CALL_WITHIN)
-        .connect()
-        .await
-        .map_err(failed)
-}
-
-/// An error with all its causes: the outermost alone says "transport error".
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
+    Ok(client::open(tls, &server.address.into(), server.name).await?)
 }

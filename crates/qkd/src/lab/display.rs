@@ -1,6 +1,6 @@
 //! Live progress on standard error: bars in a terminal, plain lines elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,14 +8,10 @@ use qkd_wire::proto::node::{LinkState, NodeStatus};
 
 use super::report::{Block, grouped, percent};
 use super::watch::{View, doing};
+use crate::output::tell;
 
 /// Distance between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(3);
-
-/// Writes a line on standard error. If nobody is left to read it, the work goes on all the same.
-pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// Where progress is shown.
 pub struct Display {

@@ -108,6 +108,9 @@ pub enum Fault {
     /// No certificates.
     #[error("cannot make throw-away certificates: {0}")]
     Certificates(#[from] qkd_node::pki::PkiError),
+    /// No connection to a service.
+    #[error(transparent)]
+    Client(#[from] crate::client::Error),
     /// The throw-away certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] qkd_node::tls::TlsError),

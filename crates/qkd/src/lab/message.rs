@@ -15,8 +15,9 @@ use subtle::ConstantTimeEq;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::clients::{Application, answer, refused, within};
+use super::clients::{Application, answer, refused};
 use super::fault::Fault;
+use crate::client::within;
 
 /// What is sent.
 const TEXT: &str = "Nobody but you can read this, Bob. Yours, Alice.";

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use super::children::Children;
-use super::clients::within;
 use super::display::Display;
 use super::fault::Fault;
 use super::report::Block;
+use crate::client::within;
 
 /// Distance between two looks at the nodes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
