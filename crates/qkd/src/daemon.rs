@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{DaemonArgs, LogFormat};
 use crate::exit::Exit;
+use crate::notify::{self, News};
 use crate::output::one_line;
 
 /// How long work on other threads may hold up the end of the process.
@@ -81,7 +82,16 @@ fn serve(role: Role, args: &DaemonArgs) -> Result<(), Error> {
         } else {
             signals
         };
-        qkd_node::run(config, shutdown, |ready| announce(role, ready)).await?;
+        let stopping = shutdown.clone();
+        tokio::spawn(async move {
+            stopping.waited().await;
+            notify::tell(News::Stopping);
+        });
+        qkd_node::run(config, shutdown, |ready| {
+            announce(role, ready);
+            notify::tell(News::Ready(ready.services));
+        })
+        .await?;
         Ok(())
     });
     runtime.shutdown_timeout(WIND_UP);

@@ -10,6 +10,7 @@ mod client;
 mod daemon;
 mod exit;
 mod lab;
+mod notify;
 mod output;
 
 use std::process::ExitCode;

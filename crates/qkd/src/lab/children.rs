@@ -189,6 +189,8 @@ fn spawn(start: &Start<'_>) -> Result<Service, Fault> {
         .arg(start.config)
         .arg("--exit-with-parent")
         .args(start.log_level.map(|level| format!("--log-level={level}")))
+        // A service manager waits for the laboratory, not for its services.
+        .env_remove(crate::notify::SOCKET)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
