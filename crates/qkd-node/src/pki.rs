@@ -1,29 +1,36 @@
-//! Throw-away certificates and keys for a laboratory: everything that Alice, Bob, Eve and their
-//! applications need to trust each other for 30 days.
+//! Certificates and keys for a laboratory: everything that Alice, Bob, Eve and their applications
+//! need to trust each other.
 //!
-//! The private key of the authority is never written down: a further name needs a new set.
+//! [`LabPki`] throws the private key of its authority away: a further name needs a new set.
+//! [`KeptPki`] keeps it, and so can renew what expires.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt;
+mod authority;
+mod inventory;
+mod kept;
+mod names;
+mod replace;
+mod write;
+
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
-};
-use zeroize::Zeroizing;
+pub use inventory::{Entry, EntryKind};
+pub use kept::{KeptPki, Made, NewSet};
+pub use names::{Kind, Party};
 
 use crate::config::TlsFiles;
 use crate::secret_file::{self, SecretFileError};
+use crate::tls::TlsError;
 
 /// How long the certificates are good for.
 pub const VALIDITY: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Clocks of two machines may differ by this much.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
+pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// The name of the authority, and of its files.
+const AUTHORITY: &str = "authority";
 
 /// Whom to make certificates for.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +56,7 @@ pub struct LabPki {
     directory: PathBuf,
 }
 
-/// Why no certificates could be made.
+/// Why certificates could not be made or renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A name that cannot be both a file name and a DNS name in a certificate.
@@ -70,9 +77,12 @@ pub enum PkiError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A key file cannot be written.
+    /// A key file cannot be read or written.
     #[error(transparent)]
     Secret(#[from] SecretFileError),
+    /// A certificate that is there cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The certificate library refused.
     #[error("cannot make the certificate of {name:?}: {source}")]
     Certificate {
@@ -81,13 +91,89 @@ pub enum PkiError {
         /// What the library said.
         source: rcgen::Error,
     },
+    /// The key that signs does not fit the authority's certificate.
+    #[error(
+        "{}: cannot sign for the authority {}: {reason}; expected the key that was made with it",
+        .key.display(), .certificate.display()
+    )]
+    Authority {
+        /// The file of the authority's key.
+        key: PathBuf,
+        /// The file of its certificate.
+        certificate: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Some of the files of a set are there, and some are not.
+    #[error(
+        "{}: the set is incomplete: {} not there; nothing was changed: bring back the missing files, make single parties with `qkd pki issue`, or choose an empty folder",
+        .directory.display(), list(.missing)
+    )]
+    Incomplete {
+        /// The folder.
+        directory: PathBuf,
+        /// The files that are not there.
+        missing: Vec<String>,
+    },
+    /// There is a set already.
+    #[error(
+        "{}: there are certificates already; nothing was changed: keep them with --if-absent, renew them with `qkd pki renew`, or choose an empty folder",
+        .directory.display()
+    )]
+    Exists {
+        /// The folder.
+        directory: PathBuf,
+    },
+    /// A certificate carries other names than were asked for.
+    #[error(
+        "{}: this certificate is for {}, expected {expected:?} as {kind}; nothing was changed: choose another folder, or give the same names as before",
+        .file.display(), .found.join(", ")
+    )]
+    OtherNames {
+        /// The file.
+        file: PathBuf,
+        /// The names in it.
+        found: Vec<String>,
+        /// The name that is missing.
+        expected: String,
+        /// What it should be.
+        kind: Kind,
+    },
+    /// The authority has expired, so that nothing it signs is of use.
+    #[error(
+        "{}: the certificate of the authority {fault}; renew it with `qkd pki renew {} authority`, or is the clock wrong?",
+        .file.display(), .directory.display()
+    )]
+    AuthorityNotInForce {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with its dates.
+        fault: String,
+        /// The folder.
+        directory: PathBuf,
+    },
 }
 
-/// The part of its certificate that makes a party a node or an application.
-#[derive(Clone, Copy)]
-enum Party {
-    Node,
-    Sae,
+impl PkiError {
+    /// Turns what the certificate library says of the certificate of `name` into an error.
+    fn certificate(name: &str) -> impl Fn(rcgen::Error) -> Self {
+        move |source| PkiError::Certificate {
+            name: name.to_owned(),
+            source,
+        }
+    }
+}
+
+/// The first few of many.
+fn list(missing: &[String]) -> String {
+    let shown = missing.iter().take(4).map(String::as_str);
+    let shown: Vec<&str> = shown.collect();
+    let more = missing.len() - shown.len();
+    match (shown.as_slice(), more) {
+        ([one], 0) => format!("{one} is"),
+        (_, 0) => format!("{} are", shown.join(", ")),
+        (_, more) => format!("{} and {more} more are", shown.join(", ")),
+    }
 }
 
 impl LabPki {
@@ -97,37 +183,15 @@ impl LabPki {
     /// # Errors
     /// When a name is unfit, or a file exists already or cannot be written.
     pub fn create(directory: &Path, parties: &Parties<'_>) -> Result<Self, PkiError> {
-        check_names(parties)?;
+        let nodes = parties.nodes.iter().map(|name| Party::node(name));
+        let saes = parties.saes.iter().map(|name| Party::application(name));
+        let parties: Vec<Party> = nodes.chain(saes).collect();
+        names::check(&parties)?;
         secret_file::ensure_private_folder(directory)?;
         let pki = Self::in_folder(directory);
-        let failed = |name: &str| {
-            let name = name.to_owned();
-            move |source| PkiError::Certificate { name, source }
-        };
-        let authority_key = KeyPair::generate().map_err(failed("authority"))?;
-        let params = authority_params(&authority_key);
-        let certificate = params
-            .self_signed(&authority_key)
-            .map_err(failed("authority"))?;
-        write_public(&pki.authority(), &certificate.pem())?;
-        let issuer = Issuer::new(params, authority_key);
-
-        let nodes = parties.nodes.iter().map(|name| (*name, Party::Node));
-        let saes = parties.saes.iter().map(|name| (*name, Party::Sae));
-        for (name, party) in nodes.chain(saes) {
-            let key = KeyPair::generate().map_err(failed(name))?;
-            let certificate = params_of(name, party)
-                .and_then(|params| params.signed_by(&key, &issuer))
-                .map_err(failed(name))?;
-            let files = pki.files_of(name);
-            let key_pem = Zeroizing::new(key.serialize_pem());
-            secret_file::write_new(&files.private_key, key_pem.as_bytes())?;
-            write_public(&files.certificate, &certificate.pem())?;
-        }
-        for node in parties.nodes {
-            secret_file::create_key(&pki.store_key_of(node))?;
-        }
-        secret_file::create_key(&pki.pre_shared_key())?;
+        let (authority, certificate) = authority::Authority::generate(VALIDITY)?;
+        write::public(&pki.authority(), &certificate)?;
+        write::set(&pki, &authority, &parties, VALIDITY)?;
         Ok(pki)
     }
 
@@ -168,171 +232,5 @@ impl LabPki {
     }
 }
 
-fn check_names(parties: &Parties<'_>) -> Result<(), PkiError> {
-    let names: Vec<&str> = parties.nodes.iter().chain(parties.saes).copied().collect();
-    let fits = |name: &str| {
-        let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        (1..=63).contains(&name.len())
-            && name.chars().all(letters)
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name != "authority"
-            && name != "pre-shared"
-            && !name.ends_with(".store")
-    };
-    for (at, name) in names.iter().enumerate() {
-        if !fits(name) || names[..at].contains(name) {
-            return Err(PkiError::BadName {
-                name: (*name).to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn base_params(common_name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    let now = SystemTime::now();
-    params.not_before = (now - CLOCK_SKEW).into();
-    params.not_after = (now + VALIDITY).into();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    params
-}
-
-/// Each authority has a name of its own, so that a certificate of another one is refused for its
-/// unknown issuer and not for a signature that seems spoilt.
-fn authority_params(key: &KeyPair) -> CertificateParams {
-    let public = key.public_key_raw();
-    let number = public.iter().rev().take(4);
-    let number = number.fold(0, |number, &byte| number << 8 | u32::from(byte));
-    let mut params = base_params(&format!(
-        "throw-away authority {number:08x} of a QKD laboratory"
-    ));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
-fn params_of(name: &str, party: Party) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = base_params(name);
-    params.use_authority_key_identifier_extension = true;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.subject_alt_names = vec![SanType::DnsName(name.try_into()?)];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    match party {
-        Party::Sae => {}
-        Party::Node => {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ServerAuth);
-            params.subject_alt_names.extend([
-                SanType::DnsName("localhost".try_into()?),
-                SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
-            ]);
-        }
-    }
-    Ok(params)
-}
-
-fn write_public(path: &Path, pem: &str) -> Result<(), PkiError> {
-    let io = |action, source| PkiError::Io {
-        path: path.to_path_buf(),
-        action,
-        source,
-    };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(path)
-        .map_err(|error| io("create the file", error))?;
-    file.write_all(pem.as_bytes()).map_err(|error| {
-        let _ = fs::remove_file(path);
-        io("write the file", error)
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::MetadataExt;
-    use tempfile::tempdir;
-
-    const PARTIES: Parties<'_> = Parties {
-        nodes: &["kme-alice", "kme-bob"],
-        saes: &["app-a"],
-    };
-
-    #[test]
-    fn every_key_file_has_mode_0600_and_every_documented_name_exists() {
-        let folder = tempdir().unwrap();
-        let pki = LabPki::create(&folder.path().join("pki"), &PARTIES).unwrap();
-        let mut secrets = vec![pki.pre_shared_key()];
-        let mut public = vec![pki.authority()];
-        for name in ["kme-alice", "kme-bob", "app-a"] {
-            secrets.push(pki.files_of(name).private_key);
-            public.push(pki.files_of(name).certificate);
-        }
-        secrets.extend(["kme-alice", "kme-bob"].map(|node| pki.store_key_of(node)));
-        for path in &secrets {
-            assert_eq!(
-                fs::metadata(path).unwrap().mode() & 0o7777,
-                0o600,
-                "{path:?}"
-            );
-        }
-        for path in &public {
-            let text = fs::read_to_string(path).unwrap();
-            assert!(text.starts_with("-----BEGIN CERTIFICATE-----"), "{path:?}");
-        }
-        let count = fs::read_dir(pki.directory()).unwrap().count();
-        assert_eq!(
-            count,
-            secrets.len() + public.len(),
-            "nothing else is written"
-        );
-        assert_eq!(
-            fs::metadata(pki.directory()).unwrap().mode() & 0o7777,
-            0o700
-        );
-    }
-
-    #[test]
-    fn an_earlier_set_is_not_overwritten() {
-        let folder = tempdir().unwrap();
-        let pki = LabPki::create(folder.path(), &PARTIES).unwrap();
-        let before = fs::read(pki.authority()).unwrap();
-        assert!(LabPki::create(folder.path(), &PARTIES).is_err());
-        assert_eq!(fs::read(pki.authority()).unwrap(), before);
-    }
-
-    #[test]
-    fn names_that_leave_the_folder_or_collide_are_refused() {
-        let folder = tempdir().unwrap();
-        let long = "a".repeat(64);
-        for name in [
-            "",
-            "../x",
-            "a/b",
-            ".x",
-            "authority",
-            "é",
-            "a b",
-            &long,
-            "kme-bob",
-        ] {
-            let parties = Parties {
-                nodes: &["kme-bob"],
-                saes: &[name],
-            };
-            let error = LabPki::create(folder.path(), &parties).unwrap_err();
-            assert!(
-                matches!(error, PkiError::BadName { .. }),
-                "{name:?}: {error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qkd_node::presets::Preset;
 
+use crate::pki::PkiArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   qkd lab                              see the whole chain happen, from photons to a message
@@ -69,6 +71,8 @@ pub enum Command {
     /// encrypted under such a key from Alice to Bob, prints a report and stops everything.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
+    /// Make, renew and list the certificates of a laboratory
+    Pki(PkiArgs),
 }
 
 /// The options of a service.

@@ -12,6 +12,7 @@ mod exit;
 mod lab;
 mod notify;
 mod output;
+mod pki;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Bob(args) => daemon::run(Role::Bob, args),
         Command::Eve(args) => daemon::run(Role::Eve, args),
         Command::Lab(args) => lab::run(args),
+        Command::Pki(args) => pki::run(args),
     };
     exit.into()
 }

@@ -1,0 +1,58 @@
+//! Whether a certificate that the authority signed is the expected peer's.
+
+use super::facts::Facts;
+
+/// Names of a stranger that are repeated at most.
+const NAMES_MAX: usize = 8;
+
+/// Why a peer that the authority vouches for is still the wrong one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerNameError {
+    /// The peer showed no certificate, or one that cannot be parsed.
+    #[error("the peer's certificate cannot be read: {reason}")]
+    Malformed {
+        /// What the parser said.
+        reason: String,
+    },
+    /// The certificate is another party's.
+    #[error(
+        "the peer's certificate is for {}, expected {expected:?} among its DNS names: [node] peer here and the certificate there must name the same node",
+        quoted(.found)
+    )]
+    WrongName {
+        /// The DNS names in the certificate.
+        found: Vec<String>,
+        /// The configured peer.
+        expected: String,
+    },
+}
+
+/// Checks that the certificate `der`, as the peer showed it in the TLS handshake, carries the DNS
+/// name `expected` (letter case does not matter, wildcards do not count).
+///
+/// # Errors
+/// When it cannot be parsed or carries other names only.
+pub fn verify_peer_name(der: &[u8], expected: &str) -> Result<(), PeerNameError> {
+    let facts = Facts::of(der).map_err(|reason| PeerNameError::Malformed { reason })?;
+    let mut names = facts.dns_names.iter();
+    if names.any(|dns| dns.eq_ignore_ascii_case(expected)) {
+        return Ok(());
+    }
+    Err(PeerNameError::WrongName {
+        found: facts.dns_names,
+        expected: expected.to_owned(),
+    })
+}
+
+/// Names in quotes: they are a stranger's, and must not disturb a terminal.
+pub(super) fn quoted(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nobody".to_owned();
+    }
+    let quoted: Vec<String> = names
+        .iter()
+        .take(NAMES_MAX)
+        .map(|name| format!("{name:?}"))
+        .collect();
+    quoted.join(", ")
+}
