@@ -8,9 +8,10 @@ use qkd_wire::proto::delivery::key_delivery_client::KeyDeliveryClient;
 use qkd_wire::proto::messaging::messaging_client::MessagingClient;
 use qkd_wire::proto::node::node_client::NodeClient;
 use tonic::transport::{Channel, Endpoint, Error};
+use tonic_health::pb::health_client::HealthClient;
 
 use super::node::Node;
-use super::{Nodes, PATIENCE};
+use super::{Nodes, OPERATOR, PATIENCE};
 
 /// A connection of whoever holds `files` to `address`, whose certificate must name `server`.
 pub async fn channel(
@@ -33,6 +34,11 @@ pub async fn delivery(nodes: &Nodes, node: &Node, sae: &str) -> KeyDeliveryClien
 /// The application `sae` as a user of `node`'s messages.
 pub async fn messaging(nodes: &Nodes, node: &Node, sae: &str) -> MessagingClient<Channel> {
     MessagingClient::new(connect(node, &nodes.pki.files_of(sae)).await)
+}
+
+/// Anybody's view of `node`'s health.
+pub async fn health(nodes: &Nodes, node: &Node) -> HealthClient<Channel> {
+    HealthClient::new(connect(node, &nodes.pki.files_of(OPERATOR)).await)
 }
 
 /// An operator's view of `node`.

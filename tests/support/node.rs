@@ -37,6 +37,8 @@ pub struct Program {
     pub operator: TlsFiles,
     /// How much it logs.
     pub log_level: Option<&'static str>,
+    /// What else stands on its command line.
+    pub arguments: Vec<String>,
 }
 
 /// A running daemon; killed when dropped.
@@ -83,7 +85,9 @@ impl Node {
                     .log_level
                     .map(|level| format!("--log-level={level}")),
             )
+            .args(&program.arguments)
             .env_remove("RUST_LOG")
+            .env_remove("QKD_FIBRE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr.expect("a log can be opened"))

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, HostPort, LinkConfig, NodeConfig, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, NodeConfig, OutgoingFibre, SaeConfig,
+    SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -77,9 +78,23 @@ impl Builder {
                 quantum_listen: any_port(),
                 classical_listen: any_port(),
             },
+            eve_config: EveConfig {
+                name: EVE.to_owned(),
+                quantum_listen: any_port(),
+                quantum_peer: HostPort::new("127.0.0.1", 1),
+                services_listen: any_port(),
+                tls: pki.files_of(EVE),
+                attack: "passive".to_owned(),
+                outgoing: OutgoingFibre {
+                    distance_km: 0.0,
+                    attenuation_db_per_km: 0.2,
+                },
+            },
+            fibre: None,
             log_level: self.log_level,
             alice: None,
             bob: None,
+            eve: None,
             pki,
             folder,
         }
@@ -115,11 +130,17 @@ pub struct Nodes {
     pub alice_config: AliceConfig,
     /// Bob's configuration, for his next start; it keeps the ports that he got at his first.
     pub bob_config: BobConfig,
+    /// Eve's configuration, for her next start, right before Bob; passive when not said. She keeps
+    /// the ports that she got at her first start.
+    pub eve_config: EveConfig,
+    /// What Alice is told with `--fibre`.
+    pub fibre: Option<HostPort>,
     /// The certificates and keys of everybody.
     pub pki: LabPki,
     log_level: Option<&'static str>,
     alice: Option<Node>,
     bob: Option<Node>,
+    eve: Option<Node>,
     /// Dropped last, when no daemon uses it any more.
     folder: TempDir,
 }
@@ -156,6 +177,7 @@ impl Nodes {
         self.bob_config.classical_listen = bound(bob.classical);
         self.bob_config.link.services_listen = HostPort::from(bob.services);
         self.alice_config.quantum_peer = self.bob_config.quantum_listen.clone();
+        self.eve_config.quantum_peer = self.bob_config.quantum_listen.clone();
         self.alice_config.classical_peer = self.bob_config.classical_listen.clone();
         self.bob = Some(bob);
     }
@@ -163,9 +185,23 @@ impl Nodes {
     /// Starts Alice as `alice_config` says.
     pub async fn start_alice(&mut self) {
         let config = NodeConfig::Alice(self.alice_config.clone());
-        let alice = Node::start(self.program("alice", ALICE), &config).await;
+        let mut program = self.program("alice", ALICE);
+        if let Some(fibre) = &self.fibre {
+            program.arguments = vec!["--fibre".to_owned(), fibre.to_string()];
+        }
+        let alice = Node::start(program, &config).await;
         self.alice_config.link.services_listen = HostPort::from(alice.services);
         self.alice = Some(alice);
+    }
+
+    /// Starts Eve as `eve_config` says, once Bob has been started.
+    pub async fn start_eve(&mut self) {
+        let config = NodeConfig::Eve(self.eve_config.clone());
+        let eve = Node::start(self.program("eve", EVE), &config).await;
+        let listening = eve.quantum.expect("Eve has bound");
+        self.eve_config.quantum_listen = HostPort::from(listening);
+        self.eve_config.services_listen = HostPort::from(eve.services);
+        self.eve = Some(eve);
     }
 
     /// Alice, running.
@@ -176,6 +212,16 @@ impl Nodes {
     /// Bob, running.
     pub fn bob(&self) -> &Node {
         self.bob.as_ref().expect("Bob was started")
+    }
+
+    /// Eve, running.
+    pub fn eve(&self) -> &Node {
+        self.eve.as_ref().expect("Eve was started")
+    }
+
+    /// Takes Eve out, to stop or kill her.
+    pub fn take_eve(&mut self) -> Node {
+        self.eve.take().expect("Eve was started")
     }
 
     /// Takes Alice out, to stop or kill her.
@@ -195,6 +241,7 @@ impl Nodes {
             folder: self.folder().to_path_buf(),
             operator: self.pki.files_of(OPERATOR),
             log_level: self.log_level,
+            arguments: Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use qkd_keystore::{
     StoreStatus,
 };
 use qkd_wire::link::LinkMessage;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
@@ -36,6 +36,7 @@ pub struct KeyHub {
     inner: Mutex<Inner>,
     board: StatusBoard,
     key_bits_max: u64,
+    changes: watch::Sender<()>,
 }
 
 struct Inner {
@@ -57,6 +58,7 @@ impl KeyHub {
             }),
             board,
             key_bits_max,
+            changes: watch::Sender::new(()),
         }
     }
 
@@ -106,7 +108,9 @@ impl KeyHub {
             master,
             key_ids,
         } = request;
-        self.lock().store.fetch_from(caller, master, key_ids)
+        let answer = self.lock().store.fetch_from(caller, master, key_ids);
+        self.changes.send_replace(());
+        answer
     }
 
     /// Sends an application's message to the other side.
@@ -117,6 +121,11 @@ impl KeyHub {
         let link = self.lock().link.clone().ok_or(RelayFault::NoLink)?;
         let taken = link.relay(message);
         taken.then_some(()).ok_or(RelayFault::Congested)
+    }
+
+    /// Changes whenever the store may have.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// What the store holds.
@@ -142,7 +151,9 @@ impl KeyHub {
 
     /// Messages leave in the order the store made them, because they are queued under its lock.
     fn handle(&self, inner: &mut Inner, input: Input) {
-        let outputs = match inner.store.handle(input) {
+        let handled = inner.store.handle(input);
+        self.changes.send_replace(());
+        let outputs = match handled {
             Ok(outputs) => outputs,
             Err(error) => {
                 tracing::error!(%error, "the key store refused an input");

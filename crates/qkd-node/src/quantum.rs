@@ -2,17 +2,19 @@
 //!
 //! Nothing here is authenticated, acknowledged or sent twice; what is lost is vacuum.
 
+mod onward;
 mod receive;
 mod tap;
 mod transmit;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
 use qkd_optics::FrameAddress;
 use qkd_session::SessionId;
 
 use crate::config::HostPort;
 
+pub use onward::{Onward, OnwardSender};
 pub use receive::{ReceivePath, bind};
 pub use tap::Tap;
 pub use transmit::TransmitPath;
@@ -48,22 +50,6 @@ pub fn address(session: SessionId) -> FrameAddress {
         link: 0,
         epoch: 0,
     }
-}
-
-/// A socket of the same family, connected to `peer`, whose name is resolved now.
-///
-/// # Errors
-/// When the name does not resolve or no socket can be had.
-pub fn connect(peer: &HostPort) -> std::io::Result<UdpSocket> {
-    let address = resolve(peer)?;
-    let any: SocketAddr = if address.is_ipv4() {
-        ([0, 0, 0, 0], 0).into()
-    } else {
-        ([0u16; 8], 0).into()
-    };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(address)?;
-    Ok(socket)
 }
 
 /// The first address of a name.

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub link_state: LinkState,
     /// Why it went down or did not come up, last; empty when nothing ever did.
     pub link_fault: String,
+    /// Why light goes nowhere, while it does; Alice only.
+    pub fibre_fault: Option<String>,
     /// The running session.
     pub session: Option<SessionId>,
     /// Blocks with a key.
@@ -98,6 +100,7 @@ impl Default for StatusBoard {
         let snapshot = Snapshot {
             link_state: LinkState::Connecting,
             link_fault: String::new(),
+            fibre_fault: None,
             session: None,
             blocks_with_key: 0,
             blocks_aborted: 0,
@@ -164,6 +167,10 @@ impl StatusBoard {
             inner.snapshot.session = None;
             inner.snapshot.progress = None;
         }
+    }
+
+    pub(crate) fn fibre(&self, fault: Option<String>) {
+        self.lock().snapshot.fibre_fault = fault;
     }
 
     pub(crate) fn handshake_failed(&self) {

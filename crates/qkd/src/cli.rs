@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
 use crate::pki::PkiArgs;
@@ -59,7 +60,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run Alice, who sends light and keeps one end of the keys
-    Alice(DaemonArgs),
+    Alice(AliceArgs),
     /// Run Bob, who detects light and keeps the other end of the keys
     Bob(DaemonArgs),
     /// Run Eve, who sits in the fibre between them
@@ -74,6 +75,22 @@ pub enum Command {
     /// Make, renew and list the certificates of a laboratory
     Pki(PkiArgs),
 }
+
+/// The options of Alice.
+#[derive(Debug, Clone, Args)]
+pub struct AliceArgs {
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// Where the fibre leads, HOST:PORT: Bob, or Eve when she is in it. Replaces [quantum] peer; an
+    /// empty value does not
+    #[arg(long, value_name = "HOST:PORT", env = "QKD_FIBRE", value_parser = fibre,
+          default_value = "", hide_default_value = true)]
+    pub fibre: Fibre,
+}
+
+/// Where the fibre leads, when the configuration is not to say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fibre(pub Option<HostPort>);
 
 /// The options of a service.
 #[derive(Debug, Clone, Args)]
@@ -193,6 +210,17 @@ fn log_level(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whoever starts containers writes an empty variable for one that is not set.
+fn fibre(text: &str) -> Result<Fibre, String> {
+    if text.is_empty() {
+        return Ok(Fibre(None));
+    }
+    match text.parse::<HostPort>() {
+        Ok(address) if address.port > 0 => Ok(Fibre(Some(address))),
+        Ok(_) | Err(_) => Err("expected HOST:PORT with a port from 1, such as eve:7103".to_owned()),
+    }
+}
+
 fn distance(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(km) if (0.0..=1000.0).contains(&km) => Ok(km),
@@ -251,6 +279,26 @@ mod tests {
         assert_eq!((args.seed, args.keep, args.block_bits), (None, None, None));
         assert!(!args.serve && !args.json);
         assert_eq!(args.log.log_level, None);
+    }
+
+    #[test]
+    fn the_fibre_leads_where_alice_is_told_and_an_empty_value_tells_nothing() {
+        let alice = |fibre: &str| {
+            let arguments = ["qkd", "alice", "--config", "alice.toml", "--fibre", fibre];
+            match Cli::try_parse_from(arguments) {
+                Ok(Cli {
+                    command: Command::Alice(args),
+                }) => Ok(args.fibre.0),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        assert_eq!(alice("eve:7103"), Ok(Some(HostPort::new("eve", 7103))));
+        assert_eq!(alice(""), Ok(None));
+        for wrong in ["eve", "eve:0", "udp://eve:1"] {
+            let said = alice(wrong).unwrap_err();
+            assert!(said.contains("such as eve:7103"), "{said}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use qkd_node::shutdown::{self, GRACE, Shutdown, ShutdownTrigger, StopReason};
 use qkd_node::telemetry::{self, Logging, TelemetryError};
 use serde::Serialize;
 
-use crate::cli::{DaemonArgs, LogFormat};
+use crate::cli::{AliceArgs, DaemonArgs, LogFormat};
 use crate::exit::Exit;
 use crate::notify::{self, News};
 use crate::output::one_line;
@@ -43,9 +43,23 @@ enum Error {
     Node(#[from] qkd_node::NodeError),
 }
 
+/// Runs Alice until she is told to stop, and says how she ended.
+pub fn run_alice(args: &AliceArgs) -> Exit {
+    run_with(Role::Alice, &args.daemon, |config| {
+        if let (NodeConfig::Alice(alice), Some(fibre)) = (config, &args.fibre.0) {
+            alice.quantum_peer = fibre.clone();
+        }
+    })
+}
+
 /// Runs the service of a `role` until it is told to stop, and says how it ended.
 pub fn run(role: Role, args: &DaemonArgs) -> Exit {
-    match serve(role, args) {
+    run_with(role, args, |_config| {})
+}
+
+/// As [`run`], with what the command line changes in the configuration.
+fn run_with(role: Role, args: &DaemonArgs, change: impl FnOnce(&mut NodeConfig)) -> Exit {
+    match serve(role, args, change) {
         Ok(()) => Exit::Success,
         Err(error) => {
             let name = role_name(role);
@@ -60,7 +74,7 @@ pub fn run(role: Role, args: &DaemonArgs) -> Exit {
     }
 }
 
-fn serve(role: Role, args: &DaemonArgs) -> Result<(), Error> {
+fn serve(role: Role, args: &DaemonArgs, change: impl FnOnce(&mut NodeConfig)) -> Result<(), Error> {
     let format = match args.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
@@ -69,7 +83,8 @@ fn serve(role: Role, args: &DaemonArgs) -> Result<(), Error> {
         format,
         level: args.log.log_level.clone(),
     })?;
-    let config = NodeConfig::load(&args.config, role)?;
+    let mut config = NodeConfig::load(&args.config, role)?;
+    change(&mut config);
     let io = |action| move |source| Error::Io { action, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

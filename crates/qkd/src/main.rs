@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         }
     };
     let exit = match &cli.command {
-        Command::Alice(args) => daemon::run(Role::Alice, args),
+        Command::Alice(args) => daemon::run_alice(args),
         Command::Bob(args) => daemon::run(Role::Bob, args),
         Command::Eve(args) => daemon::run(Role::Eve, args),
         Command::Lab(args) => lab::run(args),

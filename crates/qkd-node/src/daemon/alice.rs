@@ -21,7 +21,7 @@ use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, Role};
 use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
-use crate::quantum::{self, Command, TransmitPath};
+use crate::quantum::{self, Command, Onward, TransmitPath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
 
@@ -62,10 +62,13 @@ pub(super) async fn run(
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
+    let board = node.shared.board.clone();
+    let tell = Box::new(move |fault| board.fibre(fault));
+    let onward = Onward::start("[quantum] peer or --fibre", quantum_peer, tell);
     let caller = Caller {
         node: &node,
         endpoint,
-        quantum_peer,
+        onward: onward.map_err(NodeError::Thread)?,
         slots_per_second_max,
         was_up: AtomicBool::new(false),
     };
@@ -79,7 +82,7 @@ pub(super) async fn run(
 struct Caller<'a> {
     node: &'a LinkNode,
     endpoint: Endpoint,
-    quantum_peer: crate::config::HostPort,
+    onward: Onward,
     slots_per_second_max: f64,
     /// Whether the last call came to a session.
     was_up: AtomicBool,
@@ -194,7 +197,7 @@ impl Caller<'_> {
         let path = TransmitPath {
             transmitter,
             encoder: FrameEncoder::new(shape),
-            socket: quantum::connect(&self.quantum_peer)?,
+            onward: self.onward.sender(),
             slots_per_second_max: self.slots_per_second_max,
             unannounced_slots_max: self.node.unannounced_slots_max(self.slots_per_second_max),
             link,

@@ -6,7 +6,7 @@ use qkd_optics::{Fibre, transmittance};
 use super::bob::bind_quantum;
 use super::{NodeError, Ready, server};
 use crate::config::{EveConfig, Role};
-use crate::quantum::{self, Tap};
+use crate::quantum::{Onward, Tap};
 use crate::services::EveService;
 use crate::shutdown::Shutdown;
 use crate::tls::TlsMaterial;
@@ -22,11 +22,10 @@ pub(super) async fn run(
     let attenuation_db = outgoing.distance_km * outgoing.attenuation_db_per_km;
     let fibre = Fibre::new(transmittance(attenuation_db))?;
     let listening = bind_quantum(&config.quantum_listen)?;
-    let onward = quantum::connect(&config.quantum_peer).map_err(|source| NodeError::Bind {
-        what: "[quantum] peer",
-        address: config.quantum_peer.clone(),
-        source,
-    })?;
+    // Nobody but the log hears it: Eve has no alarms.
+    let unheard = Box::new(|_fault| {});
+    let onward = Onward::start("[quantum] peer", config.quantum_peer.clone(), unheard)
+        .map_err(NodeError::Thread)?;
     let (listener, services) = server::listen("[services] listen", &config.services_listen).await?;
     let nature = PhysicsRng::from_seed(getrandom::u64()?);
     ready(&Ready {
@@ -36,10 +35,10 @@ pub(super) async fn run(
         services,
     });
     tracing::info!(attack = config.attack, "in the fibre");
-    let running = tap.clone();
+    let (running, sender) = (tap.clone(), onward.sender());
     let thread = std::thread::Builder::new()
         .name("quantum-tap".into())
-        .spawn(move || running.run(&listening, &onward, fibre, nature))
+        .spawn(move || running.run(&listening, sender, fibre, nature))
         .map_err(NodeError::Thread)?;
     let served = server::eve_services(&tls, EveService::new(tap.clone()), listener, shutdown).await;
     tap.stop();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qkd_delivery::{GrpcKeyDelivery, IdentityRule};
-use qkd_wire::proto::delivery::key_delivery_server::KeyDeliveryServer;
 use qkd_wire::proto::eve::eve_server::EveServer;
 use qkd_wire::proto::node::node_server::NodeServer;
 use tokio::net::TcpListener;
@@ -14,7 +13,7 @@ use tonic_reflection::server::Builder as Reflection;
 
 use super::NodeError;
 use super::link_node::LinkNode;
-use crate::services::{EveService, HubKeySource, MessagingService, NodeService};
+use crate::services::{EveService, HubKeySource, MessagingService, NodeService, keep_reporting};
 use crate::shutdown::Shutdown;
 use crate::tls::TlsMaterial;
 
@@ -71,9 +70,12 @@ pub(super) async fn link_services(
     let mailboxes = node.shared.mailboxes.clone();
     let messaging = MessagingService::new(directory, mailboxes, node.shared.hub.clone());
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter
-        .set_serving::<KeyDeliveryServer<GrpcKeyDelivery>>()
-        .await;
+    let reporting = keep_reporting(
+        health_reporter,
+        node.shared.hub.clone(),
+        node.shared.board.clone(),
+    )
+    .await;
     let serving = builder(&node.tls)?
         .add_service(delivery.into_server(rule))
         .add_service(messaging.into_server(rule))
@@ -82,7 +84,10 @@ pub(super) async fn link_services(
         .add_service(reflection()?.build_v1()?)
         .add_service(reflection()?.build_v1alpha()?)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
-    served(serving, shutdown).await
+    tokio::select! {
+        served = served(serving, shutdown) => served,
+        never = reporting => match never {},
+    }
 }
 
 /// Control, health and reflection of Eve.

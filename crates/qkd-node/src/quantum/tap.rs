@@ -9,6 +9,8 @@ use qkd_attacks::{Attack, AttackTally};
 use qkd_bits::PhysicsRng;
 use qkd_optics::{EvePort, FRAME_BYTES, Fibre, FrameEncoder, FrameShape, PulseFrame};
 
+use super::OnwardSender;
+
 /// Distance of two looks at the stop flag.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -94,7 +96,7 @@ impl Tap {
     pub fn run(
         &self,
         listening: &UdpSocket,
-        onward: &UdpSocket,
+        mut onward: OnwardSender,
         mut outgoing: Fibre,
         mut nature: PhysicsRng,
     ) -> std::io::Result<()> {

@@ -1,13 +1,12 @@
 //! Alice's transmitter on its own thread, paced by her clock.
 
-use std::net::UdpSocket;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use qkd_optics::{Error, FRAME_BYTES, FrameEncoder, Transmitter};
 use qkd_protocols::AliceRecord;
 
-use super::Command;
+use super::{Command, OnwardSender};
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 
@@ -26,8 +25,8 @@ pub struct TransmitPath {
     pub transmitter: Transmitter,
     /// Makes its light into frames.
     pub encoder: FrameEncoder,
-    /// Connected to Bob, or to whoever pretends to be.
-    pub socket: UdpSocket,
+    /// To Bob, or to whoever pretends to be.
+    pub onward: OnwardSender,
     /// Pace, in slots per second of wall-clock time.
     pub slots_per_second_max: f64,
     /// Slots that may wait for Bob's announcement: he wants light, so he has to announce it.
@@ -104,8 +103,7 @@ impl TransmitPath {
         let mut datagrams = Vec::with_capacity(FRAME_BYTES);
         self.encoder.encode(train, &mut datagrams)?;
         for datagram in datagrams.chunks(FRAME_BYTES) {
-            // A full queue or an absent receiver loses light, as a fibre does.
-            let sent = self.socket.send(datagram).is_ok();
+            let sent = self.onward.send(datagram);
             self.board.frame_sent(sent);
         }
         Ok(())

@@ -47,6 +47,7 @@ impl NodeService {
             .map_err(|_| Status::internal("the key store's thread panicked"))?;
         let seen = self.board.snapshot();
         let mut alarms: Vec<String> = seen.alarms.into();
+        alarms.extend(seen.fibre_fault);
         if let qkd_keystore::Health::Quarantined { reason } = &store.health {
             alarms.push(format!("the key store is quarantined: {reason}"));
         }
