@@ -13,6 +13,7 @@ mod garbage;
 mod handshake;
 mod health;
 mod lab;
+mod messages_relay;
 mod process;
 mod quantum_channel;
 mod restart;

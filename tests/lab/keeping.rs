@@ -19,10 +19,12 @@ use crate::process::{Running, STOP_WITHIN, listing};
 const KEPT: &[(&str, u32)] = &[
     ("alice-data", 0o700),
     ("alice-data/keys.redb", 0o600),
+    ("alice-data/messages.redb", 0o600),
     ("alice.log", 0o600),
     ("alice.toml", 0o644),
     ("bob-data", 0o700),
     ("bob-data/keys.redb", 0o600),
+    ("bob-data/messages.redb", 0o600),
     ("bob.log", 0o600),
     ("bob.toml", 0o644),
     ("eve.log", 0o600),

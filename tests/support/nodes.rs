@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, NodeConfig, OutgoingFibre, SaeConfig,
-    SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
+    OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -119,6 +119,7 @@ impl Builder {
                 key_count_max: self.key_count_max,
                 store_key: pki.store_key_of(name),
             },
+            messages: MessagesConfig::default(),
             saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
         }
     }

@@ -120,6 +120,8 @@ pub struct LinkConfig {
     pub session: SessionConfig,
     /// `[store]`.
     pub store: StoreConfig,
+    /// `[messages]`.
+    pub messages: MessagesConfig,
     /// `[[sae]]`: the applications, and the node each one sits at.
     pub saes: Vec<SaeConfig>,
 }
@@ -172,6 +174,15 @@ pub struct StoreConfig {
     /// `store_key`: a file with 64 hexadecimal digits that wraps the keys at rest; made with mode
     /// 0600 when absent.
     pub store_key: PathBuf,
+}
+
+/// `[messages]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagesConfig {
+    /// `mailbox_bytes_max`: bytes of messages that may wait for one application at this node, on
+    /// disk; each message takes its ciphertext and 1 KiB. More are refused until it has
+    /// acknowledged some.
+    pub mailbox_bytes_max: u64,
 }
 
 /// One `[[sae]]`: an application that may ask for keys.

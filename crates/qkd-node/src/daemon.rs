@@ -52,6 +52,9 @@ pub enum NodeError {
         /// What is wrong with it.
         source: qkd_keystore::Error,
     },
+    /// The mailboxes cannot be opened.
+    #[error("message store {0}")]
+    Messages(#[source] qkd_keystore::StorageError),
     /// An address cannot be bound.
     #[error("{what} cannot listen on {address}: {source}{}", advice(.source))]
     Bind {

@@ -18,17 +18,6 @@ use crate::status::StatusBoard;
 /// The answer to a request for keys.
 pub type KeyAnswer = Result<Vec<DeliveredKey>, RequestError>;
 
-/// Why a message cannot be relayed now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RelayFault {
-    /// There is no link.
-    #[error("the link to the other side is down")]
-    NoLink,
-    /// Too much waits for the network already.
-    #[error("messages come in faster than the network takes them; wait and send again")]
-    Congested,
-}
-
 /// The key store, the link it talks through, and the requests that wait for the peer.
 ///
 /// Every method may wait for the disk: call them from plain threads or `spawn_blocking` only.
@@ -111,16 +100,6 @@ impl KeyHub {
         let answer = self.lock().store.fetch_from(caller, master, key_ids);
         self.changes.send_replace(());
         answer
-    }
-
-    /// Sends an application's message to the other side.
-    ///
-    /// # Errors
-    /// [`RelayFault`] when it cannot go now.
-    pub fn relay(&self, message: LinkMessage) -> Result<(), RelayFault> {
-        let link = self.lock().link.clone().ok_or(RelayFault::NoLink)?;
-        let taken = link.relay(message);
-        taken.then_some(()).ok_or(RelayFault::Congested)
     }
 
     /// Changes whenever the store may have.

@@ -13,6 +13,7 @@ pub mod parameters;
 pub mod pki;
 pub mod presets;
 mod quantum;
+mod relay;
 pub mod secret_file;
 mod services;
 pub mod shutdown;

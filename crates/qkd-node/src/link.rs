@@ -70,6 +70,14 @@ impl LinkHandle {
             && self.try_tell(LinkEvent::Outgoing(message)).is_ok()
     }
 
+    /// A way to answer the peer, which keeps nothing alive: who takes long to find an answer may
+    /// find the connection gone.
+    pub fn answers(&self) -> LinkAnswers {
+        LinkAnswers {
+            events: self.events.downgrade(),
+        }
+    }
+
     /// Ends the connection, for the reason given.
     pub fn end(&self, reason: String) {
         self.queue(Queueable::End(reason), None);
@@ -104,6 +112,25 @@ impl LinkHandle {
                 _place: place,
             })
             .is_ok()
+    }
+}
+
+/// A way to answer the peer of one connection while it lasts. Cheap to clone.
+#[derive(Clone)]
+pub struct LinkAnswers {
+    events: mpsc::WeakUnboundedSender<Queued>,
+}
+
+impl LinkAnswers {
+    /// Queues an answer; a connection that has ended needs none.
+    pub fn say(&self, message: LinkMessage) {
+        if let Some(events) = self.events.upgrade() {
+            let event = Queueable::Event(LinkEvent::Outgoing(message));
+            let _ended = events.send(Queued {
+                event,
+                _place: None,
+            });
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use field::{array, required};
 use proto::link_message::Kind;
 
 pub use frame::{Frame, refusal};
-pub use relay::{CIPHERTEXT_BYTES_MAX, RelayedMessage};
+pub use relay::{CIPHERTEXT_BYTES_MAX, CIPHERTEXT_BYTES_MIN, RelayOutcome, RelayedMessage};
 pub use session::{PARITIES_PER_ROUND_MAX, PARTS_MAX};
 pub use store::{
     IN_DOUBT_MAX, KEYS_PER_ASSIGNMENT_MAX, RANGES_PER_KEY_MAX, SLAVES_PER_ASSIGNMENT_MAX,
@@ -37,7 +37,19 @@ pub enum LinkMessage {
     /// The sender's next envelope is of a new epoch.
     Rekey(Rekey),
     /// Ciphertext of an application on its way to the other side.
-    Relay(RelayedMessage),
+    Relay {
+        /// The sending daemon's number for it.
+        number: u64,
+        /// The ciphertext and its addresses.
+        message: RelayedMessage,
+    },
+    /// What became of such ciphertext.
+    RelayAnswer {
+        /// The number it came with.
+        number: u64,
+        /// What became of it.
+        outcome: RelayOutcome,
+    },
     /// Nothing but a sign of life.
     Heartbeat,
 }
@@ -49,7 +61,8 @@ impl LinkMessage {
             Self::Session(message) => message.name(),
             Self::Store(_) => "store",
             Self::Rekey(_) => "rekey",
-            Self::Relay(_) => "relay",
+            Self::Relay { .. } => "relay",
+            Self::RelayAnswer { .. } => "relay answer",
             Self::Heartbeat => "heartbeat",
         }
     }
@@ -68,7 +81,10 @@ pub fn encode(message: &LinkMessage) -> Vec<u8> {
             epoch: rekey.epoch,
             check: rekey.check.to_vec(),
         }),
-        LinkMessage::Relay(message) => Kind::Relay(relay::encode(message)),
+        LinkMessage::Relay { number, message } => Kind::Relay(relay::encode(*number, message)),
+        LinkMessage::RelayAnswer { number, outcome } => {
+            Kind::RelayAnswer(relay::encode_answer(*number, *outcome))
+        }
         LinkMessage::Heartbeat => Kind::Heartbeat(proto::Heartbeat {}),
     };
     proto::LinkMessage { kind: Some(kind) }.encode_to_vec()
@@ -98,7 +114,14 @@ pub fn decode(payload: &[u8]) -> Result<LinkMessage, DecodeError> {
             },
             check: array("rekey.check", &rekey.check)?,
         }),
-        Kind::Relay(relay) => LinkMessage::Relay(relay::decode(relay)?),
+        Kind::Relay(relay) => {
+            let (number, message) = relay::decode(relay)?;
+            LinkMessage::Relay { number, message }
+        }
+        Kind::RelayAnswer(answer) => {
+            let (number, outcome) = relay::decode_answer(&answer)?;
+            LinkMessage::RelayAnswer { number, outcome }
+        }
         Kind::Heartbeat(proto::Heartbeat {}) => LinkMessage::Heartbeat,
     })
 }

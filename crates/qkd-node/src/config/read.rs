@@ -8,8 +8,8 @@ use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::rules;
 use super::{
-    AliceConfig, BobConfig, EveConfig, LinkConfig, NodeConfig, OutgoingFibre, Role, SaeConfig,
-    SessionConfig, StoreConfig, TlsFiles,
+    AliceConfig, BobConfig, EveConfig, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, Role,
+    SaeConfig, SessionConfig, StoreConfig, TlsFiles,
 };
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
@@ -29,6 +29,7 @@ const LINK_SECTIONS: &[&str] = &[
     "security",
     "session",
     "store",
+    "messages",
     "sae",
 ];
 const EVE_SECTIONS: &[&str] = &["node", "quantum", "services", "tls", "eve", "channel"];
@@ -160,6 +161,7 @@ fn link(
         parameters: parameters(root)?,
         session: session(root)?,
         store: store(root)?,
+        messages: messages(root)?,
         saes: saes(root, &name, &peer)?,
         name,
         peer,
@@ -330,6 +332,24 @@ fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
         key_count_max,
         store_key: store.file("store_key")?,
     })
+}
+
+fn messages(root: &Section<'_>) -> Result<MessagesConfig, ConfigError> {
+    let Some(messages) = root.section_if_present("messages", &["mailbox_bytes_max"])? else {
+        return Ok(MessagesConfig::default());
+    };
+    let bytes_max = messages.optional("mailbox_bytes_max", &rules::MAILBOX_BYTES)?;
+    Ok(MessagesConfig {
+        mailbox_bytes_max: bytes_max.unwrap_or(MessagesConfig::default().mailbox_bytes_max),
+    })
+}
+
+impl Default for MessagesConfig {
+    fn default() -> Self {
+        Self {
+            mailbox_bytes_max: 256 << 20,
+        }
+    }
 }
 
 fn saes(root: &Section<'_>, name: &str, peer: &str) -> Result<Vec<SaeConfig>, ConfigError> {

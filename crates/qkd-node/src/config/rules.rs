@@ -153,6 +153,12 @@ pub(super) const KEY_COUNT: Rule<u64> = Rule::new(
     |value| integer(value).filter(|keys| (1..=100_000_000).contains(keys)),
 );
 
+// The least still takes the longest message.
+pub(super) const MAILBOX_BYTES: Rule<u64> = Rule::new(
+    "a whole number of bytes from 2097152 (2 MiB) to 1099511627776 (1 TiB), such as 268435456",
+    |value| integer(value).filter(|bytes| (1 << 21..=1 << 40).contains(bytes)),
+);
+
 /// The name of a node: it also stands in its certificate as a DNS name.
 pub(super) const NODE_NAME: Rule<String> = Rule::new(
     "a name of 1 to 63 lower-case letters, digits and inner hyphens, such as \"kme-alice\"",

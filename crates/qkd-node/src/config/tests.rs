@@ -123,6 +123,7 @@ fn a_good_configuration_of_alice_says_what_it_said() {
         (256, 5000)
     );
     assert_eq!(link.saes[1].kme, "kme-bob");
+    assert_eq!(link.messages.mailbox_bytes_max, 256 << 20);
 }
 
 #[test]
@@ -142,6 +143,11 @@ fn every_role_reads_back_what_it_writes() {
             "data_dir = \"alice\"",
             r#"data_dir = "a \"quoted\\ folder""#,
         );
+    let alice = alice.replacen(
+        "[[sae]]",
+        "[messages]\nmailbox_bytes_max = 3000000\n[[sae]]",
+        1,
+    );
     let eve = format!("{EVE}[channel]\ndistance_km = 5\n");
     let texts = [
         (alice.as_str(), Role::Alice),
@@ -301,6 +307,8 @@ const BAD_VALUES: &[Bad] = &[
     bad(["blocks_in_flight_max = 2", "seed = -5", "-5"], "session.seed", &["from 0"]),
     bad(["key_count_max = 5000", "key_size_bits = 100", "100"], "store.key_size_bits", &["multiple of 8"]),
     bad(["key_count_max = 5000", "key_count_max = 0", "0\nstore_key"], "store.key_count_max", &["from 1"]),
+    bad(["[[sae]]", "[messages]\nmailbox_bytes_max = 2097151\n[[sae]]", "2097151"], "messages.mailbox_bytes_max", &["from 2097152 (2 MiB)"]),
+    bad(["[[sae]]", "[messages]\nmailbox_bytes_max = 3e9\n[[sae]]", "3e9"], "messages.mailbox_bytes_max", &["whole number of bytes"]),
     bad(["store_key = \"alice.store.key\"", "store_key = \"\"", "\"\""], "store.store_key", &["path of a file"]),
 ];
 

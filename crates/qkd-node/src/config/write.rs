@@ -130,6 +130,8 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
             ("store_key", path(&link.store.store_key)),
         ],
     );
+    let mailbox = link.messages.mailbox_bytes_max.to_string();
+    section(text, "messages", &[("mailbox_bytes_max", mailbox)]);
     for sae in &link.saes {
         section(
             text,

@@ -32,6 +32,9 @@ const ANSWER_SECONDS_MAX: f64 = 5.0;
 /// File of the key store in the data folder.
 const STORE_FILE: &str = "keys.redb";
 
+/// File of the mailboxes there.
+const MESSAGES_FILE: &str = "messages.redb";
+
 /// One end of a link, opened and ready to bind.
 pub(super) struct LinkNode {
     pub(super) config: LinkConfig,
@@ -40,7 +43,6 @@ pub(super) struct LinkNode {
     pub(super) key: PreSharedKey,
     pub(super) tls: TlsMaterial,
     pub(super) shared: Instruments,
-    pub(super) directory: Directory,
     pub(super) store_limits: StoreLimits,
     /// Where all randomness of this daemon comes from.
     pub(super) seeds: Mutex<SecretRng>,
@@ -76,14 +78,18 @@ impl LinkNode {
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
         let hub = Arc::new(KeyHub::new(store, key_bits_max, board.clone()));
         let (directory, local) = directory(&config)?;
-        let mailboxes = Arc::new(Mailboxes::new(local));
+        let path = config.data_dir.join(MESSAGES_FILE);
+        let bytes_max = config.messages.mailbox_bytes_max;
+        let mailboxes =
+            Mailboxes::open(path, local, bytes_max, board.clone()).map_err(NodeError::Messages)?;
         Ok(Self {
             shared: Instruments {
                 hub,
                 board,
-                mailboxes,
+                mailboxes: Arc::new(mailboxes),
+                relay: Arc::default(),
+                directory: Arc::new(directory),
             },
-            directory,
             store_limits,
             seeds: Mutex::new(seeds),
             config,

@@ -64,11 +64,11 @@ pub(super) async fn link_services(
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let keys = HubKeySource::new(node.shared.hub.clone(), node.store_limits.clone());
-    let directory = Arc::new(node.directory.clone());
+    let directory = node.shared.directory.clone();
     let rule = IdentityRule::default();
     let delivery = GrpcKeyDelivery::new(Arc::new(keys), directory.clone(), ANSWER_TIME_MAX);
     let mailboxes = node.shared.mailboxes.clone();
-    let messaging = MessagingService::new(directory, mailboxes, node.shared.hub.clone());
+    let messaging = MessagingService::new(directory, mailboxes, node.shared.relay.clone());
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let reporting = keep_reporting(
         health_reporter,

@@ -5,20 +5,22 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use qkd_delivery::{Directory, Kme};
 use qkd_session::Time;
-use qkd_wire::link::{Frame, refusal};
+use qkd_wire::link::{Frame, LinkMessage, RelayOutcome, RelayedMessage, refusal};
 use qkd_wire::proto::link as proto;
 use tokio::sync::{mpsc, oneshot};
 use tonic::Streaming;
 
 use super::handshake::hang_up;
 use super::{
-    Established, FrameSender, LinkEffect, LinkEngine, LinkEvent, LinkFault, LinkHandle, Party,
-    Queueable, Queued,
+    Established, FrameSender, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault,
+    LinkHandle, Party, Queueable, Queued,
 };
 use crate::hub::KeyHub;
 use crate::mailbox::Mailboxes;
 use crate::quantum::Command;
+use crate::relay::Relay;
 use crate::shutdown::Shutdown;
 use crate::status::{LinkState, StatusBoard};
 
@@ -34,6 +36,10 @@ pub struct Instruments {
     pub board: StatusBoard,
     /// Ciphertext for local applications.
     pub mailboxes: Arc<Mailboxes>,
+    /// Ciphertext for the applications at the other node.
+    pub relay: Arc<Relay>,
+    /// Which application sits where.
+    pub directory: Arc<Directory>,
 }
 
 /// An established connection, ready to be served.
@@ -77,6 +83,7 @@ pub async fn serve(
         shared: shared.clone(),
         outgoing: outgoing.clone(),
         commands,
+        answers: handle.answers(),
     };
     let spawned = std::thread::Builder::new()
         .name("link".into())
@@ -90,8 +97,10 @@ pub async fn serve(
     let hub = shared.hub.clone();
     let link = handle.clone();
     let _connected = tokio::task::spawn_blocking(move || hub.connect(link)).await;
+    shared.relay.connect(handle.clone());
 
     let reason = pump(&handle, &shared.board, &mut incoming, &mut ended, shutdown).await;
+    shared.relay.disconnect();
     handle.end(reason.clone());
     let _gone = outgoing.send(refusal(&reason));
     let hub = shared.hub.clone();
@@ -174,6 +183,7 @@ struct LinkThread {
     shared: Instruments,
     outgoing: FrameSender,
     commands: Sender<Command>,
+    answers: LinkAnswers,
 }
 
 impl LinkThread {
@@ -239,10 +249,31 @@ impl LinkThread {
                 self.shared.hub.distilled(block, key, check);
             }
             LinkEffect::Store(message) => self.shared.hub.message(message),
-            LinkEffect::Relay(message) => self.shared.mailboxes.put(message),
+            LinkEffect::Relay { number, message } => self.take_in(number, message),
+            LinkEffect::RelayAnswer { number, outcome } => {
+                self.shared.relay.answered(number, outcome);
+            }
             LinkEffect::Report(report) => self.shared.board.report(*report),
         }
         Ok(())
+    }
+
+    /// Gives a message of the peer to the mailboxes, whose thread answers it.
+    fn take_in(&self, number: u64, message: RelayedMessage) {
+        let answers = self.answers.clone();
+        let done = move |outcome| answers.say(LinkMessage::RelayAnswer { number, outcome });
+        let directory = &self.shared.directory;
+        let addresses = (directory.place(&message.from), directory.place(&message.to));
+        // The peer speaks for its own applications only.
+        if addresses == (Some(Kme::Peer), Some(Kme::Local)) {
+            self.shared.mailboxes.put(message, done);
+        } else {
+            tracing::warn!(
+                from = %message.from, to = %message.to,
+                "a message between applications that do not sit there and here was refused"
+            );
+            done(RelayOutcome::UnknownApplication);
+        }
     }
 
     /// Without its instruments a link would live on and never make a key again.

@@ -149,7 +149,12 @@ impl LinkEngine {
             },
             LinkMessage::Store(message) => effects.push(LinkEffect::Store(message)),
             LinkMessage::Rekey(rekey) => self.rekeyed(now, &rekey, effects)?,
-            LinkMessage::Relay(message) => effects.push(LinkEffect::Relay(message)),
+            LinkMessage::Relay { number, message } => {
+                effects.push(LinkEffect::Relay { number, message });
+            }
+            LinkMessage::RelayAnswer { number, outcome } => {
+                effects.push(LinkEffect::RelayAnswer { number, outcome });
+            }
             LinkMessage::Heartbeat => {}
         }
         Ok(())

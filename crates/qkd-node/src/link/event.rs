@@ -6,7 +6,7 @@ use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
 use qkd_optics::Detection;
 use qkd_protocols::AliceRecord;
 use qkd_session::BlockReport;
-use qkd_wire::link::{LinkMessage, RelayedMessage};
+use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 
 /// What happens to a link.
 pub enum LinkEvent {
@@ -57,7 +57,7 @@ impl LinkEvent {
             Self::Detections { detections, .. } => {
                 detections.len() * std::mem::size_of::<Detection>()
             }
-            Self::Outgoing(LinkMessage::Relay(message)) => message.sealed.ciphertext.len(),
+            Self::Outgoing(LinkMessage::Relay { message, .. }) => message.sealed.ciphertext.len(),
             Self::Outgoing(_)
             | Self::Committed(_)
             | Self::Discarded { .. }
@@ -102,8 +102,20 @@ pub enum LinkEffect {
     },
     /// Give the key store a message of its peer.
     Store(StoreMessage),
-    /// Put ciphertext into an application's mailbox.
-    Relay(RelayedMessage),
+    /// Put ciphertext into an application's mailbox, and answer what became of it.
+    Relay {
+        /// The peer's number for it.
+        number: u64,
+        /// The ciphertext and its addresses.
+        message: RelayedMessage,
+    },
+    /// Tell an application what became of its message at the peer.
+    RelayAnswer {
+        /// This daemon's number for it.
+        number: u64,
+        /// What became of it.
+        outcome: RelayOutcome,
+    },
     /// A block has ended.
     Report(Box<BlockReport>),
 }

@@ -2,38 +2,35 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use qkd_delivery::{Caller, CallerInterceptor, Directory, IdentityRule, Kme};
 use qkd_keystore::SaeId;
-use qkd_wire::link::{LinkMessage, RelayedMessage};
+use qkd_wire::link::{RelayOutcome, RelayedMessage};
 use qkd_wire::proto::messaging as proto;
 use qkd_wire::proto::messaging::messaging_server::MessagingServer;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
-use crate::hub::{KeyHub, RelayFault};
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{AcknowledgeFault, Mailboxes, ReceiveFault, Receiver};
+use crate::relay::{Relay, RelayFault};
 
-/// `qkd.messaging.v1.Messaging`: takes and hands out ciphertext, and has no key.
+/// `qkd.messaging.v1.Messaging`: takes, keeps and hands out ciphertext, and has no key.
 pub struct MessagingService {
     directory: Arc<Directory>,
     mailboxes: Arc<Mailboxes>,
-    hub: Arc<KeyHub>,
-    relayed: AtomicU64,
+    relay: Arc<Relay>,
 }
 
 impl MessagingService {
     /// Relays for the applications of `directory`.
-    pub fn new(directory: Arc<Directory>, mailboxes: Arc<Mailboxes>, hub: Arc<KeyHub>) -> Self {
+    pub fn new(directory: Arc<Directory>, mailboxes: Arc<Mailboxes>, relay: Arc<Relay>) -> Self {
         Self {
             directory,
             mailboxes,
-            hub,
-            relayed: AtomicU64::new(0),
+            relay,
         }
     }
 
@@ -50,11 +47,30 @@ impl MessagingService {
         self.directory.check_caller(&caller)?;
         Ok(caller)
     }
+
+    /// Puts a message into its receiver's mailbox, here or at the other node.
+    async fn store(&self, message: RelayedMessage) -> Result<RelayOutcome, Status> {
+        match self.directory.place(&message.to) {
+            Some(Kme::Peer) => self.relay.send(message).await.map_err(relay_status),
+            Some(Kme::Local) => {
+                let (done, outcome) = oneshot::channel();
+                self.mailboxes.put(message, move |outcome| {
+                    // A caller that has gone away learns it when it sends the message again.
+                    let _gone = done.send(outcome);
+                });
+                Ok(outcome.await.unwrap_or(RelayOutcome::StorageFailed))
+            }
+            None => {
+                let unknown = format!("no application `{}` is configured", message.to);
+                Err(Status::invalid_argument(unknown))
+            }
+        }
+    }
 }
 
 #[tonic::async_trait]
 impl proto::messaging_server::Messaging for MessagingService {
-    type ReceiveStream = Pin<Box<dyn Stream<Item = Result<proto::SealedMessage, Status>> + Send>>;
+    type ReceiveStream = Pin<Box<dyn Stream<Item = Result<proto::Delivery, Status>> + Send>>;
 
     async fn submit(
         &self,
@@ -69,23 +85,8 @@ impl proto::messaging_server::Messaging for MessagingService {
                 message.from
             )));
         }
-        match self.directory.place(&message.to) {
-            Some(Kme::Local) => self.mailboxes.put(message),
-            Some(Kme::Peer) => {
-                self.hub
-                    .relay(LinkMessage::Relay(message))
-                    .map_err(|fault| match fault {
-                        RelayFault::NoLink => Status::unavailable(fault.to_string()),
-                        RelayFault::Congested => Status::resource_exhausted(fault.to_string()),
-                    })?;
-            }
-            None => {
-                let unknown = format!("no application `{}` is configured", message.to);
-                return Err(Status::invalid_argument(unknown));
-            }
-        }
-        let relayed_count = self.relayed.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Response::new(proto::Receipt { relayed_count }))
+        let to = message.to.clone();
+        receipt(self.store(message).await?, &caller, &to).map(Response::new)
     }
 
     async fn receive(
@@ -99,23 +100,91 @@ impl proto::messaging_server::Messaging for MessagingService {
                 "the certificate names `{caller}`, whose messages these are"
             )));
         }
-        let mailboxes = self.mailboxes.clone();
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
-            loop {
-                // A message is taken out only when there is somebody to give it to.
-                let Ok(place) = sender.reserve().await else {
-                    return;
-                };
-                tokio::select! {
-                    message = mailboxes.take(&caller) => match message {
-                        Some(message) => place.send(Ok(message.into())),
-                        None => return,
-                    },
-                    () = sender.closed() => return,
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let receiver = self.mailboxes.receive(&caller).ok_or_else(|| {
+            Status::not_found(AcknowledgeFault::NoMailbox(caller.clone()).to_string())
+        })?;
+        let (sender, deliveries) = mpsc::channel(1);
+        tokio::spawn(deliver(receiver, sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(deliveries))))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<proto::AcknowledgeRequest>,
+    ) -> Result<Response<proto::AcknowledgeResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let number = request.get_ref().number;
+        match self.mailboxes.acknowledge(&caller, number).await {
+            Ok(waiting_count) => Ok(Response::new(proto::AcknowledgeResponse { waiting_count })),
+            Err(fault) => Err(acknowledge_status(&fault)),
+        }
+    }
+}
+
+/// Hands out messages as long as there is somebody who takes them.
+async fn deliver(mut receiver: Receiver, sender: mpsc::Sender<Result<proto::Delivery, Status>>) {
+    loop {
+        let next = tokio::select! {
+            next = receiver.next() => next,
+            () = sender.closed() => return,
+        };
+        let item = match next {
+            Ok((number, message)) => Ok(proto::Delivery {
+                number,
+                message: Some(message.into()),
+            }),
+            Err(fault @ ReceiveFault::TakenOver) => Err(Status::aborted(fault.to_string())),
+            Err(fault @ ReceiveFault::Storage(_)) => Err(Status::unavailable(fault.to_string())),
+        };
+        let is_last = item.is_err();
+        let place = tokio::select! {
+            place = sender.reserve() => place,
+            // Nothing more for one that has been replaced while it was slow to read.
+            () = receiver.taken_over(), if !is_last => continue,
+        };
+        match place {
+            Ok(place) => place.send(item),
+            Err(_closed) => return,
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// A receipt for what is on disk; the reason for what is not.
+fn receipt(outcome: RelayOutcome, from: &SaeId, to: &SaeId) -> Result<proto::Receipt, Status> {
+    match outcome {
+        RelayOutcome::Stored => Ok(proto::Receipt {}),
+        RelayOutcome::MailboxFull => Err(Status::resource_exhausted(format!(
+            "the mailbox of `{to}` has no room now: wait until it has received, and send again"
+        ))),
+        RelayOutcome::UnknownApplication => Err(Status::invalid_argument(format!(
+            "the other node does not have `{from}` at this node and `{to}` at its own: make the \
+             sections [[sae]] of both nodes equal"
+        ))),
+        RelayOutcome::StorageFailed => Err(Status::unavailable(format!(
+            "the node of `{to}` could not write the message to disk (its log says why): it is not \
+             known to be stored; send the very same message again"
+        ))),
+    }
+}
+
+fn relay_status(fault: RelayFault) -> Status {
+    match fault {
+        RelayFault::NoLink | RelayFault::Cut | RelayFault::NoAnswer => {
+            Status::unavailable(fault.to_string())
+        }
+        RelayFault::Congested => Status::resource_exhausted(fault.to_string()),
+    }
+}
+
+fn acknowledge_status(fault: &AcknowledgeFault) -> Status {
+    match fault {
+        AcknowledgeFault::NoMailbox(_) => Status::not_found(fault.to_string()),
+        AcknowledgeFault::Ahead { .. } => Status::invalid_argument(fault.to_string()),
+        AcknowledgeFault::Congested | AcknowledgeFault::StorageFailed => {
+            Status::unavailable(fault.to_string())
+        }
     }
 }

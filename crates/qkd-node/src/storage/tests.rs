@@ -1,8 +1,11 @@
 //! What a file survives, and what it says when it did not.
 
 use super::*;
+use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -12,6 +12,9 @@ use crate::proto::messaging;
 /// Longest ciphertext that is relayed, in bytes: a message of 1 MiB and its tag.
 pub const CIPHERTEXT_BYTES_MAX: usize = (1 << 20) + qkd_messaging::TAG_BYTES;
 
+/// Shortest ciphertext that is relayed, in bytes: an empty message's tag.
+pub const CIPHERTEXT_BYTES_MIN: usize = qkd_messaging::TAG_BYTES;
+
 /// A message that one application sealed for another. The nodes cannot open it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayedMessage {
@@ -23,8 +26,22 @@ pub struct RelayedMessage {
     pub sealed: SealedMessage,
 }
 
-pub(super) fn encode(message: &RelayedMessage) -> proto::Relay {
+/// What became of a relayed message at its receiver's node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayOutcome {
+    /// It is on disk there.
+    Stored,
+    /// There is no room for it now: in the mailbox, or in the queue before the disk.
+    MailboxFull,
+    /// Its receiver does not sit there, or its sender not at the node it came from.
+    UnknownApplication,
+    /// It could not be written, or nobody can say whether it was.
+    StorageFailed,
+}
+
+pub(super) fn encode(number: u64, message: &RelayedMessage) -> proto::Relay {
     proto::Relay {
+        number,
         from_sae_id: message.from.as_str().to_owned(),
         to_sae_id: message.to.as_str().to_owned(),
         key_id: message.sealed.key_id.to_vec(),
@@ -34,8 +51,8 @@ pub(super) fn encode(message: &RelayedMessage) -> proto::Relay {
     }
 }
 
-pub(super) fn decode(relay: proto::Relay) -> Result<RelayedMessage, DecodeError> {
-    Ok(RelayedMessage {
+pub(super) fn decode(relay: proto::Relay) -> Result<(u64, RelayedMessage), DecodeError> {
+    let message = RelayedMessage {
         from: sae_id("relay.from_sae_id", relay.from_sae_id)?,
         to: sae_id("relay.to_sae_id", relay.to_sae_id)?,
         sealed: SealedMessage {
@@ -44,7 +61,40 @@ pub(super) fn decode(relay: proto::Relay) -> Result<RelayedMessage, DecodeError>
             sequence: relay.sequence,
             ciphertext: ciphertext("relay.ciphertext", relay.ciphertext)?,
         },
-    })
+    };
+    Ok((relay.number, message))
+}
+
+pub(super) fn encode_answer(number: u64, outcome: RelayOutcome) -> proto::RelayAnswer {
+    let outcome = match outcome {
+        RelayOutcome::Stored => proto::RelayOutcome::Stored,
+        RelayOutcome::MailboxFull => proto::RelayOutcome::MailboxFull,
+        RelayOutcome::UnknownApplication => proto::RelayOutcome::UnknownApplication,
+        RelayOutcome::StorageFailed => proto::RelayOutcome::StorageFailed,
+    };
+    proto::RelayAnswer {
+        number,
+        outcome: outcome.into(),
+    }
+}
+
+pub(super) fn decode_answer(
+    answer: &proto::RelayAnswer,
+) -> Result<(u64, RelayOutcome), DecodeError> {
+    let outcome = match proto::RelayOutcome::try_from(answer.outcome) {
+        Ok(proto::RelayOutcome::Stored) => RelayOutcome::Stored,
+        Ok(proto::RelayOutcome::MailboxFull) => RelayOutcome::MailboxFull,
+        Ok(proto::RelayOutcome::UnknownApplication) => RelayOutcome::UnknownApplication,
+        Ok(proto::RelayOutcome::StorageFailed) => RelayOutcome::StorageFailed,
+        Ok(proto::RelayOutcome::Unspecified) | Err(_) => {
+            return Err(out_of_range(
+                "relay_answer.outcome",
+                answer.outcome,
+                "an outcome of this protocol, 1 to 4",
+            ));
+        }
+    };
+    Ok((answer.number, outcome))
 }
 
 /// As an application receives it.
@@ -86,6 +136,14 @@ impl TryFrom<messaging::SealedMessage> for RelayedMessage {
 
 fn ciphertext(field: &'static str, bytes: Vec<u8>) -> Result<Vec<u8>, DecodeError> {
     at_most(field, bytes.len() as u64, CIPHERTEXT_BYTES_MAX)?;
+    if bytes.len() < CIPHERTEXT_BYTES_MIN {
+        let found = format!("{} bytes long", bytes.len());
+        return Err(out_of_range(
+            field,
+            found,
+            "a ciphertext with its 16 bytes of tag",
+        ));
+    }
     Ok(bytes)
 }
 
@@ -118,13 +176,15 @@ mod tests {
     #[test]
     fn a_submitted_message_with_a_bad_field_is_refused_by_its_name() {
         type Spoil = fn(&mut messaging::SealedMessage);
-        let cases: [(&str, Spoil); 4] = [
+        let cases: [(&str, Spoil); 6] = [
             ("from_sae_id", |m| m.from_sae_id.clear()),
             ("to_sae_id", |m| m.to_sae_id = "x".repeat(257)),
             ("key_id", |m| m.key_id.truncate(35)),
             ("ciphertext", |m| {
                 m.ciphertext = vec![0; CIPHERTEXT_BYTES_MAX + 1]
             }),
+            ("ciphertext", |m| m.ciphertext.truncate(15)),
+            ("ciphertext", |m| m.ciphertext.clear()),
         ];
         for (field, spoil) in cases {
             let mut message = submitted();

@@ -219,7 +219,7 @@ fn relayed() -> impl Strategy<Value = RelayedMessage> {
         any::<[u8; 16]>(),
         any::<u32>(),
         any::<u64>(),
-        vec(any::<u8>(), 0..200),
+        vec(any::<u8>(), CIPHERTEXT_BYTES_MIN..200),
     );
     (name(), name(), sealed).prop_map(|(from, to, (key_id, sender, sequence, ciphertext))| {
         RelayedMessage {
@@ -235,6 +235,15 @@ fn relayed() -> impl Strategy<Value = RelayedMessage> {
     })
 }
 
+fn relay_outcome() -> impl Strategy<Value = RelayOutcome> {
+    prop_oneof![
+        Just(RelayOutcome::Stored),
+        Just(RelayOutcome::MailboxFull),
+        Just(RelayOutcome::UnknownApplication),
+        Just(RelayOutcome::StorageFailed),
+    ]
+}
+
 fn link_message() -> impl Strategy<Value = LinkMessage> {
     prop_oneof![
         4 => session().prop_map(LinkMessage::Session),
@@ -242,7 +251,10 @@ fn link_message() -> impl Strategy<Value = LinkMessage> {
         1 => any::<(u32, u64, u64, [u8; 16])>().prop_map(|(epoch, session, block, check)| {
             LinkMessage::Rekey(Rekey { epoch, id: RefreshId { session, block }, check })
         }),
-        1 => relayed().prop_map(LinkMessage::Relay),
+        1 => (any::<u64>(), relayed())
+            .prop_map(|(number, message)| LinkMessage::Relay { number, message }),
+        1 => (any::<u64>(), relay_outcome())
+            .prop_map(|(number, outcome)| LinkMessage::RelayAnswer { number, outcome }),
         1 => Just(LinkMessage::Heartbeat),
     ]
 }
@@ -431,6 +443,33 @@ fn values_that_mean_nothing_are_refused_by_the_name_of_their_field() {
             error.contains(&format!("`{field}`")),
             "case {index}: {error}"
         );
+    }
+}
+
+#[test]
+fn a_relay_without_a_tag_and_an_answer_without_an_outcome_are_refused_by_name() {
+    let relay = |ciphertext_bytes| {
+        Kind::Relay(proto::Relay {
+            from_sae_id: "sae-alice".into(),
+            to_sae_id: "sae-bob".into(),
+            key_id: vec![0; 16],
+            ciphertext: vec![0; ciphertext_bytes],
+            ..Default::default()
+        })
+    };
+    let answer = |outcome| Kind::RelayAnswer(proto::RelayAnswer { number: 1, outcome });
+    let decoded = |kind| decode(&proto::LinkMessage { kind: Some(kind) }.encode_to_vec());
+    assert!(decoded(relay(CIPHERTEXT_BYTES_MIN)).is_ok());
+    assert!(decoded(relay(CIPHERTEXT_BYTES_MAX)).is_ok());
+    for (field, kind) in [
+        ("relay.ciphertext", relay(0)),
+        ("relay.ciphertext", relay(CIPHERTEXT_BYTES_MIN - 1)),
+        ("relay.ciphertext", relay(CIPHERTEXT_BYTES_MAX + 1)),
+        ("relay_answer.outcome", answer(0)),
+        ("relay_answer.outcome", answer(5)),
+    ] {
+        let error = decoded(kind).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{field}`")), "{error}");
     }
 }
 

@@ -10,7 +10,7 @@ use qkd_messaging::{Opener, SealedMessage, Sealer};
 use qkd_wire::proto::delivery::{
     GetKeyRequest, GetKeyWithIdsRequest, GetStatusRequest, Key, KeyContainer,
 };
-use qkd_wire::proto::messaging::{self, ReceiveRequest};
+use qkd_wire::proto::messaging::{self, AcknowledgeRequest, Delivery, ReceiveRequest};
 use subtle::ConstantTimeEq;
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -32,7 +32,7 @@ const SENDER: u32 = 1;
 const KEY_WITHIN: Duration = Duration::from_secs(10);
 const KEY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Relaying one message on loopback takes no longer.
+/// Relaying one message on loopback takes no longer, even while blocks are distilled.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(20);
 
 /// What happened.
@@ -84,10 +84,8 @@ async fn send(alice: &Application, bob: &Application) -> Result<Uuid, Fault> {
         sequence: sealed.sequence,
         ciphertext: sealed.ciphertext,
     };
-    let what = format!("submit the message at {}", alice.node);
-    answer(what, alice.messaging.clone().submit(submission)).await?;
-
-    let received = receive(bob).await?;
+    submit(alice, submission).await?;
+    let (number, received) = receive(bob, &key_id.to_string()).await?;
     let named = parse_id(&received.key_id, bob.node)?;
     let at_bob = key_by_id(bob, &received.from_sae_id, named).await?;
     compare(named, &at_alice, &at_bob)?;
@@ -99,6 +97,9 @@ async fn send(alice: &Application, bob: &Application) -> Result<Uuid, Fault> {
     };
     let mut opener = Opener::new(*named.as_bytes(), at_bob, SENDER).map_err(failed)?;
     let opened = opener.open(&sealed).map_err(failed)?;
+    let what = format!("acknowledge the message at {}", bob.node);
+    let request = AcknowledgeRequest { number };
+    answer(what, bob.messaging.clone().acknowledge(request)).await?;
     if opened.expose() == TEXT.as_bytes() {
         Ok(key_id)
     } else {
@@ -108,25 +109,58 @@ async fn send(alice: &Application, bob: &Application) -> Result<Uuid, Fault> {
     }
 }
 
-async fn receive(bob: &Application) -> Result<messaging::SealedMessage, Fault> {
+/// Hands the message over until Bob's node has it.
+async fn submit(alice: &Application, message: messaging::SealedMessage) -> Result<(), Fault> {
+    let what = format!("submit the message at {}", alice.node);
+    let submitting = patiently(&what, || {
+        let (mut messaging, message) = (alice.messaging.clone(), message.clone());
+        async move { messaging.submit(message).await }
+    });
+    match tokio::time::timeout(MESSAGE_WITHIN, submitting).await {
+        Ok(submitted) => submitted.map(drop),
+        Err(_) => Err(too_slow(alice.node)),
+    }
+}
+
+/// The message under the key `key_id`, and its number. What waited before it is of an earlier run,
+/// whose keys are gone.
+async fn receive(
+    bob: &Application,
+    key_id: &str,
+) -> Result<(u64, messaging::SealedMessage), Fault> {
     let request = ReceiveRequest {
         sae_id: bob.id.to_owned(),
     };
     let what = format!("receive the message at {}", bob.node);
     let mut stream = answer(what.clone(), bob.messaging.clone().receive(request)).await?;
-    match tokio::time::timeout(MESSAGE_WITHIN, stream.message()).await {
-        Ok(Ok(Some(message))) => Ok(message),
-        Ok(Ok(None)) => Err(Fault::Message {
-            reason: format!("{} ended the stream of messages", bob.node),
-        }),
-        Ok(Err(status)) => Err(refused(what, &status)),
-        Err(_) => Err(Fault::Message {
-            reason: format!(
-                "{} relayed none within {} s",
-                bob.node,
-                MESSAGE_WITHIN.as_secs()
-            ),
-        }),
+    let receiving = async {
+        loop {
+            match stream.message().await {
+                Ok(Some(Delivery {
+                    number,
+                    message: Some(message),
+                })) => {
+                    if message.key_id == key_id {
+                        return Ok((number, message));
+                    }
+                }
+                Ok(Some(Delivery { message: None, .. })) => {
+                    return Err(unexpected(&what, "a delivery without a message came"));
+                }
+                Ok(None) => return Err(unexpected(&what, "the stream of messages ended")),
+                Err(status) => return Err(refused(what.clone(), &status)),
+            }
+        }
+    };
+    match tokio::time::timeout(MESSAGE_WITHIN, receiving).await {
+        Ok(received) => received,
+        Err(_) => Err(too_slow(bob.node)),
+    }
+}
+
+fn too_slow(node: &str) -> Fault {
+    Fault::Message {
+        reason: format!("{node} relayed none within {} s", MESSAGE_WITHIN.as_secs()),
     }
 }
 

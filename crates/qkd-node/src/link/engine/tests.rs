@@ -61,7 +61,8 @@ fn sent(effects: Vec<LinkEffect>) -> Vec<Envelope> {
         | LinkEffect::Clock { .. }
         | LinkEffect::Distilled { .. }
         | LinkEffect::Store(_)
-        | LinkEffect::Relay(_)
+        | LinkEffect::Relay { .. }
+        | LinkEffect::RelayAnswer { .. }
         | LinkEffect::Report(_) => None,
     };
     effects.into_iter().filter_map(envelope).collect()
