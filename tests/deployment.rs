@@ -15,15 +15,18 @@ fn parse(file: &str, role: Role) -> NodeConfig {
 
 #[test]
 fn every_configuration_in_deploy_is_accepted() {
-    parse("eve.toml", Role::Eve);
-    let (NodeConfig::Alice(alice), NodeConfig::Bob(bob)) = (
-        parse("alice.toml", Role::Alice),
-        parse("bob.toml", Role::Bob),
-    ) else {
-        panic!("a configuration has the role it was read for");
-    };
-    assert_eq!(
-        alice.link.parameters.canonical_text(),
-        bob.link.parameters.canonical_text()
-    );
+    for folder in ["", "compose/"] {
+        let file = |name: &str| format!("{folder}{name}.toml");
+        parse(&file("eve"), Role::Eve);
+        let (NodeConfig::Alice(alice), NodeConfig::Bob(bob)) = (
+            parse(&file("alice"), Role::Alice),
+            parse(&file("bob"), Role::Bob),
+        ) else {
+            panic!("a configuration has the role it was read for");
+        };
+        assert_eq!(
+            alice.link.parameters.canonical_text(),
+            bob.link.parameters.canonical_text()
+        );
+    }
 }

@@ -1,0 +1,161 @@
+//! The laboratory in containers, on a real engine: from `up` to `down` and up again.
+
+mod stack;
+
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{SAE_ALICE, SAE_BOB};
+use stack::{Stack, docker, text};
+
+/// Alice and Bob, both with keys.
+fn running() -> Stack {
+    let stack = Stack::new();
+    stack.compose(&["up", "-d"]);
+    stack.wait_healthy(&["alice", "bob"]);
+    stack
+}
+
+/// A key that Alice's application took for Bob's: its identity, and what only the two know.
+fn get(stack: &Stack) -> (String, Value) {
+    let mut answer = stack.json(SAE_ALICE, &["key", "get", SAE_BOB]);
+    let mut key = answer["keys"][0].take();
+    let key_id = key["key_ID"].as_str().expect("a key has an identity");
+    (key_id.to_owned(), key["key"].take())
+}
+
+/// The other end of that key.
+fn fetch(stack: &Stack, key_id: &str) -> Value {
+    let mut answer = stack.json(SAE_BOB, &["key", "fetch", SAE_ALICE, key_id]);
+    answer["keys"][0]["key"].take()
+}
+
+/// No assert_eq: it would print keys.
+fn assert_equal(ours: &Value, theirs: &Value) {
+    assert!(ours.is_string() && ours == theirs, "the two keys differ");
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn applications_of_two_containers_share_keys_and_messages() {
+    let stack = running();
+    let (key_id, key) = get(&stack);
+    assert_equal(&key, &fetch(&stack, &key_id));
+
+    let words = "photons in boxes";
+    stack.client(SAE_ALICE, &["send", SAE_BOB, "--text", words]);
+    let heard = stack.client(SAE_BOB, &["receive", "--count", "1", "--timeout", "60"]);
+    assert!(heard.contains(words), "{heard}");
+
+    for (service, port) in [("alice", "7001"), ("bob", "7002")] {
+        let address = stack.compose(&["port", service, port]);
+        TcpStream::connect(address.trim()).expect("services are published on this machine");
+        assert!(address.starts_with("127.0.0.1:"), "{service}: {address}");
+    }
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn containers_have_no_rights_no_shell_and_logs_in_json() {
+    let stack = running();
+    for service in ["alice", "bob"] {
+        let container = stack.inspect(service);
+        assert_eq!(container["Config"]["User"], "65532:65532");
+        let host = &container["HostConfig"];
+        assert_eq!(host["ReadonlyRootfs"], true);
+        assert_eq!(host["CapDrop"], serde_json::json!(["ALL"]));
+        assert_eq!(host["SecurityOpt"][0], "no-new-privileges:true");
+        assert_eq!(host["RestartPolicy"]["Name"], "unless-stopped");
+        let lines = stack.log(service);
+        assert!(!lines.is_empty());
+        for line in lines {
+            let parsed: Result<Value, _> = serde_json::from_str(&line);
+            assert!(parsed.is_ok_and(|value| value.is_object()), "{line}");
+        }
+    }
+    let image = stack.inspect("alice")["Image"].clone();
+    let image = image.as_str().unwrap();
+    assert!(docker(&["run", "--rm", image, "--version"]).starts_with("qkd "));
+    for shell in ["sh", "bash", "dash", "busybox"] {
+        let tried = Command::new("docker")
+            .args(["run", "--rm", "--entrypoint", shell, image])
+            .output()
+            .unwrap();
+        assert_eq!(
+            tried.status.code(),
+            Some(127),
+            "{shell}: {}",
+            text(&tried.stderr)
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_daemon_that_is_killed_comes_back_and_makes_keys_again() {
+    let stack = running();
+    let process = stack.inspect("bob")["State"]["Pid"].clone();
+    // A signal from `docker kill` would count as the user's wish.
+    let killed = Command::new("kill")
+        .args(["-KILL", &process.to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    stack.until("restart of bob", || {
+        let restarts = stack.inspect("bob")["RestartCount"].as_u64();
+        (restarts > Some(0)).then_some(())
+    });
+    stack.wait_healthy(&["alice", "bob"]);
+    // Counted from his new start.
+    stack.until("block after the restart", || {
+        (stack.count("bob", "blocks_with_key") > 0).then_some(())
+    });
+    let (key_id, key) = get(&stack);
+    assert_equal(&key, &fetch(&stack, &key_id));
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn while_eve_is_in_the_fibre_every_block_is_aborted_and_no_key_is_added() {
+    let mut stack = running();
+
+    stack.set("QKD_FIBRE", "eve:7103");
+    stack.compose(&["--profile", "eve", "up", "-d"]);
+    // Blocks that were under way when she came may be void, or hers in part.
+    let aborts = |stack: &Stack| stack.count("alice", "blocks_aborted");
+    stack.until("first block that Eve spoils", || {
+        (aborts(&stack) > 0).then_some(())
+    });
+    let (before, good) = (aborts(&stack), stack.count("alice", "blocks_with_key"));
+    let stored = stack.count("alice", "stored_key_count");
+    stack.until("two more blocks that Eve spoils", || {
+        (aborts(&stack) >= before + 2).then_some(())
+    });
+    assert_eq!(stack.count("alice", "blocks_with_key"), good);
+    assert_eq!(stack.count("alice", "stored_key_count"), stored);
+    let log = stack.log("alice").join("\n");
+    assert!(log.contains("qber_too_high"), "{log}");
+
+    stack.set("QKD_FIBRE", "bob.quantum:7101");
+    stack.compose(&["up", "-d"]);
+    stack.compose(&["--profile", "eve", "rm", "--stop", "--force", "eve"]);
+    stack.until("key without Eve", || {
+        (stack.count("alice", "blocks_with_key") > 0).then_some(())
+    });
+    assert!(stack.count("alice", "stored_key_count") > stored);
+    let (key_id, key) = get(&stack);
+    assert_equal(&key, &fetch(&stack, &key_id));
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn keys_outlive_down_and_up() {
+    let stack = running();
+    let (key_id, key) = get(&stack);
+    stack.compose(&["down"]);
+    stack.compose(&["up", "-d"]);
+    stack.wait_healthy(&["alice", "bob"]);
+    // Bob's store had it before: a key is never made a second time.
+    assert_equal(&key, &fetch(&stack, &key_id));
+}
