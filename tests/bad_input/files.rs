@@ -59,7 +59,7 @@ fn every_unfit_file_is_refused_at_the_key_that_names_it() {
     let cases: &[(&str, Spoil, &[&str])] = &[
         ("classical.pre_shared_key", open, &["mode 0644 lets other users at it", "expected 0600", "run: chmod 600"]),
         ("classical.pre_shared_key", group, &["mode 0640 lets other users at it"]),
-        ("classical.pre_shared_key", remove, &["No such file"]),
+        ("classical.pre_shared_key", remove, &["No such file", "qkd pki init"]),
         ("classical.pre_shared_key", dangling, &["No such file"]),
         ("classical.pre_shared_key", folder, &["expected a regular file"]),
         ("classical.pre_shared_key", empty, &["expected one line of exactly 64 hexadecimal digits"]),
@@ -70,7 +70,7 @@ fn every_unfit_file_is_refused_at_the_key_that_names_it() {
         ("tls.private_key", remove, &["No such file"]),
         ("tls.private_key", text, &["expected PEM with a private key"]),
         ("tls.private_key", others, &["this private key does not belong to the certificate", "kme-bob.pem", "expected the key that was made with it"]),
-        ("tls.certificate", remove, &["cannot read the certificate", "No such file"]),
+        ("tls.certificate", remove, &["cannot read the certificate", "No such file", "qkd pki init"]),
         ("tls.certificate", text, &["expected PEM with a certificate"]),
         ("tls.certificate", cut, &["expected PEM with a certificate"]),
         ("tls.certificate", expire, &["the certificate of", "is valid from", "expected a certificate in force"]),

@@ -25,7 +25,9 @@ pub enum Error {
     },
     // Misuse
     /// The store key is not the one this store was created with.
-    #[error("the store key does not fit this key store: it was created with another one")]
+    #[error(
+        "the store key does not fit this key store: it was created with another one; bring that one back, or stop both nodes and empty both stores"
+    )]
     WrongStoreKey,
     /// The store key does not have 32 bytes.
     #[error("a store key has 32 bytes, this one has {bytes}")]

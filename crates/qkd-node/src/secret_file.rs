@@ -28,6 +28,17 @@ pub enum SecretFileError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A folder that cannot be made.
+    #[error(
+        "{}: cannot create the folder: {source}; expected a folder or volume there that this user may write to",
+        .path.display()
+    )]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Others may read or change it.
     #[error(
         "{}: mode {mode:04o} lets other users at it, expected {expected:04o}; run: chmod {expected:o} {}",
@@ -65,6 +76,7 @@ impl SecretFileError {
     pub fn path(&self) -> &Path {
         match self {
             SecretFileError::Io { path, .. }
+            | SecretFileError::NoFolder { path, .. }
             | SecretFileError::OpenToOthers { path, .. }
             | SecretFileError::WrongKind { path, .. }
             | SecretFileError::NotAKey { path } => path,
@@ -194,7 +206,10 @@ pub fn ensure_private_folder(path: &Path) -> Result<(), SecretFileError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|error| io("create the folder", error))?;
+        .map_err(|source| SecretFileError::NoFolder {
+            path: path.to_path_buf(),
+            source,
+        })?;
     let metadata = fs::metadata(path).map_err(|error| io("examine the folder", error))?;
     if !metadata.is_dir() {
         return Err(SecretFileError::WrongKind {

@@ -29,8 +29,15 @@ pub(super) fn check_tls(tls: &TlsFiles, named: &[NamedFile]) -> Result<(), Confi
     }
 }
 
+/// Where files come from that nobody has made or brought yet.
+const REMEDY: &str = "is its folder or volume there? `qkd pki init` makes certificates and keys, in containers `docker-compose run --rm init`";
+
 /// What is wrong with the file at `path`, at the place that names it.
 fn complaint(named: &[NamedFile], path: &Path, reason: String) -> ConfigError {
+    let reason = match path.try_exists() {
+        Ok(false) => format!("{reason}; {REMEDY}"),
+        Ok(true) | Err(_) => reason,
+    };
     let file = named.iter().find(|file| file.path == path);
     match file {
         Some(file) => ConfigError::File {
