@@ -74,6 +74,8 @@ const BLOCK: &[&str] = &[
     "block",
     "outcome",
     "abort",
+    "abort_observed",
+    "abort_limit",
     "sifted_bits",
     "qber",
     "phase_error_rate",
@@ -81,6 +83,8 @@ const BLOCK: &[&str] = &[
     "reconciliation_inefficiency",
     "secret_length_bits",
 ];
+
+const EVE: &[&str] = &["attack", "fraction", "pulses_seen", "intercepted", "resent"];
 
 /// The blocks of a report, whose sums its other fields must be.
 fn checked_blocks(report: &Value, blocks: u64) -> Vec<&serde_json::Map<String, Value>> {
@@ -147,12 +151,19 @@ fn an_eavesdropper_is_noticed_in_every_block_and_no_key_comes_out() {
         assert_eq!(report["outcome"], "aborted");
         assert_eq!(report["keys_agree"], false);
         assert_eq!(report["message_delivered"], false);
-        let eve = fields(&report["eve"], &["attack", "fraction"]);
+        let eve = fields(&report["eve"], EVE);
         assert_eq!(eve["attack"], "intercept-resend");
         assert_eq!(number(&eve["fraction"]), fraction);
+        assert!(whole(&eve["intercepted"]) > 0, "{report}");
+        assert!(
+            whole(&eve["pulses_seen"]) >= whole(&eve["intercepted"]),
+            "{report}"
+        );
         for block in checked_blocks(&report, 2) {
             assert_eq!(block["outcome"], "aborted", "{report}");
             assert_eq!(block["abort"], "qber_too_high", "{report}");
+            let (observed, limit) = (&block["abort_observed"], &block["abort_limit"]);
+            assert!(number(observed) > number(limit), "{report}");
             assert!(qber.contains(&number(&block["qber"])), "{qber:?}: {report}");
             assert_eq!(whole(&block["secret_length_bits"]), 0);
             assert_eq!(block["phase_error_rate"], Value::Null);
@@ -164,7 +175,11 @@ fn an_eavesdropper_is_noticed_in_every_block_and_no_key_comes_out() {
 fn the_report_for_people_says_why_every_block_was_aborted() {
     let mut lab = start(&["--blocks", "1", "--eve", "intercept-resend"]);
     assert_eq!(lab.end_within(PATIENCE).code(), Some(2), "{}", lab.story());
-    let said = lab.stdout();
+    let printed = lab.stdout();
+    for line in printed.lines() {
+        assert!(line.chars().count() <= 80, "{line:?}");
+    }
+    let said = printed.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
         "aborted",
         "why: ",
@@ -194,7 +209,7 @@ fn alice_bob_and_eve_are_three_processes_of_their_own() {
     assert_eq!(roles, ["alice", "bob", "eve"], "{}", lab.story());
     let (status, report) = finish(lab);
     assert_eq!(status, Some(0), "looking on changes nothing: {report}");
-    let eve = fields(&report["eve"], &["attack", "fraction"]);
+    let eve = fields(&report["eve"], EVE);
     assert_eq!(
         (&eve["attack"], number(&eve["fraction"])),
         (&"passive".into(), 0.0)

@@ -29,6 +29,9 @@ const KEPT: &[(&str, u32)] = &[
     ("bob.toml", 0o644),
     ("eve.log", 0o600),
     ("eve.toml", 0o644),
+    ("operator-bob.toml", 0o644),
+    ("operator-eve.toml", 0o644),
+    ("operator.toml", 0o644),
     ("pki", 0o700),
     ("pki/authority.pem", 0o644),
     ("pki/eve.key", 0o600),
@@ -48,6 +51,8 @@ const KEPT: &[(&str, u32)] = &[
     ("pki/sae-bob.key", 0o600),
     ("pki/sae-bob.pem", 0o644),
     ("report.json", 0o644),
+    ("sae-alice.toml", 0o644),
+    ("sae-bob.toml", 0o644),
 ];
 
 fn mode(path: &Path) -> u32 {
@@ -98,7 +103,7 @@ impl Served {
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("no JSON ({error}): {}", lab.story());
         });
-        fields(&line, &["ready", "endpoints", "files"]);
+        fields(&line, &["ready", "endpoints", "files", "clients"]);
         assert_eq!(line["ready"], true);
         Self { line }
     }

@@ -1,5 +1,7 @@
 //! The command line as people type it.
 
+mod help;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -7,7 +9,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
+pub use self::help::command;
+use crate::completions::CompletionsArgs;
+use crate::key::KeyCommand;
+use crate::man::ManArgs;
 use crate::pki::PkiArgs;
+use crate::status::StatusArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +22,8 @@ Examples:
   qkd lab --distance 50 --blocks 5     over more fibre, for longer
   qkd lab --eve intercept-resend       and somebody listens in: no key comes out
   qkd bob --config bob.toml            run one end of a link as a service
+  qkd status --watch                   see what your node is doing
+  qkd key get sae-bob                  a key that you and the application sae-bob share
 
 Exit status: 0 success, 1 a fault (its cause is printed), 64 wrong usage.
 'qkd lab --help' lists those of the laboratory.";
@@ -33,6 +42,9 @@ What --keep leaves in DIR:
   pki/                            certificates and private keys of nodes and applications
   alice-data/ bob-data/           the key stores
   alice.log bob.log eve.log       what the services said
+  sae-alice.toml sae-bob.toml     profiles of the applications, for 'qkd key get --client FILE'
+  operator.toml operator-bob.toml
+    operator-eve.toml             profiles for 'qkd status --client FILE': Alice's, Bob's, Eve's
   report.json                     what --json prints
 
 Exit status:
@@ -74,6 +86,19 @@ pub enum Command {
     Lab(LabArgs),
     /// Make, renew and list the certificates of a laboratory
     Pki(PkiArgs),
+    /// Show what a node is doing: link, blocks, error rate, keys in store
+    Status(StatusArgs),
+    /// Get, fetch and count keys, as an application
+    #[command(arg_required_else_help = true)]
+    Key {
+        /// What to do with keys.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Print a script that completes qkd's commands in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page of qkd, or write the pages of all commands
+    Man(ManArgs),
 }
 
 /// The options of Alice.
@@ -156,7 +181,7 @@ pub struct LabArgs {
     pub block_bits: Option<u64>,
     /// Make all randomness from this number, so that a demonstration can be repeated. Everybody
     /// who knows the number knows the keys
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Keep configurations, certificates, key stores and logs in this folder, which must be new or
     /// empty; without it they go to a temporary folder that is removed
@@ -226,6 +251,11 @@ fn distance(text: &str) -> Result<f64, String> {
         Ok(km) if (0.0..=1000.0).contains(&km) => Ok(km),
         Ok(_) | Err(_) => Err("expected a length in km from 0 to 1000, such as 25".to_owned()),
     }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse();
+    seed.map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 fn presets() -> impl TypedValueParser<Value = Preset> {
@@ -327,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &[&str]); 10] = [
+        let cases: [(&[&str], &[&str]); 11] = [
             (
                 &["--preset", "snspf"],
                 &["--preset", "snspd", "ingaas", "gys2004"],
@@ -342,7 +372,8 @@ mod tests {
             (&["--blocks", "0"], &["1..=1000000"]),
             (&["--block-bits", "10"], &["1000..="]),
             (&["--log-level", "loud"], &["error, warn, info"]),
-            (&["--seed", "x"], &["--seed"]),
+            (&["--seed", "x"], &["--seed", "whole number"]),
+            (&["--seed", "-3"], &["--seed", "from 0 to"]),
             (&["--sede", "1"], &["--seed"]),
         ];
         for (arguments, words) in cases {

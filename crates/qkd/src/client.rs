@@ -36,8 +36,6 @@ pub struct Connected {
     pub name: String,
     /// The node's name, as in the node's certificate.
     pub node: String,
-    /// Where the node's services are.
-    pub services: HostPort,
     /// The connection; it comes back by itself after it broke.
     pub channel: Channel,
 }
@@ -53,7 +51,6 @@ impl Connected {
         Ok(Self {
             name: profile.name,
             node: profile.node,
-            services: profile.services,
             channel,
         })
     }

@@ -26,12 +26,13 @@ use self::children::{Children, Readiness, Start};
 use self::clients::{Application, Server};
 use self::display::Display;
 use self::fault::Fault;
-use self::report::{Outcome, Report, grouped};
+use self::report::{Outcome, Report};
 use self::setup::{Folder, Plan};
 use self::watch::{Both, Watch};
 use crate::cli::LabArgs;
 use crate::exit::Exit;
 use crate::output::{print, tell};
+use crate::words::grouped;
 
 /// How long work on other threads may hold up the end of the process.
 const WIND_UP: Duration = Duration::from_millis(500);
@@ -131,6 +132,7 @@ impl Lab<'_> {
         }
         let pki = setup::make_pki(&self.folder)?;
         let running = self.start(children).await?;
+        setup::write_profiles(&self.folder, &running)?;
         let tls = |name: &str| TlsMaterial::load(&pki.files_of(name));
         let operator = tls(setup::OPERATOR)?;
         let alice_server = Server {
@@ -288,6 +290,7 @@ impl Lab<'_> {
         let mut client = clients::eve(operator, server).await?;
         let asked = clients::answer("ask Eve what she did", client.get_tally(GetTallyRequest {}));
         let tally = asked.await?;
+        self.report.set_tally(&tally);
         self.report.note(
             "Eve",
             format!(

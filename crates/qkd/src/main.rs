@@ -7,23 +7,30 @@
 
 mod cli;
 mod client;
+mod completions;
 mod daemon;
 mod exit;
+mod key;
 mod lab;
+mod live;
+mod man;
 mod notify;
 mod output;
 mod pki;
+mod status;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use qkd_node::config::Role;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = cli::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout, complaints to stderr; a closed pipe is nobody's fault.
@@ -37,6 +44,10 @@ fn main() -> ExitCode {
         Command::Eve(args) => daemon::run(Role::Eve, args),
         Command::Lab(args) => lab::run(args),
         Command::Pki(args) => pki::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Key { command } => key::run(command),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     exit.into()
 }

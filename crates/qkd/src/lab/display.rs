@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use qkd_wire::proto::node::{LinkState, NodeStatus};
 
-use super::report::{Block, grouped, percent};
-use super::watch::{View, doing};
+use super::report::Block;
+use super::watch::View;
 use crate::output::tell;
+use crate::words::{clock, doing, grouped, percent};
 
 /// Distance between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(3);
@@ -20,22 +21,28 @@ pub struct Display {
 }
 
 enum Kind {
-    Bars {
-        all: MultiProgress,
-        block: ProgressBar,
-        totals: ProgressBar,
-    },
+    /// On a terminal.
+    Bars(Bars),
+    /// On a terminal, while something else is printed there.
+    Hidden,
     Lines {
         printed: Instant,
         last: String,
     },
 }
 
+struct Bars {
+    all: MultiProgress,
+    block: ProgressBar,
+    totals: ProgressBar,
+    store: ProgressBar,
+}
+
 impl Display {
     /// A display for `blocks_wanted` blocks, as fits standard error.
     pub fn new(blocks_wanted: u64) -> Self {
         let kind = if std::io::stderr().is_terminal() {
-            bars()
+            Kind::Bars(Bars::new())
         } else {
             Kind::Lines {
                 printed: Instant::now(),
@@ -51,11 +58,11 @@ impl Display {
     /// Prints a line that stays.
     pub fn say(&self, line: &str) {
         match &self.kind {
-            Kind::Bars { all, .. } => {
+            Kind::Bars(bars) => {
                 // A terminal that went away is noticed elsewhere, if at all.
-                let _ = all.println(line);
+                let _ = bars.all.println(line);
             }
-            Kind::Lines { .. } => tell(line),
+            Kind::Hidden | Kind::Lines { .. } => tell(line),
         }
     }
 
@@ -67,20 +74,22 @@ impl Display {
     /// Shows the present state.
     pub fn update(&mut self, view: &View) {
         let state = state(view, self.blocks_wanted);
-        let totals = totals(view);
+        let (totals, store) = (totals(view), store(view));
         let finished = view.finished.len() as u64;
+        if let Kind::Hidden = self.kind {
+            self.kind = Kind::Bars(Bars::new());
+        }
         match &mut self.kind {
-            Kind::Bars {
-                block,
-                totals: line,
-                ..
-            } => {
+            Kind::Hidden => {}
+            Kind::Bars(bars) => {
                 let (detections, wanted) = detections(view).unwrap_or((0, 0));
-                block.set_length(wanted.max(1));
-                block.set_position(detections.min(wanted));
-                block.set_prefix(of_blocks(finished, self.blocks_wanted));
-                block.set_message(state);
-                line.set_message(totals);
+                bars.block.set_length(wanted.max(1));
+                bars.block.set_position(detections.min(wanted));
+                bars.block
+                    .set_prefix(of_blocks(finished, self.blocks_wanted));
+                bars.block.set_message(state);
+                bars.totals.set_message(totals);
+                bars.store.set_message(store);
             }
             Kind::Lines { printed, last } => {
                 let progress = detections(view).map_or(String::new(), |(detections, wanted)| {
@@ -88,7 +97,7 @@ impl Display {
                     format!(", {percent:.0} % of the next detected")
                 });
                 let blocks = of_blocks(finished, self.blocks_wanted);
-                let line = format!("  … {blocks}{progress}; {totals}; {state}");
+                let line = format!("  … {blocks}{progress}; {totals} · {store}; {state}");
                 if printed.elapsed() >= LINE_EVERY && *last != line {
                     tell(&line);
                     *printed = Instant::now();
@@ -98,34 +107,52 @@ impl Display {
         }
     }
 
-    /// Takes the bars away.
+    /// Takes the bars away until the next update.
     pub fn clear(&mut self) {
-        match &self.kind {
-            Kind::Bars {
-                all, block, totals, ..
-            } => {
-                block.finish_and_clear();
-                totals.finish_and_clear();
-                let _ = all.clear();
-            }
-            Kind::Lines { .. } => {}
+        if let Kind::Bars(_) = self.kind {
+            self.kind = Kind::Hidden;
         }
     }
 }
 
-fn bars() -> Kind {
-    let all = MultiProgress::new();
-    let style = |template: &str| {
-        ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("━╸─")
-    };
-    let block = all.add(ProgressBar::new(1));
-    block.set_style(style("  {spinner} {prefix} {bar:30} {percent:>3} %  {msg}"));
-    block.enable_steady_tick(Duration::from_millis(100));
-    let totals = all.add(ProgressBar::new(1));
-    totals.set_style(style("    {msg}"));
-    Kind::Bars { all, block, totals }
+impl Bars {
+    /// Three lines, each cut to the width of the terminal: one that wraps would leave its rest
+    /// behind.
+    fn new() -> Self {
+        let all = MultiProgress::new();
+        let style = |template: &str| {
+            ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("━╸─")
+        };
+        let block = all.add(ProgressBar::new(1));
+        let template = "  {spinner} {prefix} {bar:24} {percent:>3} %  {wide_msg}";
+        block.set_style(style(template));
+        block.enable_steady_tick(Duration::from_millis(100));
+        let line = || {
+            let line = all.add(ProgressBar::new(1));
+            line.set_style(style("    {wide_msg}"));
+            line
+        };
+        let (totals, store) = (line(), line());
+        Self {
+            all,
+            block,
+            totals,
+            store,
+        }
+    }
+}
+
+/// Also when a laboratory is interrupted, nothing of them stays on the screen.
+impl Drop for Bars {
+    fn drop(&mut self) {
+        for bar in [&self.block, &self.totals, &self.store] {
+            bar.finish_and_clear();
+        }
+        // A terminal that went away needs no clearing.
+        let _ = self.all.clear();
+    }
 }
 
 fn of_blocks(finished: u64, wanted: u64) -> String {
@@ -143,7 +170,11 @@ fn detections(view: &View) -> Option<(u64, u64)> {
 }
 
 fn state(view: &View, blocks_wanted: u64) -> String {
-    let of = |status: &Option<NodeStatus>| status.as_ref().map_or("starting", doing);
+    let of = |status: &Option<NodeStatus>| {
+        status
+            .as_ref()
+            .map_or("starting", |status| doing(status.link_state()))
+    };
     let (alice, bob) = (of(&view.status.alice), of(&view.status.bob));
     let paused = |status: &Option<NodeStatus>| {
         let state = status.as_ref().map(NodeStatus::link_state);
@@ -171,6 +202,18 @@ fn totals(view: &View) -> String {
     let qber = bob
         .last_qber
         .or_else(|| view.status.alice.as_ref()?.last_qber);
+    [
+        format!("QBER {}", qber.map_or("–".to_owned(), percent)),
+        format!("{} sifted bits", grouped(bob.sifted_bits)),
+        format!("{} secret bits", grouped(bob.secret_bits)),
+    ]
+    .join(" · ")
+}
+
+fn store(view: &View) -> String {
+    let Some(bob) = &view.status.bob else {
+        return "no key yet".to_owned();
+    };
     // Each end may hand out its own half of every block.
     let alice = view.status.alice.as_ref();
     let stored = bob.stored_key_count + alice.map_or(0, |alice| alice.stored_key_count);
@@ -178,41 +221,12 @@ fn totals(view: &View) -> String {
         Some(alice) if alice.stretch_factor > 0.0 => alice.stretch_factor,
         Some(_) | None => bob.stretch_factor,
     };
-    [
-        format!("QBER {}", qber.map_or("–".to_owned(), percent)),
-        format!("{} sifted bits", grouped(bob.sifted_bits)),
-        format!("{} secret bits", grouped(bob.secret_bits)),
-        format!("{} keys in store", grouped(stored)),
-        clock(stretch),
-    ]
-    .join(" · ")
-}
-
-/// How the emulated clock runs; `stretch` is wall-clock seconds per emulated second.
-fn clock(stretch: f64) -> String {
-    if stretch <= 0.0 || !stretch.is_finite() {
-        "clock not running".to_owned()
-    } else if stretch >= 1.05 {
-        format!("clock {stretch:.1} times slower than real")
-    } else if stretch <= 0.95 {
-        format!("clock {:.1} times faster than real", 1.0 / stretch)
-    } else {
-        "clock in real time".to_owned()
-    }
+    format!("{} keys in store · {}", grouped(stored), clock(stretch))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_clock_is_slower_when_a_second_takes_longer() {
-        assert_eq!(clock(2.0), "clock 2.0 times slower than real");
-        assert_eq!(clock(0.002), "clock 500.0 times faster than real");
-        assert_eq!(clock(1.0), "clock in real time");
-        assert_eq!(clock(0.0), "clock not running");
-        assert_eq!(clock(f64::NAN), "clock not running");
-    }
 
     #[test]
     fn totals_are_those_of_the_node_that_counts() {
@@ -228,7 +242,8 @@ mod tests {
         });
         assert_eq!(
             totals(&view),
-            "QBER 1.03 % · 2,000,000 sifted bits · 812,345 secret bits · 3,172 keys in store · clock in real time"
+            "QBER 1.03 % · 2,000,000 sifted bits · 812,345 secret bits"
         );
+        assert_eq!(store(&view), "3,172 keys in store · clock in real time");
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use qkd_wire::proto::eve::Tally;
 use qkd_wire::proto::node::BlockReport;
 use serde::Serialize;
 
 use super::fault::Fault;
 use crate::cli::LabArgs;
+use crate::words::{grouped, percent, wrapped};
 
 /// The whole result; its serialized fields are what `--json` promises.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,6 +67,10 @@ pub struct Block {
     /// `qber_too_high`, `too_few_detections`, `zero_length` or `verification_failed`; `null` with
     /// a key.
     pub abort: Option<String>,
+    /// What was observed: a rate, a count or bits, as the reason says; `null` with a key.
+    pub abort_observed: Option<f64>,
+    /// The limit it violated, in the same unit; `null` with a key.
+    pub abort_limit: Option<f64>,
     /// Sifted key-basis bits.
     pub sifted_bits: u64,
     /// Key-basis error rate, 0 to 1; `null` where it was not learnt.
@@ -95,6 +101,12 @@ pub struct Eve {
     pub attack: String,
     /// Fraction of the pulses she attacks, 0 to 1.
     pub fraction: f64,
+    /// Pulses with light that came by; `null` when the laboratory ended before she was asked.
+    pub pulses_seen: Option<u64>,
+    /// Pulses that she measured; `null` as above.
+    pub intercepted: Option<u64>,
+    /// Pulses that she sent in their place; `null` as above.
+    pub resent: Option<u64>,
 }
 
 /// A line of the report for people: a word or two, and what there is to say about it.
@@ -135,6 +147,8 @@ impl Block {
             block: alice.block,
             outcome,
             abort,
+            abort_observed: alice.abort_observed.or(bob.abort_observed),
+            abort_limit: alice.abort_limit.or(bob.abort_limit),
             // An end that was told to abort may have learnt less than the other.
             sifted_bits: alice.sifted_bits.max(bob.sifted_bits),
             qber: alice.qber.or(bob.qber),
@@ -220,6 +234,9 @@ impl Report {
             eve: args.eve.as_ref().map(|eve| Eve {
                 attack: eve.name.clone(),
                 fraction: eve.fraction,
+                pulses_seen: None,
+                intercepted: None,
+                resent: None,
             }),
             notes: Vec::new(),
         }
@@ -249,6 +266,15 @@ impl Report {
         self.blocks
             .iter()
             .any(|block| block.outcome == Outcome::Key)
+    }
+
+    /// Takes in what Eve says that she did.
+    pub fn set_tally(&mut self, tally: &Tally) {
+        if let Some(eve) = &mut self.eve {
+            eve.pulses_seen = Some(tally.pulses_seen);
+            eve.intercepted = Some(tally.intercepted);
+            eve.resent = Some(tally.resent);
+        }
     }
 
     /// Adds a line for people.
@@ -304,8 +330,11 @@ impl Report {
             });
         }
         for note in lines {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {:<9} {}", note.about, note.text);
+            let about = std::iter::once(note.about).chain(std::iter::repeat(""));
+            for (about, line) in about.zip(wrapped(&note.text, WIDTH - INDENT)) {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "  {about:<9} {line}");
+            }
         }
         text
     }
@@ -339,12 +368,21 @@ impl Report {
             row(cells);
             if block.outcome != Outcome::Key {
                 let reason = block.abort.as_deref().unwrap_or("no reason was reported");
-                row(&["".to_owned(), block.why(reason)]);
+                let indent = 2 + widths[0] + 2;
+                for line in wrapped(&block.why(reason), WIDTH - indent) {
+                    row(&["".to_owned(), line]);
+                }
             }
         }
         text.push('\n');
     }
 }
+
+/// Columns of a terminal that was never made wider.
+const WIDTH: usize = 80;
+
+/// Columns before the text of a note.
+const INDENT: usize = 12;
 
 /// The one column of words.
 const OUTCOME_COLUMN: usize = 1;
@@ -367,24 +405,6 @@ fn told(report: &BlockReport) -> String {
         "" => format!("{} of {bits} bits", report.outcome),
         reason => format!("{} ({reason})", report.outcome),
     }
-}
-
-/// A whole number with a comma between groups of three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A rate from 0 to 1 as per cent.
-pub fn percent(rate: f64) -> String {
-    format!("{:.2} %", 100.0 * rate)
 }
 
 #[cfg(test)]

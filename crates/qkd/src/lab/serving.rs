@@ -15,6 +15,7 @@ struct Line {
     ready: bool,
     endpoints: Endpoints,
     files: Files,
+    clients: Clients,
 }
 
 /// Addresses as `host:port`; `null` where there is none.
@@ -48,6 +49,16 @@ struct Files {
     sae_alice: Identity,
     sae_bob: Identity,
     operator: Identity,
+}
+
+/// Absolute paths of profiles, as '--client' takes them; `null` where there is none.
+#[derive(Serialize)]
+struct Clients {
+    sae_alice: PathBuf,
+    sae_bob: PathBuf,
+    operator: PathBuf,
+    operator_bob: PathBuf,
+    operator_eve: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -89,6 +100,13 @@ pub fn line(running: &Running, pki: &LabPki, folder: &Folder) -> String {
             sae_bob: identity(setup::SAE_BOB),
             operator: identity(setup::OPERATOR),
         },
+        clients: Clients {
+            sae_alice: folder.file(setup::PROFILE_SAE_ALICE),
+            sae_bob: folder.file(setup::PROFILE_SAE_BOB),
+            operator: folder.file(setup::PROFILE_OPERATOR),
+            operator_bob: folder.file(setup::PROFILE_OPERATOR_BOB),
+            operator_eve: eve.map(|_| folder.file(setup::PROFILE_OPERATOR_EVE)),
+        },
     };
     // Paths that are not UTF-8 are the only thing that JSON cannot carry.
     serde_json::to_string(&line).unwrap_or_else(|_| r#"{"ready":true}"#.to_owned())
@@ -116,6 +134,7 @@ mod tests {
             bob: readiness(2),
             eve: Some(readiness(3)),
         };
+        setup::write_profiles(&folder, &running).unwrap();
         let text = line(&running, &pki, &folder);
         assert!(!text.contains('\n'));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -126,6 +145,8 @@ mod tests {
         for who in ["alice", "bob", "eve", "sae_alice", "sae_bob", "operator"] {
             paths.extend([&files[who]["certificate"], &files[who]["private_key"]]);
         }
+        let clients = json["clients"].as_object().unwrap();
+        paths.extend(clients.values());
         for path in paths {
             let path = PathBuf::from(path.as_str().unwrap());
             assert!(path.is_absolute() && path.exists(), "{path:?}");

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
-    OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, LinkConfig, MessagesConfig,
+    NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
 use qkd_node::secret_file;
 use tempfile::TempDir;
 
+use super::Running;
 use super::fault::Fault;
 use crate::cli::{EveAttack, LabArgs};
 
@@ -239,11 +240,53 @@ pub fn make_pki(folder: &Folder) -> Result<LabPki, Fault> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(folder: &Folder, name: &str, config: &NodeConfig) -> Result<PathBuf, Fault> {
+    write_toml(folder, name, "", &config.to_toml())
+}
+
+/// The profile with which the application at Alice's node calls it.
+pub const PROFILE_SAE_ALICE: &str = "sae-alice.toml";
+/// The same at Bob's node.
+pub const PROFILE_SAE_BOB: &str = "sae-bob.toml";
+/// The profile with which the operator looks at Alice.
+pub const PROFILE_OPERATOR: &str = "operator.toml";
+/// The same for Bob.
+pub const PROFILE_OPERATOR_BOB: &str = "operator-bob.toml";
+/// The same for Eve, when there is one.
+pub const PROFILE_OPERATOR_EVE: &str = "operator-eve.toml";
+
+/// Writes the profiles of all clients of the services that run.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn write_profiles(folder: &Folder, running: &Running) -> Result<(), Fault> {
+    let (alice, bob) = (running.alice.services, running.bob.services);
+    let mut all = vec![
+        (PROFILE_SAE_ALICE, SAE_ALICE, ALICE, alice),
+        (PROFILE_SAE_BOB, SAE_BOB, BOB, bob),
+        (PROFILE_OPERATOR, OPERATOR, ALICE, alice),
+        (PROFILE_OPERATOR_BOB, OPERATOR, BOB, bob),
+    ];
+    if let Some(eve) = &running.eve {
+        all.push((PROFILE_OPERATOR_EVE, OPERATOR, EVE, eve.services));
+    }
+    for (file, name, node, services) in all {
+        let profile = ClientProfile {
+            name: name.to_owned(),
+            node: node.to_owned(),
+            services: services.into(),
+            tls: relative_pki().files_of(name),
+        };
+        let remark =
+            "# The address is that of this one run: a kept folder started again has others.\n";
+        write_toml(folder, file, remark, &profile.to_toml())?;
+    }
+    Ok(())
+}
+
+fn write_toml(folder: &Folder, name: &str, remark: &str, toml: &str) -> Result<PathBuf, Fault> {
     let path = folder.file(name);
-    let text = format!(
-        "# Written by 'qkd lab'. Paths start from this folder.\n\n{}",
-        config.to_toml()
-    );
+    let head = "# Written by 'qkd lab'. Paths start from this folder.\n";
+    let text = format!("{head}{remark}\n{toml}");
     fs::write(&path, text).map_err(Fault::io(format!("write {}", path.display())))?;
     Ok(path)
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use qkd_wire::proto::node::node_client::NodeClient;
-use qkd_wire::proto::node::{
-    BlockReport, GetStatusRequest, LinkState, NodeStatus, WatchBlocksRequest,
-};
+use qkd_wire::proto::node::{BlockReport, GetStatusRequest, NodeStatus, WatchBlocksRequest};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -16,6 +14,7 @@ use super::display::Display;
 use super::fault::Fault;
 use super::report::Block;
 use crate::client::within;
+use crate::words::doing;
 
 /// Distance between two looks at the nodes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -144,7 +143,7 @@ impl View {
                 } else {
                     "is"
                 };
-                sentences.push(format!("{name} {tense} {}", doing(status)));
+                sentences.push(format!("{name} {tense} {}", doing(status.link_state())));
                 if !status.link_fault.is_empty() {
                     sentences.push(format!("{name}'s link: {}", status.link_fault));
                 }
@@ -156,17 +155,6 @@ impl View {
             sentences.push(format!("{missing} has not reported block {block}"));
         }
         sentences.join("; ")
-    }
-}
-
-/// What a node is doing, in a few words.
-pub fn doing(status: &NodeStatus) -> &'static str {
-    match status.link_state() {
-        LinkState::Unspecified => "in a state it does not name",
-        LinkState::Connecting => "connecting",
-        LinkState::Handshake => "in the handshake",
-        LinkState::Running => "running",
-        LinkState::Paused => "paused",
     }
 }
 
@@ -302,6 +290,7 @@ async fn read_reports(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qkd_wire::proto::node::LinkState;
 
     fn report(block: u64) -> BlockReport {
         BlockReport {

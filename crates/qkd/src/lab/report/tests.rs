@@ -22,6 +22,8 @@ fn aborted(block: u64) -> BlockReport {
     BlockReport {
         outcome: "aborted".to_owned(),
         abort_reason: "qber_too_high".to_owned(),
+        abort_observed: Some(0.25),
+        abort_limit: Some(0.013),
         qber: Some(0.25),
         phase_error_rate: None,
         leaked_bits: 0,
@@ -52,6 +54,12 @@ fn the_json_object_has_exactly_the_promised_fields() {
         &["--eve", "intercept-resend:0.5"],
         &[merged(with_key(1)), merged(aborted(2))],
     );
+    report.set_tally(&Tally {
+        pulses_seen: 9,
+        intercepted: 5,
+        resent: 4,
+        ..Tally::default()
+    });
     report.outcome = Outcome::Key;
     report.keys_agree = true;
     report.message_delivered = true;
@@ -60,16 +68,19 @@ fn the_json_object_has_exactly_the_promised_fields() {
     let expected = serde_json::json!({
         "outcome": "key", "protocol": "bb84", "preset": "snspd", "distance_km": 25.0,
         "blocks": [
-            {"block": 1, "outcome": "key", "abort": null, "sifted_bits": 1_000_000, "qber": 0.0103,
+            {"block": 1, "outcome": "key", "abort": null, "abort_observed": null,
+             "abort_limit": null, "sifted_bits": 1_000_000, "qber": 0.0103,
              "phase_error_rate": 0.0341, "leaked_bits": 91_234,
              "reconciliation_inefficiency": 1.0724, "secret_length_bits": 412_345},
-            {"block": 2, "outcome": "aborted", "abort": "qber_too_high", "sifted_bits": 1_000_000,
+            {"block": 2, "outcome": "aborted", "abort": "qber_too_high", "abort_observed": 0.25,
+             "abort_limit": 0.013, "sifted_bits": 1_000_000,
              "qber": 0.25, "phase_error_rate": null, "leaked_bits": 0,
              "reconciliation_inefficiency": null, "secret_length_bits": 0},
         ],
         "keys_agree": true, "secret_bits": 412_345, "emulated_seconds": 0.5, "wall_seconds": 2.5,
         "secret_key_rate_bps": 824_690.0, "message_delivered": true,
-        "eve": {"attack": "intercept-resend", "fraction": 0.5},
+        "eve": {"attack": "intercept-resend", "fraction": 0.5, "pulses_seen": 9, "intercepted": 5,
+                "resent": 4},
     });
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!(json, expected);

@@ -1,0 +1,185 @@
+use qkd_wire::proto::eve::Tally;
+use qkd_wire::proto::node::{
+    BlockProgress, BlockReport, FrameCounters, LinkState, NodeStatus, RejectCounters, Role,
+};
+
+use super::reports::Reports;
+use super::state::State;
+
+fn status() -> NodeStatus {
+    NodeStatus {
+        role: Role::Bob.into(),
+        node_name: "kme-bob".to_owned(),
+        peer_name: "kme-alice".to_owned(),
+        link_state: LinkState::Running.into(),
+        session: Some(0xabcd),
+        blocks_attempted: 2,
+        blocks_with_key: 1,
+        blocks_aborted: 1,
+        block_in_progress: Some(BlockProgress {
+            block: 2,
+            detections: 250_000,
+            detections_wanted: 1_000_000,
+        }),
+        sifted_bits: 2_000_000,
+        secret_bits: 400_000,
+        last_qber: Some(0.25),
+        emulated_seconds: 1.5,
+        stretch_factor: 2.0,
+        stored_key_count: 781,
+        frames: Some(FrameCounters {
+            received: 1234,
+            lost_slots: 5,
+            ..FrameCounters::default()
+        }),
+        rejects: Some(RejectCounters {
+            replay: 3,
+            ..RejectCounters::default()
+        }),
+        ..NodeStatus::default()
+    }
+}
+
+fn reports() -> Reports {
+    let mut reports = Reports::default();
+    for (number, bits, reason) in [(1, 400_000, ""), (2, 0, "qber_too_high")] {
+        reports.note(&BlockReport {
+            number,
+            secret_length_bits: bits,
+            emulated_seconds: 0.25,
+            abort_reason: reason.to_owned(),
+            ..BlockReport::default()
+        });
+    }
+    reports
+}
+
+#[test]
+fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
+    let state = State::of_node(status(), &reports(), true);
+    let expected = serde_json::json!({
+        "kind": "node", "node": "kme-bob", "role": "bob", "peer": "kme-alice", "healthy": true,
+        "link": {"state": "running", "fault": null}, "session": "000000000000abcd",
+        "blocks": {"attempted": 2, "with_key": 1, "aborted": 1,
+                   "aborted_by_reason": {"qber_too_high": 1}},
+        "block_in_progress": {"block": 2, "detections": 250_000, "detections_wanted": 1_000_000},
+        "sifted_bits": 2_000_000, "secret_bits": 400_000, "qber": 0.25,
+        "secret_key_rate_bps": 800_000.0, "emulated_seconds": 1.5, "stretch_factor": 2.0,
+        "stored_key_count": 781,
+        "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
+                   "corrupt": 0, "foreign": 0},
+        "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
+                    "tag_length": 0, "malformed": 0, "handshakes": 0},
+        "alarms": [],
+    });
+    let json: serde_json::Value = serde_json::from_str(&state.json()).unwrap();
+    assert_eq!(json, expected);
+    assert!(!state.json().contains('\n'));
+}
+
+#[test]
+fn a_person_reads_what_the_node_is_doing() {
+    let lines = State::of_node(status(), &reports(), true).lines();
+    let expected = [
+        "kme-bob (bob), linked to kme-alice",
+        "  health    can deliver keys",
+        "  link      running, session 000000000000abcd",
+        "  block     2: 25 % of 1,000,000 detections",
+        "  blocks    2 blocks, 1 with a key, 1 aborted (qber_too_high 1)",
+        "  QBER      25.00 % in the last block",
+        "  bits      2,000,000 sifted, 400,000 secret",
+        "  rate      800,000 secret bits per emulated second; clock 2.0 times slower than real",
+        "  store     781 keys",
+        "  frames    1,234 received, 5 slots lost",
+        "  refused   3 replayed",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn progress_within_a_block_is_no_news_and_a_finished_block_is() {
+    let headline = |status| State::of_node(status, &reports(), true).headline();
+    let mut later = status();
+    later.block_in_progress = None;
+    later.emulated_seconds = 1.7;
+    assert_eq!(headline(status()), headline(later.clone()));
+    later.blocks_attempted = 3;
+    assert_ne!(headline(status()), headline(later));
+}
+
+#[test]
+fn an_unhealthy_node_says_why_in_one_line() {
+    let mut status = status();
+    status.link_state = LinkState::Connecting.into();
+    status.link_fault = "connection refused\n".to_owned();
+    status.stored_key_count = 0;
+    status.alarms = vec!["the key store is sealed".to_owned()];
+    let why = State::of_node(status, &reports(), false)
+        .unhealthy()
+        .unwrap();
+    for words in [
+        "kme-bob cannot deliver a key",
+        "the key store is sealed",
+        "no key",
+        "connecting, last fault: connection refused",
+    ] {
+        assert!(why.contains(words), "{why}");
+    }
+    assert!(!why.contains('\n'));
+    assert_eq!(
+        State::of_node(self::status(), &reports(), true).unhealthy(),
+        None
+    );
+}
+
+#[test]
+fn words_of_a_node_cannot_steer_a_terminal() {
+    let mut status = status();
+    status.alarms = vec!["\u{1b}[2Jgone".to_owned()];
+    status.link_fault = "a\rb".to_owned();
+    let state = State::of_node(status, &reports(), true);
+    for line in state.lines().iter().chain([&state.headline()]) {
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn eve_tells_her_attack_and_her_tally() {
+    let tally = Tally {
+        spec: "intercept-resend:0.5".to_owned(),
+        pulses_seen: 10_000,
+        intercepted: 5_000,
+        resent: 4_000,
+        frames_received: 7,
+        frames_forwarded: 6,
+        frames_corrupt: 1,
+    };
+    let state = State::of_eve("eve", tally, true);
+    let expected = serde_json::json!({
+        "kind": "eve", "node": "eve", "healthy": true, "attack": "intercept-resend:0.5",
+        "pulses_seen": 10_000, "intercepted": 5_000, "resent": 4_000, "frames_received": 7,
+        "frames_forwarded": 6, "frames_corrupt": 1,
+    });
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&state.json()).unwrap(),
+        expected
+    );
+    assert_eq!(
+        state.lines()[2],
+        "  pulses    10,000 with light came by, 5,000 measured, 4,000 sent in their place"
+    );
+}
+
+#[test]
+fn nobody_is_unhealthy_and_says_so_in_the_same_form() {
+    let state = State::unreachable("kme-bob", "connection refused".to_owned());
+    assert_eq!(
+        state.json(),
+        r#"{"kind":"unreachable","node":"kme-bob","healthy":false,"error":"connection refused"}"#
+    );
+    assert_eq!(
+        state.headline(),
+        "kme-bob: not reachable: connection refused"
+    );
+    assert!(state.unhealthy().is_some());
+}

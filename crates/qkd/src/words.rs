@@ -1,0 +1,108 @@
+//! Figures and states as people read them.
+
+use qkd_wire::proto::node::LinkState;
+
+/// A whole number with a comma between groups of three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate from 0 to 1 as per cent.
+pub fn percent(rate: f64) -> String {
+    format!("{:.2} %", 100.0 * rate)
+}
+
+/// How the emulated clock runs; `stretch` is wall-clock seconds per emulated second.
+pub fn clock(stretch: f64) -> String {
+    if stretch <= 0.0 || !stretch.is_finite() {
+        "clock not running".to_owned()
+    } else if stretch >= 1.05 {
+        format!("clock {stretch:.1} times slower than real")
+    } else if stretch <= 0.95 {
+        format!("clock {:.1} times faster than real", 1.0 / stretch)
+    } else {
+        "clock in real time".to_owned()
+    }
+}
+
+/// What a link is doing, in a few words.
+pub fn doing(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Unspecified => "in a state it does not name",
+        LinkState::Connecting => "connecting",
+        LinkState::Handshake => "in the handshake",
+        LinkState::Running => "running",
+        LinkState::Paused => "paused",
+    }
+}
+
+/// A noun with its number: "1 key", "2 keys".
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// The words of `text` in lines of at most `width` characters; a longer word has a line of its own.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + length <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1234567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn the_clock_is_slower_when_a_second_takes_longer() {
+        assert_eq!(clock(2.0), "clock 2.0 times slower than real");
+        assert_eq!(clock(0.002), "clock 500.0 times faster than real");
+        assert_eq!(clock(1.0), "clock in real time");
+        assert_eq!(clock(0.0), "clock not running");
+        assert_eq!(clock(f64::NAN), "clock not running");
+    }
+
+    #[test]
+    fn wrapped_lines_keep_every_word_and_the_width() {
+        let text = "one two three four";
+        assert_eq!(wrapped(text, 9), ["one two", "three", "four"]);
+        assert_eq!(wrapped(text, 80), [text]);
+        assert_eq!(wrapped("extraordinary word", 5), ["extraordinary", "word"]);
+        assert!(wrapped("", 5).is_empty());
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(counted(1, "key"), "1 key");
+        assert_eq!(counted(1200, "key"), "1,200 keys");
+    }
+}
