@@ -6,6 +6,7 @@
 mod architecture;
 mod bad_input;
 mod classical_channel;
+mod client;
 mod containers;
 mod dependencies;
 mod deployment;

@@ -38,6 +38,9 @@ impl Running {
             .args(&arguments)
             .env("TMPDIR", home.path())
             .env_remove("RUST_LOG")
+            // Nobody's own profile takes part in a test.
+            .env_remove("QKD_CLIENT")
+            .env("XDG_CONFIG_HOME", home.path())
             .stdin(Stdio::null())
             .stdout(file("stdout"))
             .stderr(file("stderr"))

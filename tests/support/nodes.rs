@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
-    OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, LinkConfig, MessagesConfig,
+    NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -233,6 +233,24 @@ impl Nodes {
     /// Takes Bob out, to stop or kill him.
     pub fn take_bob(&mut self) -> Node {
         self.bob.take().expect("Bob was started")
+    }
+
+    /// Writes a profile with which `client` calls `node` at `services`; returns its path.
+    pub fn profile(
+        &self,
+        file: &str,
+        (client, node): (&str, &str),
+        services: SocketAddr,
+    ) -> String {
+        let profile = ClientProfile {
+            name: client.to_owned(),
+            node: node.to_owned(),
+            services: services.into(),
+            tls: self.pki.files_of(client),
+        };
+        let path = self.folder().join(file);
+        std::fs::write(&path, profile.to_toml()).expect("a profile can be written");
+        path.to_str().expect("paths of tests are text").to_owned()
     }
 
     fn program(&self, role: &'static str, name: &'static str) -> Program {

@@ -32,15 +32,14 @@ struct Page {
     /// Its file, such as `qkd-key-get.1`.
     name: String,
     /// Its text, roff.
-    text: Vec<u8>,
+    text: String,
 }
 
 /// Prints or writes the pages, and says how that ended.
 pub fn run(args: &ManArgs) -> Exit {
     let done = match &args.output {
         None => page(cli::command()).and_then(|page| {
-            let text = String::from_utf8_lossy(&page.text);
-            show(&text).map_err(|error| format!("cannot print the page: {error}"))
+            show(&page.text).map_err(|error| format!("cannot print the page: {error}"))
         }),
         Some(folder) => write_all(folder),
     };
@@ -98,7 +97,32 @@ fn page(command: clap::Command) -> Result<Page, String> {
     let mut text = Vec::new();
     man.render(&mut text)
         .map_err(|error| format!("cannot make the page {name}: {error}"))?;
+    let text = with_notes(&String::from_utf8_lossy(&text));
     Ok(Page { name, text })
+}
+
+/// Renames the section of all that stands below the options, and keeps the lines of its tables as
+/// they are: a page is filled, so that they would run together.
+fn with_notes(page: &str) -> String {
+    let mut text = String::with_capacity(page.len() + 256);
+    let (mut notes, mut table) = (false, false);
+    for line in page.lines() {
+        if line.starts_with(".SH") {
+            notes = line == ".SH EXTRA";
+        }
+        let indented = notes && line.starts_with(' ');
+        if indented != table {
+            text.push_str(if indented { ".nf\n" } else { ".fi\n" });
+            table = indented;
+        }
+        text.push_str(if line == ".SH EXTRA" {
+            ".SH NOTES"
+        } else {
+            line
+        });
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -122,8 +146,14 @@ mod tests {
             assert!(names.contains(&name), "{name} in {names:?}");
         }
         for page in &pages {
-            let text = String::from_utf8(page.text.clone()).unwrap();
-            assert!(text.contains(".SH NAME"), "{}", page.name);
+            assert!(page.text.contains(".SH NAME"), "{}", page.name);
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_table_stay_lines() {
+        let page = ".SH OPTIONS\n x\n.SH EXTRA\nExamples:\n  one\n  two\n\nThe end.\n.SH VERSION\n";
+        let expected = ".SH OPTIONS\n x\n.SH NOTES\nExamples:\n.nf\n  one\n  two\n.fi\n\nThe end.\n.SH VERSION\n";
+        assert_eq!(with_notes(page), expected);
     }
 }

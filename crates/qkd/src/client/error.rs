@@ -35,6 +35,14 @@ pub enum Error {
         /// Where it was looked for, in this order.
         looked: Vec<PathBuf>,
     },
+    /// A variable of the environment names no file.
+    #[error("{variable} names {}, which does not exist; correct or unset it", .file.display())]
+    Named {
+        /// The variable.
+        variable: &'static str,
+        /// The file.
+        file: PathBuf,
+    },
     // The node's, or nobody's fault
     /// No connection.
     #[error("cannot reach {node} at {address}: {reason}")]

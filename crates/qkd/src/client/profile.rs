@@ -66,7 +66,14 @@ impl ClientArgs {
 fn usual(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
     if let Some(named) = set(VARIABLE) {
-        return Ok(PathBuf::from(named));
+        let file = PathBuf::from(named);
+        return match file.exists() {
+            true => Ok(file),
+            false => Err(Error::Named {
+                variable: VARIABLE,
+                file,
+            }),
+        };
     }
     let own = set("XDG_CONFIG_HOME").map(PathBuf::from);
     let own = own.or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")));
@@ -95,15 +102,26 @@ mod tests {
             std::fs::create_dir_all(parent.join("qkd")).unwrap();
             std::fs::write(parent.join(FILE), "").unwrap();
         }
-        let named = Path::new("/somewhere/else.toml");
+        let named = folder.path().join("else.toml");
+        std::fs::write(&named, "").unwrap();
         let all = [
-            (VARIABLE, named),
+            (VARIABLE, named.as_path()),
             ("XDG_CONFIG_HOME", xdg.as_path()),
             ("HOME", home.as_path()),
         ];
         assert_eq!(found(&all).unwrap(), named);
         assert_eq!(found(&all[1..]).unwrap(), xdg.join(FILE));
         assert_eq!(found(&all[2..]).unwrap(), home.join(".config").join(FILE));
+    }
+
+    #[test]
+    fn a_variable_that_names_no_file_is_a_fault_that_names_the_variable() {
+        let said = found(&[(VARIABLE, Path::new("/no/where.toml"))]).unwrap_err();
+        let said = said.to_string();
+        assert!(
+            said.starts_with("QKD_CLIENT names /no/where.toml"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -155,6 +155,7 @@ fn may_pass(error: &Error) -> bool {
             | client::Error::Tls(_)
             | client::Error::AnyPort { .. }
             | client::Error::NoProfile { .. }
+            | client::Error::Named { .. }
             | client::Error::Refused { .. }
             | client::Error::Io { .. },
         )
