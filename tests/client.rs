@@ -5,8 +5,6 @@ mod keys;
 mod shell;
 mod status;
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use crate::process::{PATIENCE, Running};
@@ -58,7 +56,9 @@ fn qkd(arguments: &[&str]) -> Answer {
 
 /// A laboratory that stays up, with keys in both stores.
 struct Lab {
-    process: Running,
+    /// Ends with this value.
+    _process: Running,
+    /// The first line of `--serve`.
     line: Value,
 }
 
@@ -75,7 +75,10 @@ impl Lab {
         process.while_running("report", |lab| {
             lab.stderr().contains("Serving until").then_some(())
         });
-        Self { process, line }
+        Self {
+            _process: process,
+            line,
+        }
     }
 
     /// The profile of `who`, as the first line names it.
@@ -83,11 +86,5 @@ impl Lab {
         let path = self.line["clients"][who].as_str();
         path.unwrap_or_else(|| panic!("no profile of {who}: {}", self.line))
             .to_owned()
-    }
-
-    /// A file of the laboratory's folder.
-    fn file(&self, name: &str) -> PathBuf {
-        let folder = self.line["files"]["folder"].as_str().unwrap();
-        PathBuf::from(folder).join(name)
     }
 }

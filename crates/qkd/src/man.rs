@@ -38,7 +38,7 @@ struct Page {
 /// Prints or writes the pages, and says how that ended.
 pub fn run(args: &ManArgs) -> Exit {
     let done = match &args.output {
-        None => page(cli::command()).and_then(|page| {
+        None => page(root()).and_then(|page| {
             show(&page.text).map_err(|error| format!("cannot print the page: {error}"))
         }),
         Some(folder) => write_all(folder),
@@ -75,11 +75,8 @@ fn show(text: &str) -> io::Result<()> {
 
 /// The page of every command, those of their commands included.
 fn pages() -> Result<Vec<Page>, String> {
-    // "help" explains itself.
-    let mut root = cli::command().disable_help_subcommand(true);
-    root.build();
     let mut pages = Vec::new();
-    let mut commands = vec![root];
+    let mut commands = vec![root()];
     while let Some(command) = commands.pop() {
         let shown = command.get_subcommands().filter(|one| !one.is_hide_set());
         commands.extend(shown.cloned());
@@ -87,6 +84,13 @@ fn pages() -> Result<Vec<Page>, String> {
     }
     pages.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(pages)
+}
+
+/// The whole command line, but for "help": it explains itself.
+fn root() -> clap::Command {
+    let mut root = cli::command().disable_help_subcommand(true);
+    root.build();
+    root
 }
 
 fn page(command: clap::Command) -> Result<Page, String> {
