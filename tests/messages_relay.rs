@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-use crate::support::{Node, Nodes, PATIENCE, SAE_ALICE, SAE_BOB, messaging};
+use crate::support::{Node, Nodes, OPERATOR, PATIENCE, SAE_ALICE, SAE_BOB, messaging};
 
 /// Longest ciphertext that is relayed, in bytes.
 const LONGEST: usize = (1 << 20) + 16;
@@ -273,8 +273,8 @@ async fn everybody_sends_receives_and_acknowledges_for_himself_only() {
     };
     let curious = alice.receive(request.clone()).await;
     refused(curious, Code::PermissionDenied, "sae-alice").await;
-    // Bob's node serves Bob's applications: neither Alice's nor a node may look into his mailbox.
-    for stranger in [SAE_ALICE, crate::support::EVE] {
+    // Bob's node serves Bob's applications: nobody else may look into his mailbox.
+    for stranger in [SAE_ALICE, OPERATOR] {
         let mut client = messaging(&nodes, nodes.bob(), stranger).await;
         let curious = client.receive(request.clone()).await;
         refused(curious, Code::PermissionDenied, stranger).await;

@@ -25,7 +25,10 @@ fn written(nodes: &Nodes) -> Vec<(String, Vec<u8>)> {
     let read = |path| fs::read(path).expect("a daemon's file can be read");
     let mut files = Vec::new();
     for node in [ALICE, BOB] {
-        files.push((format!("store of {node}"), read(nodes.store_file(node))));
+        let store = nodes.store_file(node);
+        let messages = read(store.with_file_name("messages.redb"));
+        files.push((format!("messages of {node}"), messages));
+        files.push((format!("store of {node}"), read(store)));
     }
     for node in [nodes.alice(), nodes.bob()] {
         files.push((format!("log of {}", node.name), node.log().into_bytes()));

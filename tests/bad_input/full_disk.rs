@@ -4,12 +4,15 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use qkd_node::config::NodeConfig;
+use qkd_wire::proto::messaging::{AcknowledgeRequest, ReceiveRequest, SealedMessage};
 use qkd_wire::proto::node::NodeStatus;
+use tonic::Code;
 
 use super::{Installation, refusal};
-use crate::support::{Node, Nodes, agree_on_all_keys};
+use crate::support::{Node, Nodes, PATIENCE, SAE_ALICE, SAE_BOB, agree_on_all_keys, messaging};
 
 /// A file system in memory; gone when dropped.
 struct Tmpfs {
@@ -91,6 +94,67 @@ fn a_data_folder_that_may_not_be_written_to_is_refused() {
 
 fn is_sealed(status: &NodeStatus) -> bool {
     status.alarms.iter().any(|alarm| alarm.contains("sealed"))
+}
+
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs"]
+async fn a_full_disk_refuses_messages_with_an_alarm_until_there_is_room_again() {
+    let mut nodes = Nodes::builder().block_bits(10_000).blocks_max(1).prepare();
+    let disk = Tmpfs::mount(&nodes.bob_config.link.data_dir);
+    nodes.start_bob().await;
+    nodes.start_alice().await;
+    for node in [nodes.alice(), nodes.bob()] {
+        // Afterwards the key store has nothing to write.
+        node.until("block", |status| status.blocks_attempted == 1)
+            .await;
+    }
+    let message = |sequence| SealedMessage {
+        from_sae_id: SAE_ALICE.to_owned(),
+        to_sae_id: SAE_BOB.to_owned(),
+        key_id: "0f0e0d0c-0b0a-4908-8706-050403020100".to_owned(),
+        sender: 1,
+        sequence,
+        ciphertext: vec![sequence as u8; 1 << 20],
+    };
+    let mut alice = messaging(&nodes, nodes.alice(), SAE_ALICE).await;
+    disk.fill();
+    // A file may have some room inside.
+    let mut stored = 0;
+    let status = loop {
+        match alice.submit(message(stored)).await {
+            Ok(_) => stored += 1,
+            Err(status) => break status,
+        }
+        assert!(stored < 8, "a disk of 8 MiB took them");
+    };
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.message().contains("could not write"), "{status:?}");
+    let alarms = nodes.bob().status().await.alarms.join("\n");
+    assert!(alarms.contains("messages.redb"), "{alarms}");
+    assert!(alarms.contains("is the disk full or failing?"), "{alarms}");
+    assert!(!alarms.contains("sealed"), "{alarms}");
+
+    disk.free();
+    let began = Instant::now();
+    while let Err(status) = alice.submit(message(stored)).await {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(began.elapsed() < PATIENCE, "{status:?}");
+        // The daemon looks at its disk again only so often.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut bob = messaging(&nodes, nodes.bob(), SAE_BOB).await;
+    let request = ReceiveRequest {
+        sae_id: SAE_BOB.to_owned(),
+    };
+    let mut stream = bob.receive(request).await.unwrap().into_inner();
+    for sequence in 0..=stored {
+        let delivery = stream.message().await.unwrap().unwrap();
+        assert_eq!(delivery.number, sequence + 1);
+        assert_eq!(delivery.message, Some(message(sequence)));
+    }
+    let number = stored + 1;
+    let left = bob.acknowledge(AcknowledgeRequest { number }).await;
+    assert_eq!(left.unwrap().into_inner().waiting_count, 0);
 }
 
 /// Whose disk is full.

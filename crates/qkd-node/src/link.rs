@@ -48,7 +48,8 @@ enum Queueable {
 }
 
 impl LinkHandle {
-    fn new(outgoing: FrameSender) -> (Self, mpsc::UnboundedReceiver<Queued>) {
+    /// A handle, and the queue of the thread that it tells.
+    pub(crate) fn new(outgoing: FrameSender) -> (Self, mpsc::UnboundedReceiver<Queued>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let places = Arc::new(Semaphore::new(PLACES as usize));
         let handle = Self {

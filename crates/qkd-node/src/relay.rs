@@ -34,7 +34,8 @@ pub enum RelayFault {
     /// No answer came.
     #[error(
         "the other side did not answer within {} s: the message is not known to be stored; send \
-         the very same message again", ANSWER_TIME_MAX.as_secs()
+         the very same message again",
+        ANSWER_TIME_MAX.as_secs()
     )]
     NoAnswer,
 }
@@ -42,9 +43,9 @@ pub enum RelayFault {
 /// The messages that are on their way, and the link that carries them.
 ///
 /// No method waits for a disk or holds its lock for long.
-#[derive(Default)]
 pub struct Relay {
     inner: Mutex<Inner>,
+    answer_time_max: Duration,
 }
 
 #[derive(Default)]
@@ -52,6 +53,15 @@ struct Inner {
     link: Option<LinkHandle>,
     waiting: HashMap<u64, oneshot::Sender<RelayOutcome>>,
     next_number: u64,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            inner: Mutex::default(),
+            answer_time_max: ANSWER_TIME_MAX,
+        }
+    }
 }
 
 impl Relay {
@@ -89,7 +99,7 @@ impl Relay {
             relay: self,
             number,
         };
-        match tokio::time::timeout(ANSWER_TIME_MAX, answer).await {
+        match tokio::time::timeout(self.answer_time_max, answer).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(_dropped)) => Err(RelayFault::Cut),
             Err(_elapsed) => Err(RelayFault::NoAnswer),
@@ -130,5 +140,103 @@ struct Forget<'r> {
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
         self.relay.lock().waiting.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use qkd_keystore::SaeId;
+    use qkd_messaging::SealedMessage;
+    use tokio::sync::mpsc::UnboundedReceiver;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::link::{Queued, frames};
+
+    fn message() -> RelayedMessage {
+        RelayedMessage {
+            from: SaeId::new("sae-alice").unwrap(),
+            to: SaeId::new("sae-bob").unwrap(),
+            sealed: SealedMessage {
+                key_id: [1; 16],
+                sender: 1,
+                sequence: 0,
+                ciphertext: vec![2; 20],
+            },
+        }
+    }
+
+    /// A relay with a link, and what the link is told.
+    fn linked() -> (Arc<Relay>, UnboundedReceiver<Queued>) {
+        let relay = Arc::new(Relay::default());
+        let (outgoing, _frames) = frames();
+        let (link, events) = LinkHandle::new(outgoing);
+        relay.connect(link);
+        (relay, events)
+    }
+
+    type Sending = JoinHandle<Result<RelayOutcome, RelayFault>>;
+
+    fn send(relay: &Arc<Relay>) -> Sending {
+        let relay = relay.clone();
+        tokio::spawn(async move { relay.send(message()).await })
+    }
+
+    #[tokio::test]
+    async fn each_sender_gets_the_answer_to_its_own_message() {
+        let (relay, mut link) = linked();
+        let first = send(&relay);
+        assert!(link.recv().await.is_some());
+        let second = send(&relay);
+        assert!(link.recv().await.is_some());
+        relay.answered(7, RelayOutcome::StorageFailed);
+        relay.answered(1, RelayOutcome::MailboxFull);
+        relay.answered(1, RelayOutcome::StorageFailed);
+        relay.answered(0, RelayOutcome::Stored);
+        assert_eq!(first.await.unwrap(), Ok(RelayOutcome::Stored));
+        assert_eq!(second.await.unwrap(), Ok(RelayOutcome::MailboxFull));
+    }
+
+    #[tokio::test]
+    async fn without_a_link_or_with_a_broken_one_nobody_knows() {
+        let (relay, mut link) = linked();
+        let sending = send(&relay);
+        assert!(link.recv().await.is_some());
+        relay.disconnect();
+        assert_eq!(sending.await.unwrap(), Err(RelayFault::Cut));
+        assert_eq!(relay.send(message()).await, Err(RelayFault::NoLink));
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_not_waited_for_for_ever() {
+        let (outgoing, _frames) = frames();
+        let (link, _events) = LinkHandle::new(outgoing);
+        let relay = Relay {
+            inner: Mutex::default(),
+            answer_time_max: Duration::from_millis(10),
+        };
+        relay.connect(link);
+        assert_eq!(relay.send(message()).await, Err(RelayFault::NoAnswer));
+        assert!(relay.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_so_many_are_on_their_way_and_who_gives_up_makes_room() {
+        let (relay, mut link) = linked();
+        let mut sending = Vec::new();
+        for _ in 0..IN_FLIGHT_MAX {
+            sending.push(send(&relay));
+            assert!(link.recv().await.is_some());
+        }
+        assert_eq!(relay.send(message()).await, Err(RelayFault::Congested));
+        let first = sending.swap_remove(0);
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        let another = send(&relay);
+        assert!(link.recv().await.is_some());
+        relay.answered(IN_FLIGHT_MAX as u64, RelayOutcome::Stored);
+        assert_eq!(another.await.unwrap(), Ok(RelayOutcome::Stored));
     }
 }

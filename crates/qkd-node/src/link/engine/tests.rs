@@ -2,8 +2,11 @@
 
 use qkd_auth::{Envelope, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
+use qkd_keystore::SaeId;
+use qkd_messaging::SealedMessage;
 use qkd_protocols::{AliceRecord, Protocol};
 use qkd_session::SessionLimits;
+use qkd_wire::link::{RelayOutcome, RelayedMessage};
 
 use super::*;
 use crate::presets;
@@ -298,6 +301,44 @@ fn demand_at_bob_reaches_alices_transmitter_and_her_clock_his_receiver() {
     assert!(matches!(
         effects[..],
         [LinkEffect::Clock { emitted_slots: 77 }]
+    ));
+}
+
+#[test]
+fn a_relayed_message_reaches_the_other_end_and_its_answer_comes_back() {
+    let (mut alice, mut bob) = pair();
+    let relayed = RelayedMessage {
+        from: SaeId::new("sae-alice").unwrap(),
+        to: SaeId::new("sae-bob").unwrap(),
+        sealed: SealedMessage {
+            key_id: [1; 16],
+            sender: 1,
+            sequence: 0,
+            ciphertext: vec![2; 20],
+        },
+    };
+    let words = LinkMessage::Relay {
+        number: 7,
+        message: relayed.clone(),
+    };
+    let words = say(&mut alice, words);
+    let effects = deliver(words, &mut bob).unwrap();
+    assert!(matches!(
+        &effects[..],
+        [LinkEffect::Relay { number: 7, message }] if *message == relayed
+    ));
+    let answer = LinkMessage::RelayAnswer {
+        number: 7,
+        outcome: RelayOutcome::Stored,
+    };
+    let words = say(&mut bob, answer);
+    let effects = deliver(words, &mut alice).unwrap();
+    assert!(matches!(
+        effects[..],
+        [LinkEffect::RelayAnswer {
+            number: 7,
+            outcome: RelayOutcome::Stored
+        }]
     ));
 }
 
