@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::status::StatusBoard;
 use records::Records;
-use writer::{Task, Writer};
+use writer::{NotDone, Task, Writer};
 
 /// Messages and acknowledgements that may wait for the disk.
 const TASKS_MAX: usize = 64;
@@ -121,18 +121,7 @@ impl Mailboxes {
     /// disk, or refused.
     pub fn put(&self, message: RelayedMessage, done: impl FnOnce(RelayOutcome) + Send + 'static) {
         let done = Box::new(done);
-        match self.queue(Task::Put { message, done }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(Task::Put { done, .. })) => done(RelayOutcome::MailboxFull),
-            Err(TrySendError::Disconnected(Task::Put { done, .. })) => {
-                done(RelayOutcome::StorageFailed);
-            }
-            // The task comes back as it was given.
-            Err(
-                TrySendError::Full(Task::Acknowledge { .. })
-                | TrySendError::Disconnected(Task::Acknowledge { .. }),
-            ) => {}
-        }
+        self.queue(Task::Put { message, done });
     }
 
     /// Forgets the messages of `sae` up to and including `number`, durably, and returns how many
@@ -147,10 +136,7 @@ impl Mailboxes {
             number,
             done,
         };
-        self.queue(task).map_err(|error| match error {
-            TrySendError::Full(_) => AcknowledgeFault::Congested,
-            TrySendError::Disconnected(_) => AcknowledgeFault::StorageFailed,
-        })?;
+        self.queue(task);
         answer.await.unwrap_or(Err(AcknowledgeFault::StorageFailed))
     }
 
@@ -172,10 +158,15 @@ impl Mailboxes {
         })
     }
 
-    fn queue(&self, task: Task) -> Result<(), TrySendError<Task>> {
-        match &self.tasks {
-            Some(tasks) => tasks.try_send(task),
-            None => Err(TrySendError::Disconnected(task)),
+    /// Gives a task to the writer, or refuses it at once.
+    fn queue(&self, task: Task) {
+        let Some(tasks) = &self.tasks else {
+            return task.refuse(NotDone::StorageFailed);
+        };
+        match tasks.try_send(task) {
+            Ok(()) => {}
+            Err(TrySendError::Full(task)) => task.refuse(NotDone::Congested),
+            Err(TrySendError::Disconnected(task)) => task.refuse(NotDone::StorageFailed),
         }
     }
 }

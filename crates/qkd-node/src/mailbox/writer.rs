@@ -31,6 +31,34 @@ pub(super) enum Task {
     },
 }
 
+/// Why a task was not done.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NotDone {
+    /// Too many wait already.
+    Congested,
+    /// It is not known to be on disk.
+    StorageFailed,
+}
+
+impl Task {
+    /// Tells whoever waits that it was not done.
+    pub(super) fn refuse(self, why: NotDone) {
+        match self {
+            Task::Put { done, .. } => done(match why {
+                NotDone::Congested => RelayOutcome::MailboxFull,
+                NotDone::StorageFailed => RelayOutcome::StorageFailed,
+            }),
+            Task::Acknowledge { done, .. } => {
+                // Who has gone away will acknowledge again.
+                let _gone = done.send(Err(match why {
+                    NotDone::Congested => AcknowledgeFault::Congested,
+                    NotDone::StorageFailed => AcknowledgeFault::StorageFailed,
+                }));
+            }
+        }
+    }
+}
+
 /// What became of a task.
 enum Done {
     Put(RelayOutcome),
@@ -79,14 +107,9 @@ impl Writer {
                 }
                 Err(error) => {
                     self.fail(&error);
-                    let done = batch.iter().map(|task| match task {
-                        Task::Put { .. } => Done::Put(RelayOutcome::StorageFailed),
-                        Task::Acknowledge { .. } => {
-                            Done::Acknowledge(Err(AcknowledgeFault::StorageFailed))
-                        }
-                    });
-                    let done = done.collect();
-                    answer(batch, done);
+                    for task in batch {
+                        task.refuse(NotDone::StorageFailed);
+                    }
                 }
             }
         }
