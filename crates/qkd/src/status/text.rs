@@ -74,8 +74,9 @@ impl Node {
         line("bits", format!("{sifted} sifted, {secret} secret"));
         if let Some(rate) = self.secret_key_rate_bps {
             let rate = grouped(rate.round() as u64);
-            let text = format!("{rate} secret bits per emulated second");
-            line("rate", format!("{text}; {}", clock(self.stretch_factor)));
+            line("rate", format!("{rate} secret bits per emulated second"));
+            let clock = clock(self.stretch_factor);
+            line("clock", clock.trim_start_matches("clock ").to_owned());
         }
         line("store", counted(self.stored_key_count, "key"));
         line("frames", self.frames.text());
