@@ -106,7 +106,7 @@ pub enum Command {
 pub struct AliceArgs {
     #[command(flatten)]
     pub daemon: DaemonArgs,
-    /// Where the fibre leads, HOST:PORT: Bob, or Eve when she is in it. Replaces [quantum] peer; an
+    /// Where the fibre leads, HOST:PORT: Bob, or Eve when she is in it. Replaces quantum.peer; an
     /// empty value does not
     #[arg(long, value_name = "HOST:PORT", env = "QKD_FIBRE", value_parser = fibre,
           default_value = "", hide_default_value = true)]
