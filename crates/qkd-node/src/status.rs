@@ -78,6 +78,17 @@ pub struct Snapshot {
     pub handshakes_failed: u64,
     /// What an operator must look at.
     pub alarms: VecDeque<String>,
+    /// This node's certificate.
+    pub certificate: CertificateState,
+}
+
+/// What an operator may want to know about the node's own certificate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CertificateState {
+    /// Its last second, counted from 1970; nothing before the first look at it.
+    pub not_after: Option<u64>,
+    /// What must be done about it, gone when it was done.
+    pub alarms: Vec<String>,
 }
 
 /// The board. Cheap to clone.
@@ -116,6 +127,7 @@ impl Default for StatusBoard {
             malformed: 0,
             handshakes_failed: 0,
             alarms: VecDeque::new(),
+            certificate: CertificateState::default(),
         };
         Self {
             inner: Arc::new(Mutex::new(Inner {
@@ -171,6 +183,18 @@ impl StatusBoard {
 
     pub(crate) fn fibre(&self, fault: Option<String>) {
         self.lock().snapshot.fibre_fault = fault;
+    }
+
+    /// Somebody who calls itself the peer was turned away; news only while there is no link.
+    pub(crate) fn peer_refused(&self, reason: &str) {
+        let mut inner = self.lock();
+        if inner.snapshot.link_state == LinkState::Connecting {
+            reason.clone_into(&mut inner.snapshot.link_fault);
+        }
+    }
+
+    pub(crate) fn certificate(&self, state: CertificateState) {
+        self.lock().snapshot.certificate = state;
     }
 
     pub(crate) fn handshake_failed(&self) {

@@ -3,24 +3,37 @@
 //!
 //! Both ends always show a certificate of one authority; there is no setting that turns this off.
 
+mod accept;
 mod dates;
+mod dial;
 mod error;
+mod explain;
 mod facts;
 mod files;
+mod live;
 mod peer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
 
+pub(crate) use accept::incoming;
 pub use dates::{now_seconds, utc};
+pub use dial::ConnectError;
 pub use error::TlsError;
+pub use explain::explain;
 pub use facts::{Facts, Validity};
 pub(crate) use files::{facts as facts_of, in_force, own_facts};
+pub(crate) use live::LiveTls;
 pub use peer::{PeerNameError, verify_peer_name};
 
 use crate::config::TlsFiles;
@@ -28,6 +41,9 @@ use crate::secret_file;
 
 /// A peer that has not finished its TLS handshake by then is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP/2, as TLS names it: gRPC is nothing else.
+const ALPN_H2: &[u8] = b"h2";
 
 /// How often a certificate and a key that do not fit are looked at again: a renewal replaces one
 /// file after the other.
@@ -42,6 +58,8 @@ pub struct TlsMaterial {
     key_pem: Zeroizing<String>,
     authority_pem: String,
     facts: Facts,
+    shown: Arc<SingleCertAndKey>,
+    roots: Arc<RootCertStore>,
 }
 
 impl TlsMaterial {
@@ -79,15 +97,17 @@ impl TlsMaterial {
             }
             Dates::Ignored => moment(facts.validity.not_before),
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = provider();
         let roots = Arc::new(files::roots(&files.authority, authorities, dates)?);
         let certified = files::certified_key(files, chain, &key_pem, &provider)?;
-        files::check_signature(files, &certified.cert, roots, (provider, at))?;
+        files::check_signature(files, &certified.cert, roots.clone(), (provider, at))?;
         Ok(Self {
             certificate_pem,
             key_pem,
             authority_pem,
             facts,
+            shown: Arc::new(SingleCertAndKey::from(certified)),
+            roots,
         })
     }
 
@@ -115,9 +135,39 @@ impl TlsMaterial {
             .timeout(HANDSHAKE_TIMEOUT)
     }
 
+    /// Who takes the certificates that the authority signed.
+    fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+        WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider()).build()
+    }
+
+    /// For one connection of a server that takes the clients that `verifier` takes.
+    fn server_config(
+        &self,
+        verifier: Arc<dyn ClientCertVerifier>,
+    ) -> Result<ServerConfig, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(self.shown.clone());
+        config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        // A resumed session would go on with a certificate that may have expired since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+
     fn identity(&self) -> Identity {
         Identity::from_pem(&self.certificate_pem, self.key_pem.as_bytes())
     }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// A reason without the time at which it was found, which differs every time.
+pub(crate) fn without_now(reason: &str) -> &str {
+    reason.split(", and it is ").next().unwrap_or(reason)
 }
 
 /// Whether a certificate must be in force.

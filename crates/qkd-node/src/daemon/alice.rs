@@ -11,7 +11,6 @@ use qkd_optics::{FrameEncoder, FrameShape, Transmitter};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
-use rustls::CertificateError;
 use tokio_stream::StreamExt as _;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
@@ -19,11 +18,12 @@ use tonic::{Code, Status};
 use super::link_node::LinkNode;
 use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
-use crate::config::{AliceConfig, Role};
+use crate::config::{AliceConfig, HostPort, Role};
 use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
 use crate::quantum::{self, Command, Onward, TransmitPath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
+use crate::tls;
 
 /// Time between two attempts to reach Bob.
 const RETRY: Duration = Duration::from_secs(1);
@@ -55,19 +55,13 @@ pub(super) async fn run(
         classical: None,
         services,
     });
-    let endpoint = Endpoint::from_shared(format!("https://{classical_peer}"))?
-        .tls_config(node.tls.client(&server_name))?
-        .connect_timeout(CONNECT_TIME_MAX)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true);
     let board = node.shared.board.clone();
     let tell = Box::new(move |fault| board.fibre(fault));
     let onward = Onward::start("[quantum] peer or --fibre", quantum_peer, tell);
     let caller = Caller {
         node: &node,
-        endpoint,
+        classical_peer,
+        server_name,
         onward: onward.map_err(NodeError::Thread)?,
         slots_per_second_max,
         was_up: AtomicBool::new(false),
@@ -81,7 +75,9 @@ pub(super) async fn run(
 
 struct Caller<'a> {
     node: &'a LinkNode,
-    endpoint: Endpoint,
+    classical_peer: HostPort,
+    /// The name that Bob's certificate must carry.
+    server_name: String,
     onward: Onward,
     slots_per_second_max: f64,
     /// Whether the last call came to a session.
@@ -105,7 +101,7 @@ impl Caller<'_> {
             }
             // The same reason once a second would bury everything else; a link that was up for a
             // moment deserves its own.
-            if said != ended || was_up {
+            if tls::without_now(&said) != tls::without_now(&ended) || was_up {
                 tracing::warn!(reason = ended, "no link to Bob; trying again");
                 said = ended;
             }
@@ -140,11 +136,17 @@ impl Caller<'_> {
     /// Calls Bob and shakes hands with him; the error says why there is no connection.
     async fn connect(&self) -> Result<(Connection, Transmitter), String> {
         let node = self.node;
-        let channel = self
-            .endpoint
-            .connect()
+        let alive = |endpoint: Endpoint| {
+            endpoint
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .keep_alive_while_idle(true)
+        };
+        let tls = node.tls.current();
+        let channel = tls
+            .connect(&self.classical_peer, &self.server_name, alive)
             .await
-            .map_err(|error| format!("Bob cannot be reached: {}", root_cause(&error)))?;
+            .map_err(|error| format!("Bob cannot be reached: {error}"))?;
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(FRAME_BYTES_MAX)
             .max_encoding_message_size(FRAME_BYTES_MAX);
@@ -210,36 +212,16 @@ impl Caller<'_> {
     }
 }
 
-/// Why a call came to nothing: in Bob's own words, or in those of a connection that he cut short,
-/// as he does with one whose certificate he does not take.
+/// Why a call came to nothing: in Bob's own words, or in those of a connection that he cut short.
 fn refused(status: &Status) -> String {
     match status.source() {
         Some(source) => format!(
             "Bob cuts the connection off: {}; his log says why",
-            root_cause(source)
+            tls::explain(source)
         ),
         None if status.code() == Code::Cancelled => {
             "Bob cuts the connection off before the call; his log says why".into()
         }
         None => format!("Bob refuses the link: {}", status.message()),
-    }
-}
-
-/// The innermost reason of a transport error: what its outer layers say is always the same.
-fn root_cause(error: &dyn Error) -> String {
-    let mut cause: &(dyn Error + 'static) = match error.source() {
-        Some(source) => source,
-        None => return error.to_string(),
-    };
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let io = cause.downcast_ref::<std::io::Error>();
-    let tls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
-    match tls {
-        Some(rustls::Error::InvalidCertificate(
-            CertificateError::UnknownIssuer | CertificateError::BadSignature,
-        )) => "the certificate there was not signed by the authority of [tls] authority".into(),
-        Some(_) | None => cause.to_string(),
     }
 }

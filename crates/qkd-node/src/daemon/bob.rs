@@ -12,7 +12,6 @@ use qkd_wire::proto::link as proto;
 use qkd_wire::proto::link::link_server::{Link, LinkServer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::link_node::LinkNode;
@@ -22,7 +21,7 @@ use crate::link::{Connection, FrameSender, Frames, Party, frames, serve};
 use crate::quantum::{self, ReceivePath};
 use crate::shutdown::Shutdown;
 use crate::status::LinkState;
-use crate::tls::verify_peer_name;
+use crate::tls::{incoming, verify_peer_name};
 
 /// Handshakes under way at once; more are refused.
 const HANDSHAKES_MAX: usize = 16;
@@ -85,9 +84,16 @@ async fn answer(
     let service = LinkServer::new(answerer)
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
-    let serving = server::builder(&node.tls)?
+    let (board, peer) = (node.shared.board.clone(), node.config.peer.clone());
+    let callers = incoming(listener, node.tls.clone(), move |refused| {
+        // Nobody vouches for the name, but an operator who waits for the peer wants to know.
+        if refused.claims(&peer) {
+            board.peer_refused(&refused.reason);
+        }
+    });
+    let serving = server::builder()
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+        .serve_with_incoming_shutdown(callers, shutdown.clone().waited());
     server::served(serving, shutdown).await
 }
 
@@ -117,6 +123,7 @@ impl Link for Answerer {
         verify_peer_name(certificate, expected).map_err(|error| {
             tracing::warn!(%error, "a stranger called");
             self.node.shared.board.handshake_failed();
+            self.node.shared.board.peer_refused(&error.to_string());
             Status::permission_denied(error.to_string())
         })?;
         let (outgoing, frames) = frames();

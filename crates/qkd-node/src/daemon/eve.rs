@@ -1,5 +1,7 @@
 //! Eve: light in, attack, light out, and a control service.
 
+use std::sync::Arc;
+
 use qkd_bits::PhysicsRng;
 use qkd_optics::{Fibre, transmittance};
 
@@ -9,14 +11,15 @@ use crate::config::{EveConfig, Role};
 use crate::quantum::{Onward, Tap};
 use crate::services::EveService;
 use crate::shutdown::Shutdown;
-use crate::tls::TlsMaterial;
+use crate::status::StatusBoard;
+use crate::tls::LiveTls;
 
 pub(super) async fn run(
     config: EveConfig,
     shutdown: Shutdown,
     ready: impl FnOnce(&Ready) + Send,
 ) -> Result<(), NodeError> {
-    let tls = TlsMaterial::load(&config.tls)?;
+    let tls = Arc::new(LiveTls::load(&config.tls)?);
     let tap = Tap::new(&config.attack)?;
     let outgoing = &config.outgoing;
     let attenuation_db = outgoing.distance_km * outgoing.attenuation_db_per_km;
@@ -40,7 +43,13 @@ pub(super) async fn run(
         .name("quantum-tap".into())
         .spawn(move || running.run(&listening, sender, fibre, nature))
         .map_err(NodeError::Thread)?;
-    let served = server::eve_services(&tls, EveService::new(tap.clone()), listener, shutdown).await;
+    let eve = EveService::new(tap.clone());
+    // Nobody but the log hears of her certificate either.
+    let board = StatusBoard::default();
+    let served = tokio::select! {
+        served = server::eve_services(tls.clone(), eve, listener, shutdown) => served,
+        never = tls.watch(&board) => match never {},
+    };
     tap.stop();
     match thread.join() {
         Ok(tapped) => tapped.map_err(NodeError::Thread)?,

@@ -24,7 +24,7 @@ use crate::services::NodeService;
 use crate::shutdown::Shutdown;
 use crate::status::StatusBoard;
 use crate::storage::RedbStorage;
-use crate::tls::TlsMaterial;
+use crate::tls::LiveTls;
 
 /// Time that Bob may take to announce what Alice has sent, in seconds.
 const ANSWER_SECONDS_MAX: f64 = 5.0;
@@ -41,7 +41,7 @@ pub(super) struct LinkNode {
     pub(super) side: Side,
     pub(super) setup: LinkSetup,
     pub(super) key: PreSharedKey,
-    pub(super) tls: TlsMaterial,
+    pub(super) tls: Arc<LiveTls>,
     pub(super) shared: Instruments,
     pub(super) store_limits: StoreLimits,
     /// Where all randomness of this daemon comes from.
@@ -51,7 +51,7 @@ pub(super) struct LinkNode {
 impl LinkNode {
     /// Opens everything that a file or a number in the configuration can spoil.
     pub(super) fn open(config: LinkConfig, side: Side) -> Result<Self, NodeError> {
-        let tls = TlsMaterial::load(&config.tls)?;
+        let tls = Arc::new(LiveTls::load(&config.tls)?);
         let key = PreSharedKey::new(secret_file::read_pre_shared_key(&config.pre_shared_key)?)
             .map_err(|source| NodeError::PreSharedKey {
                 path: config.pre_shared_key.clone(),
@@ -182,7 +182,10 @@ impl LinkNode {
             hub: self.shared.hub.clone(),
             board: self.shared.board.clone(),
         };
-        server::link_services(self, node, listener, shutdown).await
+        tokio::select! {
+            served = server::link_services(self, node, listener, shutdown.clone()) => served,
+            never = self.tls.watch(&self.shared.board) => match never {},
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use qkd_delivery::{GrpcKeyDelivery, IdentityRule};
 use qkd_wire::proto::eve::eve_server::EveServer;
 use qkd_wire::proto::node::node_server::NodeServer;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_reflection::server::Builder as Reflection;
 
@@ -15,7 +14,7 @@ use super::NodeError;
 use super::link_node::LinkNode;
 use crate::services::{EveService, HubKeySource, MessagingService, NodeService, keep_reporting};
 use crate::shutdown::Shutdown;
-use crate::tls::TlsMaterial;
+use crate::tls::{LiveTls, incoming};
 
 /// Distance of two signs of life on an idle connection.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -47,13 +46,11 @@ pub(super) async fn served(
     }
 }
 
-/// A server that shows `tls` and demands a certificate of the same authority.
-pub(super) fn builder(tls: &TlsMaterial) -> Result<Server, NodeError> {
-    Ok(Server::builder()
-        .tls_config(tls.server())?
-        .tcp_nodelay(true)
+/// A server that notices when a client has gone. Certificates are [`incoming`]'s business.
+pub(super) fn builder() -> Server {
+    Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT)))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
 }
 
 /// Delivery, messaging, status, health and reflection of Alice or Bob.
@@ -76,14 +73,15 @@ pub(super) async fn link_services(
         node.shared.board.clone(),
     )
     .await;
-    let serving = builder(&node.tls)?
+    let clients = incoming(listener, node.tls.clone(), |_| {});
+    let serving = builder()
         .add_service(delivery.into_server(rule))
         .add_service(messaging.into_server(rule))
         .add_service(NodeServer::new(status))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
         .add_service(reflection()?.build_v1alpha()?)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+        .serve_with_incoming_shutdown(clients, shutdown.clone().waited());
     tokio::select! {
         served = served(serving, shutdown) => served,
         never = reporting => match never {},
@@ -92,19 +90,20 @@ pub(super) async fn link_services(
 
 /// Control, health and reflection of Eve.
 pub(super) async fn eve_services(
-    tls: &TlsMaterial,
+    tls: Arc<LiveTls>,
     eve: EveService,
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<EveServer<EveService>>().await;
-    let serving = builder(tls)?
+    let clients = incoming(listener, tls, |_| {});
+    let serving = builder()
         .add_service(EveServer::new(eve))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
         .add_service(reflection()?.build_v1alpha()?)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.clone().waited());
+        .serve_with_incoming_shutdown(clients, shutdown.clone().waited());
     served(serving, shutdown).await
 }
 

@@ -48,6 +48,7 @@ impl NodeService {
         let seen = self.board.snapshot();
         let mut alarms: Vec<String> = seen.alarms.into();
         alarms.extend(seen.fibre_fault);
+        alarms.extend(seen.certificate.alarms);
         if let qkd_keystore::Health::Quarantined { reason } = &store.health {
             alarms.push(format!("the key store is quarantined: {reason}"));
         }
@@ -94,6 +95,7 @@ impl NodeService {
                 handshakes: seen.handshakes_failed,
             }),
             alarms,
+            certificate_not_after: seen.certificate.not_after,
         })
     }
 

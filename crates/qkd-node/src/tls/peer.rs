@@ -16,7 +16,7 @@ pub enum PeerNameError {
     },
     /// The certificate is another party's.
     #[error(
-        "the peer's certificate is for {}, expected {expected:?} among its DNS names: [node] peer here and the certificate there must name the same node",
+        "the peer's certificate is for {}, expected {expected:?} among its DNS names; [node] peer must be a name in the peer's certificate",
         quoted(.found)
     )]
     WrongName {
