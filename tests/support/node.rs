@@ -39,6 +39,24 @@ pub struct Program {
     pub log_level: Option<&'static str>,
     /// What else stands on its command line.
     pub arguments: Vec<String>,
+    /// How far its clock is ahead, as `faketime` takes it; right when not said.
+    pub clock: Option<&'static str>,
+}
+
+impl Program {
+    /// The command to which the options are added.
+    fn command(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_qkd");
+        match self.clock {
+            None => Command::new(program),
+            Some(offset) => {
+                let mut command = Command::new("faketime");
+                // Time limits must go on as they are: only the date is wrong.
+                command.args(["--exclude-monotonic", "-f", offset, program]);
+                command
+            }
+        }
+    }
 }
 
 /// A running daemon; killed when dropped.
@@ -75,7 +93,8 @@ impl Node {
         fs::write(&file, config.to_toml()).expect("a configuration can be written");
         let log = folder.join(format!("{role}.log"));
         let stderr = OpenOptions::new().create(true).append(true).open(&log);
-        let mut process = Command::new(env!("CARGO_BIN_EXE_qkd"))
+        let mut process = program
+            .command()
             .args([role, "--config"])
             .arg(&file)
             // Stops by itself when this process dies without dropping it.
@@ -205,6 +224,14 @@ impl Node {
             Ok(None) => self.fail(&format!("{} went away before a block", self.name)),
             Err(_) => self.fail(&format!("{}: no block in {PATIENCE:?}", self.name)),
         }
+    }
+
+    /// Tells it to look at its files.
+    pub fn hang_up(&self) {
+        let sent = Command::new("kill")
+            .args(["-HUP", &self.process.id().to_string()])
+            .status();
+        assert!(sent.expect("a signal can be sent").success());
     }
 
     /// Kills it on the spot.

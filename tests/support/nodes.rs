@@ -8,7 +8,7 @@ use qkd_node::config::{
     NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
-use qkd_node::pki::{LabPki, Parties};
+use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
 use qkd_node::presets;
 use tempfile::TempDir;
 
@@ -96,6 +96,7 @@ impl Builder {
             bob: None,
             eve: None,
             pki,
+            bob_clock: None,
             folder,
         }
     }
@@ -138,6 +139,8 @@ pub struct Nodes {
     pub fibre: Option<HostPort>,
     /// The certificates and keys of everybody.
     pub pki: LabPki,
+    /// How far Bob's clock is ahead, as `faketime` takes it; right when not said.
+    pub bob_clock: Option<&'static str>,
     log_level: Option<&'static str>,
     alice: Option<Node>,
     bob: Option<Node>,
@@ -261,17 +264,24 @@ impl Nodes {
             operator: self.pki.files_of(OPERATOR),
             log_level: self.log_level,
             arguments: Vec::new(),
+            clock: if role == "bob" { self.bob_clock } else { None },
         }
     }
 }
 
-/// Certificates and keys for everybody who occurs in a test.
+/// Certificates and keys for everybody who occurs in a test; the authority's key is kept.
 pub fn make_pki(folder: &Path) -> LabPki {
-    let parties = Parties {
-        nodes: &[ALICE, BOB, EVE],
-        saes: &[SAE_ALICE, SAE_BOB, OPERATOR],
+    let nodes = [ALICE, BOB, EVE].map(Party::node);
+    let applications = [SAE_ALICE, SAE_BOB, OPERATOR].map(Party::application);
+    let set = NewSet {
+        parties: nodes.into_iter().chain(applications).collect(),
+        validity: VALIDITY,
+        authority_validity: VALIDITY,
+        public_files: Vec::new(),
     };
-    LabPki::create(folder, &parties).expect("certificates can be made")
+    let kept = KeptPki::in_folder(folder, None);
+    kept.create(&set).expect("certificates can be made");
+    kept.files().clone()
 }
 
 fn any_port() -> HostPort {

@@ -20,9 +20,6 @@ pub use self::profile::ClientArgs;
 use crate::exit::Exit;
 use crate::output::{one_line, tell};
 
-/// A node that does not take a connection by then will not.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-
 /// Longer than the longest time that a node takes for an answer, which is 10 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
@@ -62,22 +59,18 @@ impl Connected {
 /// # Errors
 /// [`Error::Unreachable`] when no connection comes up.
 pub async fn open(tls: &TlsMaterial, address: &HostPort, node: &str) -> Result<Channel, Error> {
-    let failed = |error: tonic::transport::Error| Error::Unreachable {
+    let alive = |endpoint: Endpoint| {
+        endpoint
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+    };
+    let connected = tls.connect(address, node, alive).await;
+    connected.map_err(|error| Error::Unreachable {
         node: node.to_owned(),
         address: address.clone(),
-        reason: reason(&error),
-    };
-    Endpoint::from_shared(format!("https://{address}"))
-        .map_err(failed)?
-        .tls_config(tls.client(node))
-        .map_err(failed)?
-        .connect_timeout(CONNECT_WITHIN)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .connect()
-        .await
-        .map_err(failed)
+        reason: error.to_string(),
+    })
 }
 
 /// The answer to one call, or its failure in one sentence with what was tried: `what` completes

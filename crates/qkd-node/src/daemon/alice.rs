@@ -146,7 +146,9 @@ impl Caller<'_> {
         let channel = tls
             .connect(&self.classical_peer, &self.server_name, alive)
             .await
-            .map_err(|error| format!("Bob cannot be reached: {error}"))?;
+            .map_err(|error| {
+                format!("Bob cannot be reached at {}: {error}", self.classical_peer)
+            })?;
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(FRAME_BYTES_MAX)
             .max_encoding_message_size(FRAME_BYTES_MAX);

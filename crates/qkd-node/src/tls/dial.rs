@@ -30,6 +30,9 @@ use crate::config::HostPort;
 /// Time for a connection until the server has agreed to it.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// Time for its name to be found in that.
+const LOOKUP_TIME_MAX: Duration = Duration::from_secs(4);
+
 /// Why no connection came about: one sentence with what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -151,14 +154,16 @@ impl Dialer {
 /// A connection to the first address of a name that answers.
 async fn tcp(address: &HostPort) -> Result<TcpStream, ConnectError> {
     let host = address.host.as_str();
-    let resolved = tokio::net::lookup_host((host, address.port)).await;
-    let addresses: Vec<SocketAddr> = match resolved {
-        Ok(addresses) => addresses.collect(),
-        Err(error) => {
-            return Err(ConnectError::new(format!(
-                "the host name {host:?} does not resolve ({error}): is it spelled right, and known to DNS or /etc/hosts?"
-            )));
-        }
+    let unknown = |why: &dyn std::fmt::Display| {
+        ConnectError::new(format!(
+            "the host name {host:?} does not resolve ({why}): is it spelled right, and known to DNS or /etc/hosts?"
+        ))
+    };
+    let lookup = tokio::net::lookup_host((host, address.port));
+    let addresses: Vec<SocketAddr> = match tokio::time::timeout(LOOKUP_TIME_MAX, lookup).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(unknown(&error)),
+        Err(_) => return Err(unknown(&"DNS does not answer")),
     };
     let mut last = None;
     for address in addresses {
@@ -168,10 +173,7 @@ async fn tcp(address: &HostPort) -> Result<TcpStream, ConnectError> {
         }
     }
     Err(match last {
-        Some(error) => {
-            let reason = explain_peer(&error, host);
-            ConnectError::new(format!("{address}: {reason}"))
-        }
+        Some(error) => ConnectError::new(explain_peer(&error, host)),
         None => ConnectError::new(format!("the host name {host:?} has no address")),
     })
 }

@@ -1,6 +1,5 @@
 //! Why a command got no answer from a node, in one line each.
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use qkd_node::config::HostPort;
@@ -89,39 +88,9 @@ pub fn said(status: &Status) -> String {
     }
 }
 
-/// An error of a connection with all its causes, and what to look at: the outermost alone says
-/// "transport error".
+/// Why a connection failed, in one sentence: the outermost error alone says "transport error".
 pub fn reason(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = String::new();
-    let mut hint = None;
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if text.is_empty() {
-            text = said;
-        } else if !text.ends_with(&said) {
-            text = format!("{text}: {said}");
-        }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            hint = hint.or(advice(io.kind()));
-        }
-        next = cause.source();
-    }
-    match hint {
-        Some(hint) => format!("{text}; {hint}"),
-        None => text,
-    }
-}
-
-fn advice(kind: ErrorKind) -> Option<&'static str> {
-    // Not our enum: everything else explains itself, or not at all.
-    match kind {
-        ErrorKind::ConnectionRefused => Some("is the node running, and is this its address?"),
-        ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            Some("is the address right, and does the network lead there?")
-        }
-        _ => None,
-    }
+    qkd_node::tls::explain(error)
 }
 
 fn either(paths: &[PathBuf]) -> String {
@@ -141,15 +110,6 @@ fn either(paths: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refused_connection_asks_for_the_node() {
-        let refused = std::io::Error::from(ErrorKind::ConnectionRefused);
-        assert_eq!(
-            reason(&refused),
-            "connection refused; is the node running, and is this its address?"
-        );
-    }
 
     #[test]
     fn a_missing_profile_says_where_it_was_looked_for() {
