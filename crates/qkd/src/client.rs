@@ -15,7 +15,7 @@ use qkd_node::tls::TlsMaterial;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
-pub use self::error::{Error, reason, said};
+pub use self::error::{Error, said};
 pub use self::profile::ClientArgs;
 use crate::exit::Exit;
 use crate::output::{one_line, tell};

@@ -183,9 +183,12 @@ fn a_whole_set_stays_and_only_what_is_old_is_renewed() {
     );
 }
 
+/// Spoils a file of a set.
+type Spoil = fn(&LabPki);
+
 #[test]
 fn an_incomplete_foreign_or_other_set_is_refused_and_left_alone() {
-    let spoil: [(fn(&LabPki), &str); 5] = [
+    let cases: [(Spoil, &str); 5] = [
         (
             |pki| fs::remove_file(pki.files_of("kme-bob").certificate).unwrap(),
             "kme-bob.pem is not there",
@@ -220,7 +223,7 @@ fn an_incomplete_foreign_or_other_set_is_refused_and_left_alone() {
             "the key belongs to another certificate",
         ),
     ];
-    for (spoil, expected) in spoil {
+    for (spoil, expected) in cases {
         let folder = tempdir().unwrap();
         let pki = kept(folder.path());
         pki.create(&set(24)).unwrap();
