@@ -16,6 +16,7 @@ mod garbage;
 mod handshake;
 mod health;
 mod lab;
+mod messages;
 mod messages_relay;
 mod process;
 mod quantum_channel;

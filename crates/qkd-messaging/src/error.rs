@@ -60,6 +60,9 @@ pub enum Error {
         /// Sequence of the message.
         received: u64,
     },
+    /// The node does not deliver the key of the message.
+    #[error("its key is not to be had: it was delivered before, has expired, or never was")]
+    LostKey,
     /// The key continues a chain that this end does not know.
     #[error("its key continues a chain of keys of which nothing is known here")]
     UnknownChain,

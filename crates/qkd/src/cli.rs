@@ -12,6 +12,7 @@ use qkd_node::presets::Preset;
 pub use self::help::command;
 use crate::completions::CompletionsArgs;
 use crate::key::KeyCommand;
+use crate::mail::{ReceiveArgs, SendArgs};
 use crate::man::ManArgs;
 use crate::pki::PkiArgs;
 use crate::status::StatusArgs;
@@ -95,6 +96,15 @@ pub enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Send a text or a file of any size to an application at the other end
+    ///
+    /// It is sealed here with AES-256-GCM under keys that only the two applications have, one key
+    /// after another, and relayed by the nodes as ciphertext.
+    Send(SendArgs),
+    /// Receive texts and files from applications at the other end
+    ///
+    /// Every message is opened once and in order: what is forged, replayed or missing is told.
+    Receive(ReceiveArgs),
     /// Print a script that completes qkd's commands in a shell
     Completions(CompletionsArgs),
     /// Print the manual page of qkd, or write the pages of all commands

@@ -13,6 +13,7 @@ mod exit;
 mod key;
 mod lab;
 mod live;
+mod mail;
 mod man;
 mod notify;
 mod output;
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         Command::Key { command } => key::run(command),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
+        Command::Send(args) => mail::send(args),
+        Command::Receive(args) => mail::receive(args),
     };
     exit.into()
 }
