@@ -76,6 +76,7 @@ impl Installation {
                 quantum_listen: taken.clone(),
                 quantum_peer: taken.clone(),
                 services_listen: taken,
+                metrics_listen: None,
                 tls: self.nodes.pki.files_of(EVE),
                 attack: "intercept-resend:0.5".to_owned(),
                 outgoing: OutgoingFibre {

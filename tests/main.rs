@@ -20,6 +20,7 @@ mod lab;
 mod messages;
 mod messages_relay;
 mod package;
+mod metrics;
 mod process;
 mod quantum_channel;
 mod restart;

@@ -67,6 +67,8 @@ pub struct Node {
     pub classical: Option<SocketAddr>,
     /// Where its gRPC services are.
     pub services: SocketAddr,
+    /// Where Prometheus finds its page, if it has one.
+    pub metrics: Option<SocketAddr>,
     /// Its name, as in its certificate.
     pub name: &'static str,
     log: PathBuf,
@@ -81,6 +83,7 @@ struct ReadyLine {
     quantum: Option<SocketAddr>,
     classical: Option<SocketAddr>,
     services: SocketAddr,
+    metrics: Option<SocketAddr>,
 }
 
 impl Node {
@@ -125,6 +128,7 @@ impl Node {
         let mut node = Self {
             quantum: None,
             classical: None,
+            metrics: None,
             services: SocketAddr::from(([0, 0, 0, 0], 0)),
             name,
             log,
@@ -139,8 +143,10 @@ impl Node {
                 quantum,
                 classical,
                 services,
+                metrics,
             }) => {
-                (node.quantum, node.classical, node.services) = (quantum, classical, services);
+                (node.quantum, node.classical) = (quantum, classical);
+                (node.services, node.metrics) = (services, metrics);
                 node
             }
             Err(_) => node.fail(&format!(

@@ -83,6 +83,7 @@ impl Builder {
                 quantum_listen: any_port(),
                 quantum_peer: HostPort::new("127.0.0.1", 1),
                 services_listen: any_port(),
+                metrics_listen: None,
                 tls: pki.files_of(EVE),
                 attack: "passive".to_owned(),
                 outgoing: OutgoingFibre {
@@ -112,6 +113,7 @@ impl Builder {
             data_dir: folder.join(format!("{name}-data")),
             pre_shared_key: pki.pre_shared_key(),
             services_listen: any_port(),
+            metrics_listen: None,
             tls: pki.files_of(name),
             parameters: self.parameters.clone(),
             session: self.session.clone(),

@@ -1,6 +1,7 @@
 //! The gRPC standard, `qkd.delivery.v1`: fields and texts of ETSI GS QKD 014 V1.1.1.
 
 mod deadline;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -10,10 +11,15 @@ use std::time::Duration;
 use proto::key_delivery_server::{KeyDelivery, KeyDeliveryServer};
 use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, SaeId};
 use qkd_wire::proto::delivery as proto;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status};
 
-use crate::{Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource};
+use crate::{
+    Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource, Pool,
+};
+use watch::Watch;
 
 /// Largest request in bytes: room for thousands of identities.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -75,7 +81,11 @@ impl GrpcKeyDelivery {
         let (caller, limit) = self.admit(&request)?;
         let slave = self.partner("slave_sae_id", request.into_inner().slave_sae_id)?;
         let pool = within(limit, self.source.pool()).await?;
-        Ok(proto::Status {
+        Ok(self.status_of(&pool, &caller, &slave))
+    }
+
+    fn status_of(&self, pool: &Pool, caller: &SaeId, slave: &SaeId) -> proto::Status {
+        proto::Status {
             source_kme_id: self.directory.local().to_string(),
             target_kme_id: self.directory.peer().to_string(),
             master_sae_id: caller.to_string(),
@@ -88,6 +98,20 @@ impl GrpcKeyDelivery {
             min_key_size: pool.key_size_min_bits,
             // The standard counts the additional slaves, not the one every request names.
             max_sae_id_count: pool.slaves_per_request_max.saturating_sub(1),
+        }
+    }
+
+    fn watch(&self, request: Request<proto::WatchPoolRequest>) -> Result<Watch, Error> {
+        let (caller, _limit) = self.admit(&request)?;
+        let proto::WatchPoolRequest {
+            slave_sae_id,
+            interval_ms,
+        } = request.into_inner();
+        Ok(Watch {
+            service: self.clone(),
+            caller,
+            slave: self.partner("slave_sae_id", slave_sae_id)?,
+            interval: watch::interval(interval_ms),
         })
     }
 
@@ -165,6 +189,8 @@ impl GrpcKeyDelivery {
 
 #[tonic::async_trait]
 impl KeyDelivery for GrpcKeyDelivery {
+    type WatchPoolStream = ReceiverStream<Result<proto::PoolStatus, Status>>;
+
     async fn get_status(
         &self,
         request: Request<proto::GetStatusRequest>,
@@ -184,6 +210,16 @@ impl KeyDelivery for GrpcKeyDelivery {
         request: Request<proto::GetKeyWithIdsRequest>,
     ) -> Result<Response<proto::KeyContainer>, Status> {
         answered("GetKeyWithIds", self.named_keys(request).await)
+    }
+
+    async fn watch_pool(
+        &self,
+        request: Request<proto::WatchPoolRequest>,
+    ) -> Result<Response<Self::WatchPoolStream>, Status> {
+        let (answers, stream) = mpsc::channel(1);
+        let watching = answered("WatchPool", self.watch(request))?.into_inner();
+        tokio::spawn(watching.run(answers));
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 }
 

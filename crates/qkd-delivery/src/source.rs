@@ -6,6 +6,7 @@ use std::pin::Pin;
 use qkd_keystore::{
     DeliveredKey, KeyId, KeyRequest, RequestError, SaeId, StoreLimits, StoreStatus,
 };
+use tokio::sync::watch;
 
 /// An answer that may have to wait for the peer's store.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, RequestError>> + Send + 'a>>;
@@ -22,6 +23,12 @@ pub trait KeySource: Send + Sync + 'static {
     /// Fresh keys for a master and its slaves, in full or not at all. They are durable at the peer
     /// when this answers.
     fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>>;
+
+    /// Changes whenever what the store holds may have.
+    fn changes(&self) -> watch::Receiver<()>;
+
+    /// What an operator must look at, one sentence each; empty when all is well.
+    fn alarms(&self) -> Answer<'_, Vec<String>>;
 
     /// The keys with these identities, all or none, in their order, each once ever.
     fn get_key_with_ids(&self, request: FetchRequest) -> Answer<'_, Vec<DeliveredKey>>;
@@ -53,15 +60,19 @@ pub struct Pool {
     pub slaves_per_request_max: u32,
     /// Keys of the default size that could be delivered now.
     pub stored_key_count: u64,
-    /// Keys of the default size that the store could hold.
+    /// Keys that are stored at most: with so many, no more are made.
     pub key_count_max: u64,
 }
 
 impl Pool {
+    /// Whether an application here could be given a key of the default size as master. A store
+    /// that is not sound says that nothing could be delivered.
+    pub fn is_healthy(&self) -> bool {
+        self.stored_key_count > 0
+    }
+
     /// What a store with these limits says of itself.
     pub fn new(limits: &StoreLimits, status: &StoreStatus) -> Self {
-        // Half of the material belongs to the other side's direction.
-        let bits_max = limits.material_bytes_max.saturating_mul(8) / 2;
         Self {
             key_size_bits: limits.key_size_bits,
             key_size_min_bits: limits.key_size_min_bits,
@@ -69,7 +80,7 @@ impl Pool {
             keys_per_request_max: limits.keys_per_request_max,
             slaves_per_request_max: limits.slaves_per_request_max,
             stored_key_count: status.stored_key_count,
-            key_count_max: bits_max / u64::from(limits.key_size_bits.max(1)),
+            key_count_max: u64::from(limits.key_count_max),
         }
     }
 }
@@ -81,10 +92,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_holds_at_most_half_of_the_material_as_keys_of_this_side() {
+    fn a_pool_says_what_the_store_holds_and_at_how_many_keys_it_is_full() {
         let limits = StoreLimits {
             key_size_bits: 256,
-            material_bytes_max: 64 * 100,
+            key_count_max: 100,
             ..StoreLimits::default()
         };
         let status = StoreStatus {
@@ -103,5 +114,11 @@ mod tests {
         };
         let pool = Pool::new(&limits, &status);
         assert_eq!((pool.stored_key_count, pool.key_count_max), (7, 100));
+        assert!(pool.is_healthy());
+        let empty = StoreStatus {
+            stored_key_count: 0,
+            ..status
+        };
+        assert!(!Pool::new(&limits, &empty).is_healthy());
     }
 }

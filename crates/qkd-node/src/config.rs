@@ -82,6 +82,8 @@ pub struct EveConfig {
     pub quantum_peer: HostPort,
     /// `services.listen`: the TCP address of her control service.
     pub services_listen: HostPort,
+    /// `metrics.listen`: the TCP address at which Prometheus finds `/metrics`; none when absent.
+    pub metrics_listen: Option<HostPort>,
     /// `[tls]`.
     pub tls: TlsFiles,
     /// `eve.attack`: what she does first, such as `intercept-resend:1.0`.
@@ -112,6 +114,8 @@ pub struct LinkConfig {
     pub pre_shared_key: PathBuf,
     /// `services.listen`: the TCP address of delivery, messaging, status, health and reflection.
     pub services_listen: HostPort,
+    /// `metrics.listen`: the TCP address at which Prometheus finds `/metrics`; none when absent.
+    pub metrics_listen: Option<HostPort>,
     /// `[tls]`.
     pub tls: TlsFiles,
     /// `[source]`, `[channel]`, `[detector]`, `[protocol]`, `[security]`.

@@ -14,6 +14,8 @@ use crate::secret_file::SecretFileError;
 use crate::shutdown::Shutdown;
 use crate::tls::TlsError;
 
+pub(crate) use server::listen;
+
 /// The addresses of a daemon that is ready to serve.
 #[derive(Debug, Clone, Copy)]
 pub struct Ready {
@@ -25,6 +27,8 @@ pub struct Ready {
     pub classical: Option<SocketAddr>,
     /// TCP address of the gRPC services.
     pub services: SocketAddr,
+    /// TCP address of the page for Prometheus, if there is one.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why a daemon does not run.
@@ -91,6 +95,12 @@ pub enum NodeError {
     /// The gRPC server failed.
     #[error("the gRPC server failed: {0}")]
     Server(#[from] tonic::transport::Error),
+    /// The page for Prometheus cannot be made.
+    #[error("metrics: {0}")]
+    Figures(#[from] prometheus::Error),
+    /// The page for Prometheus can be served no longer.
+    #[error("the server of [metrics] failed: {0}")]
+    Metrics(std::io::Error),
     /// The reflection service refused our own descriptors.
     #[error("gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

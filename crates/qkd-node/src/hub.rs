@@ -1,6 +1,7 @@
 //! The key store as the whole daemon shares it: one lock, one order of messages.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use qkd_bits::SecretBits;
@@ -26,6 +27,8 @@ pub struct KeyHub {
     board: StatusBoard,
     key_bits_max: u64,
     changes: watch::Sender<()>,
+    to_masters: AtomicU64,
+    to_slaves: AtomicU64,
 }
 
 struct Inner {
@@ -48,6 +51,8 @@ impl KeyHub {
             board,
             key_bits_max,
             changes: watch::Sender::new(()),
+            to_masters: AtomicU64::new(0),
+            to_slaves: AtomicU64::new(0),
         }
     }
 
@@ -98,8 +103,15 @@ impl KeyHub {
             key_ids,
         } = request;
         let answer = self.lock().store.fetch_from(caller, master, key_ids);
+        count(&self.to_slaves, &answer);
         self.changes.send_replace(());
         answer
+    }
+
+    /// Keys handed out since the daemon started: to masters, and to slaves.
+    pub fn delivered(&self) -> (u64, u64) {
+        let keys = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (keys(&self.to_masters), keys(&self.to_slaves))
     }
 
     /// Changes whenever the store may have.
@@ -157,6 +169,7 @@ impl KeyHub {
                     inner.tell_link(LinkEvent::Discarded { block, reason });
                 }
                 Output::Answer { ticket, result } => {
+                    count(&self.to_masters, &result);
                     if let Some(waiting) = inner.waiting.remove(&ticket) {
                         // A caller that has gone away burns its keys: they are never given twice.
                         let _gone = waiting.send(result);
@@ -168,6 +181,12 @@ impl KeyHub {
                 }
             }
         }
+    }
+}
+
+fn count(delivered: &AtomicU64, answer: &KeyAnswer) {
+    if let Ok(keys) = answer {
+        delivered.fetch_add(keys.len() as u64, Ordering::Relaxed);
     }
 }
 

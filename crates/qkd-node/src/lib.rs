@@ -9,6 +9,7 @@ mod daemon;
 mod hub;
 mod link;
 mod mailbox;
+mod metrics;
 pub mod parameters;
 pub mod pki;
 pub mod presets;

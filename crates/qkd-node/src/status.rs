@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use prometheus::{Histogram, HistogramOpts};
 use qkd_auth::RejectCounters;
+use qkd_keystore::Health;
 use qkd_optics::FrameCounters;
-use qkd_session::{BlockReport, Outcome, Progress, SessionId};
+use qkd_security::Statistics;
+use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
 
 /// Reports that are remembered.
@@ -14,6 +17,12 @@ const REPORTS_MAX: usize = 4096;
 
 /// Alarms that are remembered.
 const ALARMS_MAX: usize = 64;
+
+/// Bounds between which error rates of blocks are counted: a good link has a few percent, an
+/// intercepted one 25 %.
+const QBERS: [f64; 11] = [
+    0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.11, 0.2, 0.3,
+];
 
 /// What the classical link is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +48,15 @@ pub struct NumberedReport {
     pub report: BlockReport,
 }
 
+/// What was counted in a block that was measured to its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeasuredBlock {
+    /// Slots of the block.
+    pub slots: u64,
+    /// Detections and errors.
+    pub statistics: Statistics,
+}
+
 /// Everything on the board. Counts run from the start of the daemon.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -50,10 +68,18 @@ pub struct Snapshot {
     pub fibre_fault: Option<String>,
     /// The running session.
     pub session: Option<SessionId>,
+    /// Sessions that began.
+    pub sessions: u64,
+    /// Sessions that ended.
+    pub interruptions: u64,
     /// Blocks with a key.
     pub blocks_with_key: u64,
     /// Blocks without.
     pub blocks_aborted: u64,
+    /// The same by reason, each at its [index](AbortReason::index).
+    pub aborts: [u64; AbortReason::ALL.len()],
+    /// The last block that was measured to its end.
+    pub last_measured: Option<MeasuredBlock>,
     /// How far the block being collected is; nothing at Alice.
     pub progress: Option<Progress>,
     /// Sifted bits of all blocks.
@@ -64,10 +90,14 @@ pub struct Snapshot {
     pub last_qber: Option<f64>,
     /// Slots that the running session has seen.
     pub slots: u64,
+    /// Slots that all sessions have seen.
+    pub slots_total: u64,
     /// Wall-clock time in which the last of them went by, smoothed, in seconds per slot.
     pub seconds_per_slot: Option<f64>,
     /// Datagrams sent.
     pub frames_sent: u64,
+    /// Datagrams that found no way out.
+    pub frames_unsent: u64,
     /// Datagrams received.
     pub frames: FrameCounters,
     /// Envelopes rejected.
@@ -96,6 +126,7 @@ pub struct CertificateState {
 pub struct StatusBoard {
     inner: Arc<Mutex<Inner>>,
     reported: watch::Sender<u64>,
+    qber: Histogram,
 }
 
 struct Inner {
@@ -113,15 +144,21 @@ impl Default for StatusBoard {
             link_fault: String::new(),
             fibre_fault: None,
             session: None,
+            sessions: 0,
+            interruptions: 0,
             blocks_with_key: 0,
             blocks_aborted: 0,
+            aborts: Default::default(),
+            last_measured: None,
             progress: None,
             sifted_bits: 0,
             secret_bits: 0,
             last_qber: None,
             slots: 0,
+            slots_total: 0,
             seconds_per_slot: None,
             frames_sent: 0,
+            frames_unsent: 0,
             frames: FrameCounters::default(),
             rejects: RejectCounters::default(),
             malformed: 0,
@@ -137,8 +174,20 @@ impl Default for StatusBoard {
                 earlier_frames: FrameCounters::default(),
             })),
             reported: watch::Sender::new(0),
+            qber: qber_histogram(),
         }
     }
+}
+
+fn qber_histogram() -> Histogram {
+    let options = HistogramOpts::new(
+        "qkd_block_qber_ratio",
+        "Error rates of finished blocks: of the key basis, or of the test basis for a block that \
+         was refused before its errors were corrected.",
+    );
+    Histogram::with_opts(options.buckets(QBERS.to_vec()))
+        // A constant name and rising constant bounds; a test makes one.
+        .expect("the library takes this name and these bounds")
 }
 
 impl StatusBoard {
@@ -156,6 +205,26 @@ impl StatusBoard {
             .filter(|report| report.number > after)
             .cloned()
             .collect()
+    }
+
+    /// Error rates of all blocks.
+    pub fn qber(&self) -> Histogram {
+        self.qber.clone()
+    }
+
+    /// What an operator must look at, one sentence each; empty when all is well.
+    pub fn alarms(&self, store: &Health) -> Vec<String> {
+        let seen = self.snapshot();
+        let mut alarms: Vec<String> = seen.alarms.into();
+        alarms.extend(seen.fibre_fault);
+        alarms.extend(seen.certificate.alarms);
+        match store {
+            Health::Sound | Health::Sealed => {}
+            Health::Quarantined { reason } => {
+                alarms.push(format!("the key store is quarantined: {reason}"));
+            }
+        }
+        alarms
     }
 
     /// Changes whenever a report is added.
@@ -176,7 +245,8 @@ impl StatusBoard {
             fault.clone_into(&mut inner.snapshot.link_fault);
         }
         if state == LinkState::Connecting {
-            inner.snapshot.session = None;
+            let ended = inner.snapshot.session.take();
+            inner.snapshot.interruptions += u64::from(ended.is_some());
             inner.snapshot.progress = None;
         }
     }
@@ -211,6 +281,7 @@ impl StatusBoard {
         inner.earlier_frames = inner.snapshot.frames;
         inner.snapshot.link_state = LinkState::Paused;
         inner.snapshot.session = Some(session);
+        inner.snapshot.sessions += 1;
         inner.snapshot.slots = 0;
     }
 
@@ -238,7 +309,11 @@ impl StatusBoard {
     }
 
     pub(crate) fn frame_sent(&self, sent: bool) {
-        self.lock().snapshot.frames_sent += u64::from(sent);
+        let snapshot = &mut self.lock().snapshot;
+        match sent {
+            true => snapshot.frames_sent += 1,
+            false => snapshot.frames_unsent += 1,
+        }
     }
 
     pub(crate) fn frames(&self, counters: FrameCounters) {
@@ -262,6 +337,7 @@ impl StatusBoard {
         let snapshot = &mut inner.snapshot;
         let went_by = slots.saturating_sub(snapshot.slots);
         snapshot.slots = slots;
+        snapshot.slots_total += went_by;
         if went_by > 0 {
             let now = took.as_secs_f64() / went_by as f64;
             let before = snapshot.seconds_per_slot.unwrap_or(now);
@@ -286,6 +362,7 @@ impl StatusBoard {
             }
             Outcome::Aborted(abort) => {
                 snapshot.blocks_aborted += 1;
+                snapshot.aborts[abort.reason.index()] += 1;
                 tracing::warn!(
                     %session, block = report.block, sifted_bits = report.sifted_bits,
                     qber = report.qber, reason = abort.reason.name(), observed = abort.observed,
@@ -294,7 +371,16 @@ impl StatusBoard {
             }
         }
         snapshot.sifted_bits += report.sifted_bits;
-        snapshot.last_qber = report.qber.or(snapshot.last_qber);
+        if let Some(qber) = report.qber {
+            snapshot.last_qber = Some(qber);
+            self.qber.observe(qber);
+        }
+        if let Some(statistics) = report.statistics {
+            snapshot.last_measured = Some(MeasuredBlock {
+                slots: report.end_slot - report.first_slot,
+                statistics,
+            });
+        }
         let number = snapshot.blocks_with_key + snapshot.blocks_aborted;
         if inner.reports.len() == REPORTS_MAX {
             inner.reports.pop_front();
@@ -320,5 +406,96 @@ impl StatusBoard {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qkd_security::{BasisStatistics, Leakage};
+    use qkd_session::Abort;
+
+    use super::*;
+
+    fn report(qber: f64, outcome: Outcome) -> BlockReport {
+        BlockReport {
+            block: 0,
+            first_slot: 100,
+            end_slot: 1100,
+            detections: 50,
+            sifted_bits: 40,
+            qber: Some(qber),
+            leakage: Leakage::default(),
+            leaked_bits: 0,
+            reconciliation_inefficiency: None,
+            statistics: None,
+            key_length: None,
+            outcome,
+        }
+    }
+
+    fn aborted(reason: AbortReason) -> Outcome {
+        Outcome::Aborted(Abort {
+            reason,
+            observed: 0.25,
+            limit: 0.02,
+        })
+    }
+
+    #[test]
+    fn blocks_are_counted_by_outcome_and_reason_and_their_error_rates_too() {
+        let board = StatusBoard::default();
+        board.connected(SessionId(1));
+        let measured = Statistics {
+            key: BasisStatistics {
+                counts: [30, 10],
+                errors: [1, 0],
+            },
+            ..Statistics::default()
+        };
+        let key = Outcome::Key {
+            secret_length_bits: 7,
+        };
+        board.report(BlockReport {
+            statistics: Some(measured),
+            ..report(0.01, key)
+        });
+        board.report(report(0.25, aborted(AbortReason::QberTooHigh)));
+        board.report(report(0.25, aborted(AbortReason::QberTooHigh)));
+        board.report(report(0.01, aborted(AbortReason::ZeroLength)));
+        let seen = board.snapshot();
+        assert_eq!((seen.blocks_with_key, seen.blocks_aborted), (1, 3));
+        let of = |reason: AbortReason| seen.aborts[reason.index()];
+        assert_eq!(AbortReason::ALL.map(of), [2, 0, 1, 0]);
+        let block = seen.last_measured.unwrap();
+        assert_eq!((block.slots, block.statistics), (1000, measured));
+        assert_eq!(board.qber().get_sample_count(), 4);
+        assert!((board.qber().get_sample_sum() - 0.52).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_session_that_ends_is_one_interruption_and_its_slots_count_for_ever() {
+        let board = StatusBoard::default();
+        board.link(LinkState::Connecting, "nobody is there");
+        for session in [1, 2] {
+            board.connected(SessionId(session));
+            board.clock(500, Duration::from_millis(1));
+            // Both the connection and its owner say that it has ended.
+            board.link(LinkState::Connecting, "cut");
+            board.link(LinkState::Connecting, "cut");
+        }
+        let seen = board.snapshot();
+        assert_eq!((seen.sessions, seen.interruptions), (2, 2));
+        assert_eq!((seen.slots, seen.slots_total), (500, 1000));
+    }
+
+    #[test]
+    fn a_fibre_that_leads_nowhere_is_an_alarm_while_it_does() {
+        let board = StatusBoard::default();
+        board.alarm("look here".to_owned());
+        board.fibre(Some("light goes nowhere".to_owned()));
+        let alarms = board.alarms(&Health::Sound);
+        assert_eq!(alarms, ["look here", "light goes nowhere"]);
+        board.fibre(None);
+        assert_eq!(board.alarms(&Health::Sound), ["look here"]);
     }
 }

@@ -193,6 +193,24 @@ pub enum AbortReason {
 }
 
 impl AbortReason {
+    /// Every reason, each at its [index](Self::index).
+    pub const ALL: [Self; 4] = [
+        Self::QberTooHigh,
+        Self::TooFewDetections,
+        Self::ZeroLength,
+        Self::VerificationFailed,
+    ];
+
+    /// Its place among [all](Self::ALL).
+    pub fn index(self) -> usize {
+        match self {
+            Self::QberTooHigh => 0,
+            Self::TooFewDetections => 1,
+            Self::ZeroLength => 2,
+            Self::VerificationFailed => 3,
+        }
+    }
+
     /// The name in reports and metrics.
     pub fn name(self) -> &'static str {
         match self {

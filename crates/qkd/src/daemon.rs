@@ -150,6 +150,7 @@ struct ReadyLine {
     quantum: Option<SocketAddr>,
     classical: Option<SocketAddr>,
     services: SocketAddr,
+    metrics: Option<SocketAddr>,
 }
 
 fn announce(role: Role, ready: &qkd_node::Ready) {
@@ -159,6 +160,7 @@ fn announce(role: Role, ready: &qkd_node::Ready) {
         quantum: ready.quantum,
         classical: ready.classical,
         services: ready.services,
+        metrics: ready.metrics,
     };
     let written = serde_json::to_string(&line)
         .map_err(io::Error::other)
@@ -193,10 +195,11 @@ mod tests {
             quantum: Some(SocketAddr::from(([127, 0, 0, 1], 4567))),
             classical: None,
             services: SocketAddr::from(([127, 0, 0, 1], 9)),
+            metrics: None,
         };
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
-            r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9"}"#
+            r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9","metrics":null}"#
         );
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use qkd_bits::SecretBytes;
 use qkd_keystore::KeyId;
+use tokio::sync::watch;
 
 use super::*;
 use crate::{Answer, Kme, KmeId, Pool};
@@ -22,6 +23,8 @@ struct MemorySource {
     assigned: Mutex<Assigned>,
     failure: Mutex<Option<RequestError>>,
     silent: bool,
+    changes: watch::Sender<()>,
+    alarms: Mutex<Vec<String>>,
 }
 
 const POOL: Pool = Pool {
@@ -96,8 +99,22 @@ impl MemorySource {
 }
 
 impl KeySource for MemorySource {
+    fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn alarms(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(async { Ok(self.alarms.lock().unwrap().clone()) })
+    }
+
     fn pool(&self) -> Answer<'_, Pool> {
-        Box::pin(async { Ok(POOL) })
+        Box::pin(async {
+            let made = u64::from(*self.made.lock().unwrap());
+            Ok(Pool {
+                stored_key_count: POOL.stored_key_count.saturating_sub(made),
+                ..POOL
+            })
+        })
     }
 
     fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>> {
@@ -120,7 +137,10 @@ fn sae(name: &str) -> SaeId {
 
 /// The services of both ends over one store: what Alice's hands out, Bob's finds.
 fn both_ends(source: MemorySource) -> (GrpcKeyDelivery, GrpcKeyDelivery) {
-    let source = Arc::new(source);
+    both_ends_of(Arc::new(source))
+}
+
+fn both_ends_of(source: Arc<MemorySource>) -> (GrpcKeyDelivery, GrpcKeyDelivery) {
     let end = |local: &str, peer: &str, own: [&str; 2], other: [&str; 2]| {
         let own = own.map(|name| (sae(name), Kme::Local));
         let other = other.map(|name| (sae(name), Kme::Peer));
@@ -223,6 +243,42 @@ async fn status_names_both_ends_and_the_limits() {
         max_sae_id_count: 1,
     };
     assert_eq!(status.into_inner(), expected);
+}
+
+/// The clock of this test stands still but for the waits themselves.
+#[tokio::test(start_paused = true)]
+async fn a_watched_pool_is_told_at_once_and_then_only_when_it_is_another() {
+    use tokio_stream::StreamExt as _;
+    let source = Arc::new(MemorySource::default());
+    let (alice, _) = both_ends_of(source.clone());
+    let watch = |caller, slave: &str| {
+        let slave_sae_id = slave.to_owned();
+        let request = proto::WatchPoolRequest {
+            slave_sae_id,
+            interval_ms: 100,
+        };
+        alice.watch_pool(by(caller, request))
+    };
+    let refused = watch("sae-b", "sae-a").await.err().unwrap();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let refused = watch("sae-a", "sae-a2").await.err().unwrap();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+
+    let mut states = watch("sae-a", "sae-b").await.unwrap().into_inner();
+    let first = states.next().await.unwrap().unwrap();
+    let stored = |state: &proto::PoolStatus| state.status.clone().unwrap().stored_key_count;
+    assert_eq!((stored(&first), first.healthy), (10, true));
+    let idle = tokio::time::timeout(Duration::from_secs(60), states.next()).await;
+    assert!(idle.is_err(), "nothing changed: {idle:?}");
+
+    *source.made.lock().unwrap() = 10;
+    source.changes.send_replace(());
+    let empty = states.next().await.unwrap().unwrap();
+    assert_eq!((stored(&empty), empty.healthy), (0, false));
+    // No event tells of an alarm.
+    source.alarms.lock().unwrap().push("look here".to_owned());
+    let alarmed = states.next().await.unwrap().unwrap();
+    assert_eq!(alarmed.alarms, ["look here"]);
 }
 
 #[tokio::test]

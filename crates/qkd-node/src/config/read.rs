@@ -8,8 +8,8 @@ use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::rules;
 use super::{
-    AliceConfig, BobConfig, EveConfig, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, Role,
-    SaeConfig, SessionConfig, StoreConfig, TlsFiles,
+    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
+    OutgoingFibre, Role, SaeConfig, SessionConfig, StoreConfig, TlsFiles,
 };
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
@@ -21,6 +21,7 @@ const LINK_SECTIONS: &[&str] = &[
     "quantum",
     "classical",
     "services",
+    "metrics",
     "tls",
     "source",
     "channel",
@@ -32,7 +33,9 @@ const LINK_SECTIONS: &[&str] = &[
     "messages",
     "sae",
 ];
-const EVE_SECTIONS: &[&str] = &["node", "quantum", "services", "tls", "eve", "channel"];
+const EVE_SECTIONS: &[&str] = &[
+    "node", "quantum", "services", "metrics", "tls", "eve", "channel",
+];
 
 const SECURITY_KEYS: &[&str] = &["theorem", "block_bits", "secrecy", "correctness", "accept"];
 
@@ -134,6 +137,7 @@ fn eve(root: &Section<'_>) -> Result<EveConfig, ConfigError> {
         quantum_listen: quantum.required("listen", &rules::LISTEN)?,
         quantum_peer: quantum.required("peer", &rules::PEER)?,
         services_listen: services.required("listen", &rules::LISTEN)?,
+        metrics_listen: metrics(root)?,
         tls: tls(root)?,
         attack: attack.required("attack", &rules::ATTACK)?,
         outgoing,
@@ -157,6 +161,7 @@ fn link(
         data_dir: path.parent().unwrap_or(Path::new("")).join(data_dir),
         pre_shared_key: classical.file("pre_shared_key")?,
         services_listen: services.required("listen", &rules::LISTEN)?,
+        metrics_listen: metrics(root)?,
         tls: tls(root)?,
         parameters: parameters(root)?,
         session: session(root)?,
@@ -166,6 +171,13 @@ fn link(
         name,
         peer,
     })
+}
+
+fn metrics(root: &Section<'_>) -> Result<Option<HostPort>, ConfigError> {
+    match root.section_if_present("metrics", &["listen"])? {
+        Some(metrics) => Ok(Some(metrics.required("listen", &rules::LISTEN)?)),
+        None => Ok(None),
+    }
 }
 
 pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {

@@ -124,6 +124,7 @@ fn a_good_configuration_of_alice_says_what_it_said() {
     );
     assert_eq!(link.saes[1].kme, "kme-bob");
     assert_eq!(link.messages.mailbox_bytes_max, 256 << 20);
+    assert_eq!(link.metrics_listen, None);
 }
 
 #[test]
@@ -148,7 +149,9 @@ fn every_role_reads_back_what_it_writes() {
         "[messages]\nmailbox_bytes_max = 3000000\n[[sae]]",
         1,
     );
-    let eve = format!("{EVE}[channel]\ndistance_km = 5\n");
+    let metrics = "[metrics]\nlisten = \"[::1]:9464\"\n";
+    let alice = alice.replacen("[tls]", &format!("{metrics}[tls]"), 1);
+    let eve = format!("{EVE}{metrics}[channel]\ndistance_km = 5\n");
     let texts = [
         (alice.as_str(), Role::Alice),
         (&bob_text(), Role::Bob),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{AliceConfig, BobConfig, EveConfig, LinkConfig, NodeConfig, TlsFiles};
+use super::{AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles};
 
 /// The whole file of a node.
 pub(super) fn node(config: &NodeConfig) -> String {
@@ -72,6 +72,7 @@ fn eve(config: &EveConfig) -> String {
     );
     let services = string(&config.services_listen.to_string());
     section(&mut text, "services", &[("listen", services)]);
+    metrics(&mut text, &config.metrics_listen);
     tls(&mut text, &config.tls);
     section(&mut text, "eve", &[("attack", string(&config.attack))]);
     section(
@@ -105,6 +106,7 @@ fn node_section(link: &LinkConfig) -> String {
 fn rest_of_link(text: &mut String, link: &LinkConfig) {
     let services = string(&link.services_listen.to_string());
     section(text, "services", &[("listen", services)]);
+    metrics(text, &link.metrics_listen);
     tls(text, &link.tls);
     text.push('\n');
     text.push_str(&link.parameters.to_toml());
@@ -138,6 +140,12 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
             "[sae]",
             &[("id", string(&sae.id)), ("kme", string(&sae.kme))],
         );
+    }
+}
+
+fn metrics(text: &mut String, listen: &Option<HostPort>) {
+    if let Some(listen) = listen {
+        section(text, "metrics", &[("listen", string(&listen.to_string()))]);
     }
 }
 

@@ -16,7 +16,7 @@ use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 use super::link_node::LinkNode;
-use super::server::{self, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
+use super::server::{KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, HostPort, Role};
 use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
@@ -47,13 +47,13 @@ pub(super) async fn run(
         server_name,
     } = config;
     let node = LinkNode::open(link, Side::Alice)?;
-    let (listener, services) =
-        server::listen("[services] listen", &node.config.services_listen).await?;
+    let listeners = node.listen().await?;
     ready(&Ready {
         role: Role::Alice,
         quantum: None,
         classical: None,
-        services,
+        services: listeners.services_address,
+        metrics: listeners.metrics.address(),
     });
     let board = node.shared.board.clone();
     let tell = Box::new(move |fault| board.fibre(fault));
@@ -66,7 +66,7 @@ pub(super) async fn run(
         slots_per_second_max,
         was_up: AtomicBool::new(false),
     };
-    tokio::try_join!(node.serve(listener, shutdown.clone()), async {
+    tokio::try_join!(node.serve(listeners, shutdown.clone()), async {
         caller.keep_linked(&shutdown).await;
         Ok(())
     })?;

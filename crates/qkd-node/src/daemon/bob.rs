@@ -41,13 +41,13 @@ pub(super) async fn run(
     let quantum_bound = quantum_socket.local_addr().ok();
     let (classical, classical_bound) =
         server::listen("[classical] listen", &classical_listen).await?;
-    let (listener, services) =
-        server::listen("[services] listen", &node.config.services_listen).await?;
+    let listeners = node.listen().await?;
     ready(&Ready {
         role: Role::Bob,
         quantum: quantum_bound,
         classical: Some(classical_bound),
-        services,
+        services: listeners.services_address,
+        metrics: listeners.metrics.address(),
     });
     let answerer = Answerer {
         node: node.clone(),
@@ -57,7 +57,7 @@ pub(super) async fn run(
         session: Arc::new(Semaphore::new(1)),
     };
     let served = tokio::try_join!(
-        node.serve(listener, shutdown.clone()),
+        node.serve(listeners, shutdown.clone()),
         answer(&node, answerer.clone(), classical, shutdown)
     );
     // The store's last words are written before the daemon ends.

@@ -8,6 +8,7 @@ use qkd_optics::{Fibre, transmittance};
 use super::bob::bind_quantum;
 use super::{NodeError, Ready, server};
 use crate::config::{EveConfig, Role};
+use crate::metrics::{self, EveMetrics};
 use crate::quantum::{Onward, Tap};
 use crate::services::EveService;
 use crate::shutdown::Shutdown;
@@ -25,17 +26,21 @@ pub(super) async fn run(
     let attenuation_db = outgoing.distance_km * outgoing.attenuation_db_per_km;
     let fibre = Fibre::new(transmittance(attenuation_db))?;
     let listening = bind_quantum(&config.quantum_listen)?;
-    // Nobody but the log hears it: Eve has no alarms.
-    let unheard = Box::new(|_fault| {});
-    let onward = Onward::start("[quantum] peer", config.quantum_peer.clone(), unheard)
-        .map_err(NodeError::Thread)?;
+    // Nobody but the log and her page hears of her fibre and her certificate: Eve has no alarms.
+    let board = StatusBoard::default();
+    let told = board.clone();
+    let tell = Box::new(move |fault| told.fibre(fault));
+    let onward =
+        Onward::start("[quantum] peer", config.quantum_peer, tell).map_err(NodeError::Thread)?;
     let (listener, services) = server::listen("[services] listen", &config.services_listen).await?;
+    let metrics = metrics::bind(config.metrics_listen.as_ref()).await?;
     let nature = PhysicsRng::from_seed(getrandom::u64()?);
     ready(&Ready {
         role: Role::Eve,
         quantum: listening.local_addr().ok(),
         classical: None,
         services,
+        metrics: metrics.address(),
     });
     tracing::info!(attack = config.attack, "in the fibre");
     let (running, sender) = (tap.clone(), onward.sender());
@@ -43,11 +48,20 @@ pub(super) async fn run(
         .name("quantum-tap".into())
         .spawn(move || running.run(&listening, sender, fibre, nature))
         .map_err(NodeError::Thread)?;
-    let eve = EveService::new(tap.clone());
-    // Nobody but the log hears of her certificate either.
-    let board = StatusBoard::default();
+    let control = EveService::new(tap.clone());
+    let page = EveMetrics {
+        name: config.name,
+        tap: tap.clone(),
+        board: board.clone(),
+    };
+    let served = async {
+        tokio::try_join!(
+            server::eve_services(tls.clone(), control, listener, shutdown.clone()),
+            metrics.serve(page, shutdown),
+        )
+    };
     let served = tokio::select! {
-        served = server::eve_services(tls.clone(), eve, listener, shutdown) => served,
+        served = served => served,
         never = tls.watch(&board) => match never {},
     };
     tap.stop();
@@ -55,5 +69,5 @@ pub(super) async fn run(
         Ok(tapped) => tapped.map_err(NodeError::Thread)?,
         Err(panic) => std::panic::resume_unwind(panic),
     }
-    served
+    served.map(|((), ())| ())
 }

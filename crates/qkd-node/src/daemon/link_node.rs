@@ -1,5 +1,6 @@
 //! What Alice and Bob have in common: keys, store, board, services.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use qkd_auth::{PreSharedKey, Role as AuthRole};
@@ -19,6 +20,7 @@ use crate::config::LinkConfig;
 use crate::hub::KeyHub;
 use crate::link::{Established, FrameSender, HandshakeFault, Instruments, shake_hands};
 use crate::mailbox::Mailboxes;
+use crate::metrics::{self, CallTimes, Calls, LinkMetrics, MetricsListener};
 use crate::secret_file;
 use crate::services::NodeService;
 use crate::shutdown::Shutdown;
@@ -164,10 +166,22 @@ impl LinkNode {
         }
     }
 
-    /// Serves applications and operators on `listener` until shutdown.
+    /// Binds everything that applications and operators call.
+    pub(super) async fn listen(&self) -> Result<Listeners, NodeError> {
+        let config = &self.config;
+        let (services, services_address) =
+            server::listen("[services] listen", &config.services_listen).await?;
+        Ok(Listeners {
+            services,
+            services_address,
+            metrics: metrics::bind(config.metrics_listen.as_ref()).await?,
+        })
+    }
+
+    /// Serves applications and operators on `listeners` until shutdown.
     pub(super) async fn serve(
         &self,
-        listener: TcpListener,
+        listeners: Listeners,
         shutdown: Shutdown,
     ) -> Result<(), NodeError> {
         let role = match self.side {
@@ -182,11 +196,44 @@ impl LinkNode {
             hub: self.shared.hub.clone(),
             board: self.shared.board.clone(),
         };
+        let calls = Calls {
+            delivery: CallTimes::of_delivery()?,
+            messaging: CallTimes::of_messaging()?,
+        };
+        let page = self.metrics(calls.clone());
+        let services = (listeners.services, calls);
+        let served = async {
+            tokio::try_join!(
+                server::link_services(self, node, services, shutdown.clone()),
+                listeners.metrics.serve(page, shutdown.clone()),
+            )
+        };
         tokio::select! {
-            served = server::link_services(self, node, listener, shutdown.clone()) => served,
+            served = served => served.map(|((), ())| ()),
             never = self.tls.watch(&self.shared.board) => match never {},
         }
     }
+
+    fn metrics(&self, calls: Calls) -> LinkMetrics {
+        LinkMetrics {
+            side: self.side,
+            name: self.config.name.clone(),
+            peer: self.config.peer.clone(),
+            model: self.setup.link.clone(),
+            key_size_bits: self.config.store.key_size_bits,
+            key_count_max: self.config.store.key_count_max,
+            hub: self.shared.hub.clone(),
+            board: self.shared.board.clone(),
+            calls,
+        }
+    }
+}
+
+/// What applications and operators call, bound.
+pub(super) struct Listeners {
+    services: TcpListener,
+    pub(super) services_address: SocketAddr,
+    pub(super) metrics: MetricsListener,
 }
 
 fn open_store(

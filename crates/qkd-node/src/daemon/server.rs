@@ -12,6 +12,7 @@ use tonic_reflection::server::Builder as Reflection;
 
 use super::NodeError;
 use super::link_node::LinkNode;
+use crate::metrics::{Calls, Timed};
 use crate::services::{EveService, HubKeySource, MessagingService, NodeService, keep_reporting};
 use crate::shutdown::Shutdown;
 use crate::tls::{LiveTls, incoming};
@@ -57,10 +58,14 @@ pub(super) fn builder() -> Server {
 pub(super) async fn link_services(
     node: &LinkNode,
     status: NodeService,
-    listener: TcpListener,
+    (listener, calls): (TcpListener, Calls),
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
-    let keys = HubKeySource::new(node.shared.hub.clone(), node.store_limits.clone());
+    let keys = HubKeySource::new(
+        node.shared.hub.clone(),
+        node.shared.board.clone(),
+        node.store_limits.clone(),
+    );
     let directory = node.shared.directory.clone();
     let rule = IdentityRule::default();
     let delivery = GrpcKeyDelivery::new(Arc::new(keys), directory.clone(), ANSWER_TIME_MAX);
@@ -75,8 +80,8 @@ pub(super) async fn link_services(
     .await;
     let clients = incoming(listener, node.tls.clone(), |_| {});
     let serving = builder()
-        .add_service(delivery.into_server(rule))
-        .add_service(messaging.into_server(rule))
+        .add_service(Timed::new(delivery.into_server(rule), calls.delivery))
+        .add_service(Timed::new(messaging.into_server(rule), calls.messaging))
         .add_service(NodeServer::new(status))
         .add_service(health)
         .add_service(reflection()?.build_v1()?)
@@ -113,8 +118,8 @@ fn reflection() -> Result<Reflection<'static>, NodeError> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
 }
 
-/// Binds a listener for gRPC.
-pub(super) async fn listen(
+/// Binds a listener for TCP.
+pub(crate) async fn listen(
     what: &'static str,
     address: &crate::config::HostPort,
 ) -> Result<(TcpListener, std::net::SocketAddr), NodeError> {

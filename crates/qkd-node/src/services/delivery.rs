@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use qkd_delivery::{Answer, FetchRequest, KeySource, Pool};
 use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, StoreLimits};
+use tokio::sync::watch;
 
 use crate::hub::KeyHub;
+use crate::status::StatusBoard;
 
 /// The hub behind the delivery port. Whatever waits for the disk does so on a blocking thread.
 pub struct HubKeySource {
     hub: Arc<KeyHub>,
+    board: StatusBoard,
     limits: StoreLimits,
 }
 
 impl HubKeySource {
-    /// Delivers from `hub`, whose store has these limits.
-    pub fn new(hub: Arc<KeyHub>, limits: StoreLimits) -> Self {
-        Self { hub, limits }
+    /// Delivers from `hub`, whose store has these limits; alarms are those of `board`.
+    pub fn new(hub: Arc<KeyHub>, board: StatusBoard, limits: StoreLimits) -> Self {
+        Self { hub, board, limits }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -36,6 +39,17 @@ impl KeySource for HubKeySource {
         Box::pin(async {
             let status = self.blocking(KeyHub::status).await?;
             Ok(Pool::new(&self.limits, &status))
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.hub.changes()
+    }
+
+    fn alarms(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(async {
+            let status = self.blocking(KeyHub::status).await?;
+            Ok(self.board.alarms(&status.health))
         })
     }
 

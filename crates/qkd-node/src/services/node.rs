@@ -46,12 +46,7 @@ impl NodeService {
             .await
             .map_err(|_| Status::internal("the key store's thread panicked"))?;
         let seen = self.board.snapshot();
-        let mut alarms: Vec<String> = seen.alarms.into();
-        alarms.extend(seen.fibre_fault);
-        alarms.extend(seen.certificate.alarms);
-        if let qkd_keystore::Health::Quarantined { reason } = &store.health {
-            alarms.push(format!("the key store is quarantined: {reason}"));
-        }
+        let alarms = self.board.alarms(&store.health);
         Ok(proto::NodeStatus {
             role: self.role.into(),
             node_name: self.name.clone(),

@@ -184,6 +184,7 @@ impl Plan {
             quantum_listen: any_port(),
             quantum_peer: quantum.into(),
             services_listen: any_port(),
+            metrics_listen: None,
             tls: relative_pki().files_of(EVE),
             attack: attack.spec(),
             outgoing: OutgoingFibre {
@@ -205,6 +206,7 @@ impl Plan {
             data_dir: PathBuf::from(data),
             pre_shared_key: pki.pre_shared_key(),
             services_listen: any_port(),
+            metrics_listen: None,
             tls: pki.files_of(name),
             parameters: self.parameters.clone(),
             session: SessionConfig {
