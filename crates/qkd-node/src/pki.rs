@@ -104,9 +104,20 @@ pub enum PkiError {
         /// What does not fit.
         reason: String,
     },
+    /// The party has a certificate.
+    #[error(
+        "{}: {name:?} has a certificate already; nothing was changed: renew it with `qkd pki renew`, or choose another name",
+        .file.display()
+    )]
+    Taken {
+        /// The name.
+        name: String,
+        /// The file of its certificate.
+        file: PathBuf,
+    },
     /// Some of the files of a set are there, and some are not.
     #[error(
-        "{}: the set is incomplete: {} not there; nothing was changed: bring back the missing files, make single parties with `qkd pki issue`, or choose an empty folder",
+        "{}: the set is incomplete: {} not there; nothing was changed: bring back the missing files, or choose an empty folder",
         .directory.display(), list(.missing)
     )]
     Incomplete {

@@ -116,6 +116,10 @@ impl KeptPki {
         let _lock = self.lock()?;
         let mut all = Vec::new();
         for name in self.pki.party_names()? {
+            if name == party.name {
+                let file = self.pki.files_of(&name).certificate;
+                return Err(PkiError::Taken { name, file });
+            }
             all.push(self.party(&name)?);
         }
         all.push(party.clone());

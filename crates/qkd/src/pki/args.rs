@@ -90,8 +90,8 @@ pub struct InitArgs {
     /// kme-alice=alice, kme-bob=bob and eve]
     #[arg(long = "node", value_name = "NAME[=DNS,...]", value_parser = node)]
     pub nodes: Vec<Party>,
-    /// An application and the node it sits at; repeat for each [default: sae-alice@kme-alice and
-    /// sae-bob@kme-bob, where there are such nodes]
+    /// An application and the node it sits at; repeat for each [default: sae-alice at kme-alice and
+    /// sae-bob at kme-bob, where there are such nodes]
     #[arg(long = "sae", value_name = "NAME@NODE", value_parser = sae)]
     pub saes: Vec<Sae>,
     /// Who looks at what the nodes are doing

@@ -1,7 +1,9 @@
 //! What `qkd pki init` is to make: the parties, and a profile for every client of theirs.
 
-use qkd_node::config::HostPort;
-use qkd_node::pki::{NewSet, Party};
+use std::path::Path;
+
+use qkd_node::config::{ClientProfile, HostPort};
+use qkd_node::pki::{LabPki, NewSet, Party};
 
 use super::args::{InitArgs, Sae};
 use super::{AUTHORITY_VALIDITY, Error};
@@ -103,22 +105,16 @@ fn usual_address(node: &Party) -> HostPort {
     HostPort::new(host.as_str(), SERVICES_PORT)
 }
 
-/// The profile of a client `name` of `node`. No name and no address needs escaping: both were
-/// checked for their letters.
+/// The profile of a client `name` of `node`, for the folder of the certificates.
 fn profile(name: &str, node: &str, services: &HostPort) -> String {
+    let profile = ClientProfile {
+        name: name.to_owned(),
+        node: node.to_owned(),
+        services: services.clone(),
+        tls: LabPki::in_folder(Path::new("")).files_of(name),
+    };
     format!(
-        "\
-# Written by 'qkd pki init', for '--client'. Paths start from this file's folder.
-
-[client]
-name = \"{name}\"
-node = \"{node}\"
-services = \"{services}\"
-
-[tls]
-certificate = \"{name}.pem\"
-private_key = \"{name}.key\"
-authority = \"authority.pem\"
-"
+        "# Written by 'qkd pki init', for '--client'. Paths start from this file's folder.\n\n{}",
+        profile.to_toml()
     )
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
+use qkd_node::config::ClientProfile;
 use qkd_node::pki::EntryKind;
 use tempfile::tempdir;
 
@@ -68,11 +69,11 @@ fn a_first_set_has_the_parties_and_profiles_of_the_laboratory() {
         entries[2].facts.dns_names,
         ["kme-alice", "localhost", "alice"]
     );
-    let profile = fs::read_to_string(folder.join("sae-bob.toml")).unwrap();
-    let profile: toml::Table = profile.parse().unwrap();
-    assert_eq!(profile["client"]["node"].as_str(), Some("kme-bob"));
-    assert_eq!(profile["client"]["services"].as_str(), Some("bob:7001"));
-    assert_eq!(profile["tls"]["private_key"].as_str(), Some("sae-bob.key"));
+    let profile = ClientProfile::load(&folder.join("sae-bob.toml"));
+    let profile = profile.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((&*profile.name, &*profile.node), ("sae-bob", "kme-bob"));
+    assert_eq!(profile.services.to_string(), "bob:7001");
+    assert_eq!(profile.tls.private_key, folder.join("sae-bob.key"));
     for node in ["alice", "bob", "eve"] {
         assert!(folder.join(format!("operator-{node}.toml")).exists());
     }
