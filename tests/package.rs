@@ -158,6 +158,7 @@ fn the_package_installs_runs_recovers_stops_and_leaves_keys_behind() {
     runs_nothing_unasked(&machine);
     runs_both_ends(&machine);
     recovers_from_a_crash(&machine);
+    renews_without_a_restart(&machine);
     stops_when_told(&machine);
     upgrades_what_runs(&machine);
     removes_what_is_its_own(&machine);
@@ -194,6 +195,20 @@ fn runs_both_ends(machine: &Machine) {
     }
     agree_on_a_key(machine);
     machine.run("qkd status --client /etc/qkd/pki/operator-alice.toml --check");
+}
+
+fn renews_without_a_restart(machine: &Machine) {
+    let (process, link) = (machine.state("bob", "MainPID"), "link to Alice established");
+    let log = || machine.run("journalctl -u qkd@bob -o cat SYSLOG_IDENTIFIER=qkd");
+    let links = log().matches(link).count();
+    machine.run("qkd pki renew --authority-key /root/qkd-authority.key /etc/qkd/pki kme-bob");
+    machine.run("chown qkd:qkd /etc/qkd/pki/kme-bob.*; systemctl reload qkd@bob");
+    machine.until("new certificate", || {
+        log().contains("a new certificate is shown").then_some(())
+    });
+    agree_on_a_key(machine);
+    assert_eq!(machine.state("bob", "MainPID"), process);
+    assert_eq!(log().matches(link).count(), links, "{}", log());
 }
 
 fn stops_when_told(machine: &Machine) {
