@@ -109,7 +109,7 @@ fn a_daemon_that_is_killed_comes_back_and_makes_keys_again() {
     stack.wait_healthy(&["alice", "bob"]);
     // Counted from his new start.
     stack.until("block after the restart", || {
-        (stack.count("bob", "blocks_with_key") > 0).then_some(())
+        (stack.count("bob", "/blocks/with_key") > 0).then_some(())
     });
     let (key_id, key) = get(&stack);
     assert_equal(&key, &fetch(&stack, &key_id));
@@ -123,17 +123,17 @@ fn while_eve_is_in_the_fibre_every_block_is_aborted_and_no_key_is_added() {
     stack.set("QKD_FIBRE", "eve:7103");
     stack.compose(&["--profile", "eve", "up", "-d"]);
     // Blocks that were under way when she came may be void, or hers in part.
-    let aborts = |stack: &Stack| stack.count("alice", "blocks_aborted");
+    let aborts = |stack: &Stack| stack.count("alice", "/blocks/aborted");
     stack.until("first block that Eve spoils", || {
         (aborts(&stack) > 0).then_some(())
     });
-    let (before, good) = (aborts(&stack), stack.count("alice", "blocks_with_key"));
-    let stored = stack.count("alice", "stored_key_count");
+    let (before, good) = (aborts(&stack), stack.count("alice", "/blocks/with_key"));
+    let stored = stack.count("alice", "/stored_key_count");
     stack.until("two more blocks that Eve spoils", || {
         (aborts(&stack) >= before + 2).then_some(())
     });
-    assert_eq!(stack.count("alice", "blocks_with_key"), good);
-    assert_eq!(stack.count("alice", "stored_key_count"), stored);
+    assert_eq!(stack.count("alice", "/blocks/with_key"), good);
+    assert_eq!(stack.count("alice", "/stored_key_count"), stored);
     let log = stack.log("alice").join("\n");
     assert!(log.contains("qber_too_high"), "{log}");
 
@@ -141,9 +141,9 @@ fn while_eve_is_in_the_fibre_every_block_is_aborted_and_no_key_is_added() {
     stack.compose(&["up", "-d"]);
     stack.compose(&["--profile", "eve", "rm", "--stop", "--force", "eve"]);
     stack.until("key without Eve", || {
-        (stack.count("alice", "blocks_with_key") > 0).then_some(())
+        (stack.count("alice", "/blocks/with_key") > 0).then_some(())
     });
-    assert!(stack.count("alice", "stored_key_count") > stored);
+    assert!(stack.count("alice", "/stored_key_count") > stored);
     let (key_id, key) = get(&stack);
     assert_equal(&key, &fetch(&stack, &key_id));
 }

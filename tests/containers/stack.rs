@@ -99,11 +99,11 @@ impl Stack {
             .unwrap_or_else(|error| panic!("{service}: {error}: {printed}"))
     }
 
-    /// A count in a node's status.
-    pub fn count(&self, service: &str, field: &str) -> u64 {
+    /// A count in a node's status, such as `/blocks/aborted`.
+    pub fn count(&self, service: &str, place: &str) -> u64 {
         let status = self.status(service);
-        let count = status[field].as_u64();
-        count.unwrap_or_else(|| panic!("{service} has no {field}: {status}"))
+        let count = status.pointer(place).and_then(Value::as_u64);
+        count.unwrap_or_else(|| panic!("{service} has no {place}: {status}"))
     }
 
     /// The number of a service's container.
