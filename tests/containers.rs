@@ -2,7 +2,7 @@
 
 mod stack;
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use serde_json::Value;
@@ -158,4 +158,51 @@ fn keys_outlive_down_and_up() {
     stack.wait_healthy(&["alice", "bob"]);
     // Bob's store had it before: a key is never made a second time.
     assert_equal(&key, &fetch(&stack, &key_id));
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn alice_finds_an_end_of_the_fibre_that_comes_later() {
+    let mut stack = Stack::new();
+    stack.set("QKD_FIBRE", "eve:7103");
+    stack.compose(&["up", "-d"]);
+    stack.until("alarm that nobody is called eve", || {
+        let alarms = stack.status("alice")["alarms"].to_string();
+        alarms.contains("eve:7103").then_some(())
+    });
+    stack.compose(&["--profile", "eve", "up", "-d", "eve"]);
+    stack.until("light at Eve", || {
+        (stack.count("eve", "/pulses_seen") > 0).then_some(())
+    });
+    let alice = stack.inspect("alice");
+    assert_eq!(alice["RestartCount"], 0);
+    assert_eq!(stack.status("alice")["alarms"], serde_json::json!([]));
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn without_certificates_one_line_says_how_to_make_them() {
+    let stack = Stack::new();
+    for service in ["alice", "bob", "eve"] {
+        let run = ["run", "--rm", "-T", "--no-deps", service];
+        let output = stack.try_compose(&run);
+        assert_eq!(output.status.code(), Some(1), "{service}");
+        let said = text(&output.stderr);
+        let ours: Vec<&str> = said.lines().filter(|line| line.contains("qkd ")).collect();
+        assert_eq!(ours.len(), 1, "{said}");
+        assert!(ours[0].contains("docker-compose run --rm init"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut stack = Stack::new();
+    stack.set("QKD_ALICE_PORT", &port);
+    let output = stack.try_compose(&["up", "-d"]);
+    let said = text(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains(&port) && said.contains("already"), "{said}");
 }
