@@ -49,9 +49,14 @@ fn applications_of_two_containers_share_keys_and_messages() {
     let heard = stack.client(SAE_BOB, &["receive", "--count", "1", "--timeout", "60"]);
     assert!(heard.contains(words), "{heard}");
 
-    for (service, port) in [("alice", "7001"), ("bob", "7002")] {
+    for (service, port) in [
+        ("alice", "7001"),
+        ("alice", "9464"),
+        ("bob", "7002"),
+        ("bob", "9464"),
+    ] {
         let address = stack.compose(&["port", service, port]);
-        TcpStream::connect(address.trim()).expect("services are published on this machine");
+        TcpStream::connect(address.trim()).expect("it is published on this machine");
         assert!(address.starts_with("127.0.0.1:"), "{service}: {address}");
     }
 }

@@ -27,7 +27,14 @@ impl Stack {
     /// makes of this tree, or what `QKD_IMAGE` names.
     pub fn new() -> Self {
         let number = BEGUN.fetch_add(1, Ordering::Relaxed);
-        let ports = ["QKD_ALICE_PORT", "QKD_BOB_PORT", "QKD_EVE_PORT"];
+        let ports = [
+            "QKD_ALICE_PORT",
+            "QKD_ALICE_METRICS_PORT",
+            "QKD_BOB_PORT",
+            "QKD_BOB_METRICS_PORT",
+            "QKD_EVE_PORT",
+            "QKD_EVE_METRICS_PORT",
+        ];
         let mut stack = Self {
             name: format!("qkd-test-{}-{number}", std::process::id()),
             // The engine chooses free ones.
