@@ -167,6 +167,31 @@ fn keys_outlive_down_and_up() {
 
 #[test]
 #[ignore = "needs a container engine"]
+fn renewed_certificates_are_shown_without_a_restart() {
+    let stack = running();
+    let renew = [
+        "pki",
+        "renew",
+        "/pki",
+        "--authority-key",
+        "/authority/authority.key",
+    ];
+    stack.compose(&[&["run", "--rm", "-T", "init"], &renew[..]].concat());
+    for service in ["alice", "bob"] {
+        stack.until("new certificate", || {
+            let log = stack.log(service).join("\n");
+            log.contains("a new certificate is shown from now on")
+                .then_some(())
+        });
+        assert_eq!(stack.inspect(service)["RestartCount"], 0);
+    }
+    // Whoever asks shows a new certificate as well, and sees a new one.
+    let (key_id, key) = get(&stack);
+    assert_equal(&key, &fetch(&stack, &key_id));
+}
+
+#[test]
+#[ignore = "needs a container engine"]
 fn alice_finds_an_end_of_the_fibre_that_comes_later() {
     let mut stack = Stack::new();
     stack.set("QKD_FIBRE", "eve:7103");
