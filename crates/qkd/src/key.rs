@@ -50,7 +50,7 @@ Exit status: 0 success, 1 a fault (its cause is printed), 64 wrong usage.";
 const WATCH_EXAMPLES: &str = "\
 Spends no key. On a terminal the line is redrawn in place; otherwise one line for each change. With
 --json, each change is an object with the fields of ETSI GS QKD 014, 6.1 (\"stored_key_count\" and so
-on), or {\"error\":\"…\"} while the node cannot be reached.
+on), \"healthy\" and \"alarms\", or {\"error\":\"…\"} while the node cannot be reached.
 
 Exit status: 0 ended by Ctrl-C, 1 a fault (its cause is printed), 64 wrong usage.";
 
@@ -108,7 +108,7 @@ pub struct WatchArgs {
     /// The application at the other end of the link
     #[arg(value_name = "TO")]
     pub to: String,
-    /// Seconds between two looks
+    /// Seconds between two changes at least
     #[arg(long, value_name = "S", default_value = "1", value_parser = live::interval)]
     pub interval: Duration,
     /// Print each change as one JSON object on one line

@@ -59,6 +59,8 @@ pub struct Node {
     pub rejects: Rejects,
     /// What an operator must look at.
     pub alarms: Vec<String>,
+    /// Last second of the node's certificate, since 1970; `null` when it does not say.
+    pub certificate_not_after: Option<u64>,
 }
 
 /// The classical link.
@@ -200,6 +202,7 @@ impl State {
             frames: frames_of(&frames),
             rejects: rejects_of(&rejects),
             alarms: status.alarms,
+            certificate_not_after: status.certificate_not_after,
         }))
     }
 

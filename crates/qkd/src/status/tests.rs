@@ -36,6 +36,7 @@ fn status() -> NodeStatus {
             replay: 3,
             ..RejectCounters::default()
         }),
+        certificate_not_after: Some(951_782_400),
         ..NodeStatus::default()
     }
 }
@@ -70,7 +71,7 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
                    "corrupt": 0, "foreign": 0},
         "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
                     "tag_length": 0, "malformed": 0, "handshakes": 0},
-        "alarms": [],
+        "alarms": [], "certificate_not_after": 951_782_400,
     });
     let json: serde_json::Value = serde_json::from_str(&state.json()).unwrap();
     assert_eq!(json, expected);
@@ -93,6 +94,7 @@ fn a_person_reads_what_the_node_is_doing() {
         "  store     781 keys",
         "  frames    1,234 received, 5 slots lost",
         "  refused   3 replayed",
+        "  TLS       certificate valid until 2000-02-29 00:00:00 UTC",
     ];
     assert_eq!(lines, expected);
 }

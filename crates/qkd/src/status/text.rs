@@ -1,5 +1,7 @@
 //! A state as people read it.
 
+use qkd_node::tls::utc;
+
 use super::state::{Blocks, Eve, Frames, Node, Rejects, State};
 use crate::output::one_line;
 use crate::words::{clock, counted, grouped, percent};
@@ -81,6 +83,10 @@ impl Node {
         line("store", counted(self.stored_key_count, "key"));
         line("frames", self.frames.text());
         line("refused", self.rejects.text());
+        if let Some(seconds) = self.certificate_not_after {
+            let until = utc(i64::try_from(seconds).unwrap_or(i64::MAX));
+            line("TLS", format!("certificate valid until {until}"));
+        }
         for alarm in &self.alarms {
             line("ALARM", alarm.clone());
         }
