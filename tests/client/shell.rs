@@ -30,18 +30,10 @@ fn completes(shell: &str) {
 }
 
 /// All commands that have commands or options of their own.
+#[rustfmt::skip]
 const COMMANDS: &[&str] = &[
-    "alice",
-    "bob",
-    "completions",
-    "eve",
-    "key",
-    "key-fetch",
-    "key-get",
-    "key-watch",
-    "lab",
-    "man",
-    "status",
+    "alice", "bob", "completions", "eve", "key", "key-fetch", "key-get", "key-watch", "lab", "man",
+    "pki", "pki-init", "pki-issue", "pki-renew", "pki-show", "receive", "send", "status",
 ];
 
 #[test]
