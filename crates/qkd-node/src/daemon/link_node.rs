@@ -219,7 +219,7 @@ impl LinkNode {
             side: self.side,
             name: self.config.name.clone(),
             peer: self.config.peer.clone(),
-            model: self.setup.link.clone(),
+            model: self.setup.link,
             key_size_bits: self.config.store.key_size_bits,
             key_count_max: self.config.store.key_count_max,
             hub: self.shared.hub.clone(),

@@ -28,7 +28,7 @@ const OVERALL: &str = "";
 
 /// Whether an application of this node could be given a key of the default size as master: the
 /// store is sound and holds one of this side's share. Looking consumes none.
-pub fn is_healthy(store: &StoreStatus) -> bool {
+fn is_healthy(store: &StoreStatus) -> bool {
     // A store that is not sound says that nothing could be delivered.
     store.stored_key_count > 0
 }
