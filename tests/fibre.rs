@@ -26,16 +26,17 @@ async fn eve_is_switched_into_the_fibre_and_out_of_it_by_an_option() {
     nodes.start_eve().await;
     nodes.fibre = Some(nodes.eve_config.quantum_listen.clone());
     nodes.start_alice().await;
-    let spied_on = nodes
-        .alice()
-        .until("aborts", |now| now.blocks_aborted >= 2)
-        .await;
+    // On a busy machine a block may lose light before anybody looks at its errors.
+    let mut block = nodes.alice().block_after(0).await;
+    while block.abort_reason != "qber_too_high" {
+        assert_eq!(block.abort_reason, "too_few_detections");
+        block = nodes.alice().block_after(block.number).await;
+    }
+    let spied_on = nodes.alice().status().await;
     assert_eq!(
         (spied_on.blocks_with_key, spied_on.stored_key_count),
         (0, 0)
     );
-    let block = nodes.alice().block_after(0).await;
-    assert_eq!(block.abort_reason, "qber_too_high");
     nodes.take_alice().kill();
 
     nodes.fibre = None;

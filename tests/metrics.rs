@@ -67,6 +67,8 @@ fn value(page: &str, figure: &str) -> f64 {
 async fn observed() -> Nodes {
     let somewhere = || Some(HostPort::new("127.0.0.1", 0));
     let mut nodes = Nodes::builder().blocks_max(1).prepare();
+    // A block in half a second: the one block must not lose its light on a busy machine.
+    nodes.alice_config.slots_per_second_max = 2e7;
     nodes.alice_config.link.metrics_listen = somewhere();
     nodes.bob_config.link.metrics_listen = somewhere();
     nodes.eve_config.metrics_listen = somewhere();
