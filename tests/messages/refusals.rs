@@ -1,5 +1,8 @@
 //! What is replayed, forged or missing is refused and told, and what to do is said.
 
+use std::fs::OpenOptions;
+use std::process::{Command, Stdio};
+
 use qkd_wire::proto::messaging::{AcknowledgeRequest, Delivery, ReceiveRequest, SealedMessage};
 use tokio::time::timeout;
 
@@ -127,4 +130,31 @@ async fn a_sender_waits_for_the_other_node_and_gives_up_in_time() {
     let mut texts = texts(&received);
     texts[2..].sort_unstable();
     assert_eq!(texts, ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_text_that_could_not_be_printed_comes_again() {
+    let mail = Mail::start().await;
+    text(&mail, &["--text=1"]);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let state = mail.folder.path().join("state");
+    let output = Command::new(env!("CARGO_BIN_EXE_qkd"))
+        .arg("receive")
+        .arg(format!("--client={}", mail.profile(SAE_BOB).display()))
+        .arg(format!("--state={}", state.display()))
+        .args(["--count=1", "--timeout=60"])
+        .stdin(Stdio::null())
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot print the message"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let received = finish(mail.receive(SAE_BOB, &["--count=1"]));
+    assert_eq!(texts(&received), ["1"]);
+    assert_eq!(of_kind(&received, "end")[0]["refused"], 0);
 }

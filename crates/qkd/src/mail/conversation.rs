@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use qkd_messaging::{Continuity, Error as SealError, FileName, Inbox, Kind, Piece, SealedMessage};
+use qkd_bits::SecretBytes;
+use qkd_messaging::{
+    Continuity, Error as SealError, FileName, Inbox, KeyId, Kind, Piece, SealedMessage,
+};
 use serde_json::json;
 
 use super::error::Error;
@@ -16,6 +19,8 @@ use super::state::{StateFile, StateFolder};
 /// One sender's messages to this application.
 pub struct Conversation {
     from: String,
+    /// This application.
+    to: String,
     file: StateFile,
     pub inbox: Inbox,
     /// The file being received.
@@ -42,15 +47,16 @@ pub enum Outcome {
 }
 
 impl Conversation {
-    /// Continues where it stood; a file that was complete gets its name.
+    /// Continues where it stood.
     ///
     /// # Errors
-    /// When its state or its file cannot be used.
-    pub fn open(folder: &StateFolder, from: &str, show: &mut Show) -> Result<Self, Error> {
+    /// When its state cannot be used.
+    pub fn open(folder: &StateFolder, (from, to): (&str, &str)) -> Result<Self, Error> {
         let file = folder.from(from)?;
         let inbox = file.load(Inbox::from_state)?.unwrap_or_default();
-        let mut conversation = Self {
+        Ok(Self {
             from: from.to_owned(),
+            to: to.to_owned(),
             file,
             inbox,
             sink: None,
@@ -58,18 +64,20 @@ impl Conversation {
             began: Instant::now(),
             is_dirty: false,
             last_refusal: None,
-        };
-        conversation.resume(show)?;
-        Ok(conversation)
+        })
     }
 
-    /// The unfinished message of the state, with its file.
-    fn resume(&mut self, show: &mut Show) -> Result<(), Error> {
+    /// Takes up the file that the state knows; one that was complete gets its name. Whether that
+    /// happened.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn resume(&mut self, show: &mut Show) -> Result<bool, Error> {
         let Some(unfinished) = self.inbox.unfinished().cloned() else {
-            return Ok(());
+            return Ok(false);
         };
         let Kind::File(name) = &unfinished.head.kind else {
-            return Ok(());
+            return Ok(false);
         };
         if unfinished.complete {
             return self.finish(name, (unfinished.number, unfinished.received_bytes), show);
@@ -89,7 +97,27 @@ impl Conversation {
             let total = unfinished.head.total_bytes;
             self.progress = Progress::new(name.as_str(), total, unfinished.received_bytes);
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Takes a key that the node delivered, and makes it durable: a node delivers a key once. The
+    /// inner error is about the key.
+    ///
+    /// # Errors
+    /// When the state cannot be written.
+    pub fn add_key(&mut self, id: KeyId, key: SecretBytes) -> Result<Result<(), SealError>, Error> {
+        if let Err(error) = self.inbox.add_key(id, key) {
+            return Ok(Err(error));
+        }
+        self.is_dirty = true;
+        self.store()?;
+        Ok(Ok(()))
+    }
+
+    /// Whether the last message was refused because its key is not to be had.
+    pub fn has_lost_a_key(&self) -> bool {
+        let lost = std::mem::discriminant(&SealError::LostKey);
+        self.last_refusal.is_some_and(|(_, last)| last == lost)
     }
 
     /// Opens the message and hands its piece out. A key that it needs has been added before.
@@ -163,7 +191,7 @@ impl Conversation {
         let sink = match self.sink.take() {
             Some(sink) => sink,
             None => {
-                let sink = Sink::create(folder, &self.from, piece.number)?;
+                let sink = Sink::create(folder, (&self.from, &self.to), piece.number)?;
                 self.inbox
                     .keep_at(sink.place())
                     .map_err(|source| Error::Sealing {
@@ -181,13 +209,13 @@ impl Conversation {
         Ok(())
     }
 
-    /// The complete file gets its name, and is told.
+    /// The complete file gets its name, and is told; unless it got it before a kill.
     fn finish(
         &mut self,
         name: &FileName,
         (number, bytes): (u64, u64),
         show: &mut Show,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.sink = None;
         self.progress = Progress::none();
         let place = self.inbox.unfinished().map(|message| message.place.clone());
@@ -195,7 +223,7 @@ impl Conversation {
         self.inbox.settle();
         self.is_dirty = true;
         let Some(path) = path else {
-            return Ok(());
+            return Ok(false);
         };
         let seconds = self.began.elapsed().as_secs_f64();
         self.progress.say(&format!(
@@ -212,7 +240,8 @@ impl Conversation {
             "path": path.to_string_lossy(),
             "bytes": bytes,
             "seconds": seconds,
-        }))
+        }))?;
+        Ok(true)
     }
 
     /// Says what the piece shows to be missing.
@@ -324,10 +353,5 @@ impl Conversation {
             self.is_dirty = false;
         }
         Ok(())
-    }
-
-    /// The state has changed, and has to be stored.
-    pub fn touch(&mut self) {
-        self.is_dirty = true;
     }
 }

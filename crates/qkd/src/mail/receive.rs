@@ -101,6 +101,7 @@ async fn receive(args: &ReceiveArgs) -> Result<Exit, Error> {
         show: Show::new(args.json),
         conversations: BTreeMap::new(),
         stop,
+        is_in_doubt: false,
         last_arrival: Instant::now(),
         unacknowledged: None,
         unacknowledged_bytes: 0,
@@ -108,12 +109,16 @@ async fn receive(args: &ReceiveArgs) -> Result<Exit, Error> {
         refused: 0,
         bytes: 0,
     };
-    let ended = receiver.run().await;
-    // What was handed out is remembered also when something went wrong afterwards.
-    let stored = receiver.settle().await;
-    match ended {
-        Ok(()) | Err(Error::Stopped) => stored?,
-        Err(error) => return Err(error),
+    match receiver.run().await {
+        Ok(()) | Err(Error::Stopped) => receiver.settle().await?,
+        Err(error) => {
+            // What was handed out before is remembered and acknowledged. Only that: what could not
+            // be handed out has to come again.
+            if !receiver.is_in_doubt {
+                receiver.settle().await?;
+            }
+            return Err(error);
+        }
     }
     receiver.summary()?;
     Ok(Exit::Success)
@@ -158,6 +163,8 @@ struct Receiver<'a> {
     /// By the sender's name.
     conversations: BTreeMap<String, Conversation>,
     stop: watch::Receiver<bool>,
+    /// A piece was opened and not handed out: the states are not to be stored.
+    is_in_doubt: bool,
     last_arrival: Instant,
     /// The highest delivery that was handed out and not acknowledged.
     unacknowledged: Option<u64>,
@@ -293,7 +300,11 @@ impl Receiver<'_> {
             ciphertext: message.ciphertext,
         });
         if !self.conversations.contains_key(&from) {
-            let conversation = Conversation::open(&self.folder, &from, &mut self.show)?;
+            let mut conversation =
+                Conversation::open(&self.folder, (&from, &self.application.name))?;
+            if conversation.resume(&mut self.show)? {
+                self.complete += 1;
+            }
             self.conversations.insert(from.clone(), conversation);
         }
         let outcome = match sealed {
@@ -333,35 +344,39 @@ impl Receiver<'_> {
             Ok(wanted) => wanted,
             Err(error) => return conversation.refuse((number, sealed), &error, &mut self.show),
         };
-        let key = match wanted {
-            Some(id) => Some((id, self.key(from, id).await?)),
-            None => None,
-        };
+        if let Some(id) = wanted {
+            // A sender of one lost key after the other is not waited for again and again.
+            let within = match conversation.has_lost_a_key() {
+                true => Duration::ZERO,
+                false => KEY_WITHIN,
+            };
+            let key = self.key((from, id), within).await?;
+            let Some(conversation) = self.conversations.get_mut(from) else {
+                return Ok(Outcome::Refused);
+            };
+            let added = match key {
+                Some(key) => conversation.add_key(id, key)?,
+                None => Err(SealError::LostKey),
+            };
+            if let Err(error) = added {
+                return conversation.refuse((number, sealed), &error, &mut self.show);
+            }
+        }
         let Some(conversation) = self.conversations.get_mut(from) else {
             return Ok(Outcome::Refused);
         };
-        match key {
-            Some((id, Some(key))) => {
-                let failed = |source| Error::Sealing {
-                    action: "use a key of the node",
-                    source,
-                };
-                conversation.inbox.add_key(id, key).map_err(failed)?;
-                // A node delivers a key once.
-                conversation.touch();
-                conversation.store()?;
-            }
-            Some((_, None)) => {
-                let error = SealError::LostKey;
-                return conversation.refuse((number, sealed), &error, &mut self.show);
-            }
-            None => {}
-        }
-        conversation.take((number, sealed), &self.args.output, &mut self.show)
+        self.is_in_doubt = true;
+        let taken = conversation.take((number, sealed), &self.args.output, &mut self.show)?;
+        self.is_in_doubt = false;
+        Ok(taken)
     }
 
-    /// The key of `from`, as soon as the node has it; `None` when it never will.
-    async fn key(&mut self, from: &str, id: KeyId) -> Result<Option<SecretBytes>, Error> {
+    /// The key of `from`, as soon as the node has it; `None` when it does not within that time.
+    async fn key(
+        &mut self,
+        (from, id): (&str, KeyId),
+        within: Duration,
+    ) -> Result<Option<SecretBytes>, Error> {
         let (mut pauses, began, mut has_said) = (Pauses::new(), Instant::now(), false);
         loop {
             let request = GetKeyWithIdsRequest {
@@ -383,7 +398,7 @@ impl Receiver<'_> {
                 status.code(),
                 Code::NotFound | Code::PermissionDenied | Code::InvalidArgument
             );
-            if is_missing && began.elapsed() >= KEY_WITHIN {
+            if is_missing && began.elapsed() >= within {
                 return Ok(None);
             }
             if *self.stop.borrow() {

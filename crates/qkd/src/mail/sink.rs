@@ -15,6 +15,9 @@ use super::state::{encoded, sync_folder};
 /// Files of one name in one folder.
 const COPIES_MAX: u32 = 10_000;
 
+/// Longest part of a temporary name that is an application's, bytes.
+const ENCODED_BYTES_MAX: usize = 100;
+
 /// The file under its temporary name.
 pub struct Sink {
     path: PathBuf,
@@ -22,12 +25,13 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// A new one in `folder` for message `number` of `from`.
+    /// A new one in `folder` for message `number` between `ends`, the sender and the receiver.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(folder: &Path, from: &str, number: u64) -> Result<Self, Error> {
-        let name = format!(".qkd-{}-{number}.part", encoded(from)?);
+    pub fn create(folder: &Path, ends: (&str, &str), number: u64) -> Result<Self, Error> {
+        let (from, to) = (short(encoded(ends.0)?), short(encoded(ends.1)?));
+        let name = format!(".qkd-{from}-{to}-{number}.part");
         let folder = std::path::absolute(folder)
             .map_err(Error::io(format!("find the folder {}", folder.display())))?;
         let path = folder.join(name);
@@ -140,6 +144,13 @@ pub fn discard(place: &[u8]) {
     }
 }
 
+/// Room for two names in one.
+fn short(mut encoded: String) -> String {
+    // Encoded names are ASCII.
+    encoded.truncate(ENCODED_BYTES_MAX);
+    encoded
+}
+
 /// The path of a place.
 pub fn path_of(place: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(place))
@@ -149,8 +160,10 @@ pub fn path_of(place: &[u8]) -> PathBuf {
 mod tests {
     use super::*;
 
+    const ENDS: (&str, &str) = ("sae-alice", "sae-bob");
+
     fn received(folder: &Path, number: u64, body: &[u8]) -> Option<PathBuf> {
-        let sink = Sink::create(folder, "sae-alice", number).unwrap();
+        let sink = Sink::create(folder, ENDS, number).unwrap();
         sink.write(0, body).unwrap();
         sink.sync().unwrap();
         finish(sink.place(), &FileName::of("a.txt")).unwrap()
@@ -173,7 +186,7 @@ mod tests {
     #[test]
     fn a_file_goes_on_where_it_was_durable() {
         let folder = tempfile::tempdir().unwrap();
-        let sink = Sink::create(folder.path(), "sae-alice", 1).unwrap();
+        let sink = Sink::create(folder.path(), ENDS, 1).unwrap();
         sink.write(0, b"good and torn").unwrap();
         let place = sink.place().to_vec();
         drop(sink);
@@ -191,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let victim = folder.path().join("victim");
         fs::write(&victim, "precious").unwrap();
-        let part = folder.path().join(".qkd-sae-alice-1.part");
+        let part = folder.path().join(".qkd-sae-alice-sae-bob-1.part");
         std::os::unix::fs::symlink(&victim, part).unwrap();
         received(folder.path(), 1, b"new").unwrap();
         assert_eq!(fs::read(victim).unwrap(), b"precious");
