@@ -190,6 +190,15 @@ fn qber_histogram() -> Histogram {
         .expect("the library takes this name and these bounds")
 }
 
+/// The error rate of a block; where only the other side has measured it, the one it refused.
+fn qber_of(report: &BlockReport) -> Option<f64> {
+    let refused = match &report.outcome {
+        Outcome::Aborted(abort) if abort.reason == AbortReason::QberTooHigh => Some(abort.observed),
+        Outcome::Aborted(_) | Outcome::Key { .. } => None,
+    };
+    report.qber.or(refused)
+}
+
 impl StatusBoard {
     /// The board as it is now.
     pub fn snapshot(&self) -> Snapshot {
@@ -371,7 +380,7 @@ impl StatusBoard {
             }
         }
         snapshot.sifted_bits += report.sifted_bits;
-        if let Some(qber) = report.qber {
+        if let Some(qber) = qber_of(&report) {
             snapshot.last_qber = Some(qber);
             self.qber.observe(qber);
         }
@@ -460,7 +469,12 @@ mod tests {
             ..report(0.01, key)
         });
         board.report(report(0.25, aborted(AbortReason::QberTooHigh)));
-        board.report(report(0.25, aborted(AbortReason::QberTooHigh)));
+        // Alice hears of Bob's measurement only what he refused.
+        board.report(BlockReport {
+            qber: None,
+            ..report(0.0, aborted(AbortReason::QberTooHigh))
+        });
+        assert_eq!(board.snapshot().last_qber, Some(0.25));
         board.report(report(0.01, aborted(AbortReason::ZeroLength)));
         let seen = board.snapshot();
         assert_eq!((seen.blocks_with_key, seen.blocks_aborted), (1, 3));
