@@ -207,7 +207,9 @@ fn alice_finds_an_end_of_the_fibre_that_comes_later() {
     });
     let alice = stack.inspect("alice");
     assert_eq!(alice["RestartCount"], 0);
-    assert_eq!(stack.status("alice")["alarms"], serde_json::json!([]));
+    stack.until("end of the alarm", || {
+        (stack.status("alice")["alarms"] == serde_json::json!([])).then_some(())
+    });
 }
 
 #[test]
