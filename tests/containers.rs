@@ -80,6 +80,14 @@ fn containers_have_no_rights_no_shell_and_logs_in_json() {
             assert!(parsed.is_ok_and(|value| value.is_object()), "{line}");
         }
     }
+    // What the client prints may be a key.
+    let config = stack.compose(&["--profile", "client", "config"]);
+    let client = config
+        .split("\n  client:")
+        .nth(1)
+        .expect("there is a client");
+    let client = client.split("\n  eve:").next().unwrap_or(client);
+    assert!(client.contains("driver: none"), "{client}");
     let image = stack.inspect("alice")["Image"].clone();
     let image = image.as_str().unwrap();
     assert!(docker(&["run", "--rm", "--network", "none", image, "--version"]).starts_with("qkd "));

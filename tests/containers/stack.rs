@@ -97,11 +97,15 @@ impl Stack {
         parsed.unwrap_or_else(|error| panic!("{arguments:?} printed no JSON: {error}"))
     }
 
-    /// What a node says of itself.
+    /// What a node says of itself, once it answers at all.
     pub fn status(&self, service: &str) -> Value {
         let config = format!("/etc/qkd/{service}.toml");
         let command = ["qkd", "status", "--config", &config, "--json"];
-        let printed = self.compose(&[&["exec", "-T", service], &command[..]].concat());
+        let ask = [&["exec", "-T", service], &command[..]].concat();
+        let printed = self.until(&format!("status of {service}"), || {
+            let output = self.try_compose(&ask);
+            output.status.success().then(|| text(&output.stdout))
+        });
         serde_json::from_str(printed.trim())
             .unwrap_or_else(|error| panic!("{service}: {error}: {printed}"))
     }
