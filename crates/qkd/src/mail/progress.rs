@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::tell;
 
-const KNOWN: &str = "  {msg} {bar:24} {percent:>3} %  {binary_bytes_per_sec}  {eta} left";
-const UNKNOWN: &str = "  {spinner} {msg} {binary_bytes}  {binary_bytes_per_sec}";
+const KNOWN: &str = "  {msg} {bar:24} {percent:>3} %  {decimal_bytes_per_sec}  {eta} left";
+const UNKNOWN: &str = "  {spinner} {msg} {decimal_bytes}  {decimal_bytes_per_sec}";
 
 /// Longest name in a bar, characters.
 const NAME_MAX: usize = 24;
