@@ -98,9 +98,6 @@ pub enum NodeError {
     /// The page for Prometheus cannot be made.
     #[error("metrics: {0}")]
     Figures(#[from] prometheus::Error),
-    /// The page for Prometheus can be served no longer.
-    #[error("the server of [metrics] failed: {0}")]
-    Metrics(std::io::Error),
     /// The reflection service refused our own descriptors.
     #[error("gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

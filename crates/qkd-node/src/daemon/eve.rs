@@ -57,7 +57,10 @@ pub(super) async fn run(
     let served = async {
         tokio::try_join!(
             server::eve_services(tls.clone(), control, listener, shutdown.clone()),
-            metrics.serve(page, shutdown),
+            async {
+                metrics.serve(page, shutdown).await;
+                Ok(())
+            },
         )
     };
     let served = tokio::select! {

@@ -205,7 +205,10 @@ impl LinkNode {
         let served = async {
             tokio::try_join!(
                 server::link_services(self, node, services, shutdown.clone()),
-                listeners.metrics.serve(page, shutdown.clone()),
+                async {
+                    listeners.metrics.serve(page, shutdown.clone()).await;
+                    Ok(())
+                },
             )
         };
         tokio::select! {
