@@ -86,7 +86,7 @@ impl StateFile {
         self.path.with_extension("lock")
     }
 
-    /// Reads the state with `read`; `None` when there is none.
+    /// Reads the state with `read`; `None` when there is none. What it returns is durable.
     ///
     /// # Errors
     /// When the file cannot be used.
@@ -116,6 +116,10 @@ impl StateFile {
             path: path.clone(),
             source,
         })?;
+        // A process that was killed within `store` may have left a state that only the system's
+        // cache has. Acting on it, and then losing it with the power, would use a nonce twice.
+        file.sync_all().map_err(io("write"))?;
+        sync_folder(path)?;
         Ok(Some(state))
     }
 
