@@ -27,6 +27,10 @@ const WHAT: &str = "the state of the receiver";
 /// 2. calls [`Inbox::open`] and hands out the piece: into a file at its offset, or to a reader,
 /// 3. makes the file and then [`Inbox::state`] durable, and only then acknowledges the message.
 ///
+/// A file gets its final name, and is told, after a state in which it is complete and its last
+/// message is [`Inbox::handled`]; then [`Inbox::settle`] and a second state. A crash in between
+/// leaves an [`Inbox::unfinished`] one that is complete: name it, unless it has its name, and tell.
+///
 /// A crash before the state is durable makes the same message come again and open again to the
 /// same piece at the same offset: nothing is lost, a file is not harmed, and at most the last piece
 /// of a text is shown twice, under the same message number. A crash after it makes the message come

@@ -67,8 +67,8 @@ impl Conversation {
         })
     }
 
-    /// Takes up the file that the state knows; one that was complete gets its name. Whether that
-    /// happened.
+    /// Takes up the file that the state knows. One that was complete gets its name, unless it got
+    /// it before the kill, and is told: true then.
     ///
     /// # Errors
     /// When the file cannot be used.
@@ -80,7 +80,8 @@ impl Conversation {
             return Ok(false);
         };
         if unfinished.complete {
-            return self.finish(name, (unfinished.number, unfinished.received_bytes), show);
+            self.finish(name, (unfinished.number, unfinished.received_bytes), show)?;
+            return Ok(true);
         }
         self.sink = Sink::resume(&unfinished.place, unfinished.received_bytes)?;
         if self.sink.is_none() {
@@ -123,7 +124,8 @@ impl Conversation {
     /// Opens the message and hands its piece out. A key that it needs has been added before.
     ///
     /// # Errors
-    /// When a piece cannot be written or printed: then nothing of it is remembered.
+    /// When a piece cannot be written or printed: then nothing of it is remembered, or that the
+    /// file is complete and [`Conversation::resume`] has to give it its name.
     pub fn take(
         &mut self,
         (delivery, message): (u64, &SealedMessage),
@@ -135,9 +137,10 @@ impl Conversation {
             Err(error) => return self.refuse((delivery, message), &error, show),
         };
         let is_text = piece.kind == Kind::Text;
+        // Before a complete file is remembered: if a kill makes it come again, it is no replay.
+        self.inbox.handled(delivery);
         let outcome = self.hand_out(piece, message, folder, show)?;
         self.last_refusal = None;
-        self.inbox.handled(delivery);
         self.is_dirty = true;
         if is_text || outcome == Outcome::Complete {
             // What is not remembered now would be shown again after a kill.
@@ -209,39 +212,38 @@ impl Conversation {
         Ok(())
     }
 
-    /// The complete file gets its name, and is told; unless it got it before a kill.
+    /// The complete file gets its name, unless it got it before a kill, and is told. It is told
+    /// before it is forgotten: a kill in between makes it be told again, and not never.
     fn finish(
         &mut self,
         name: &FileName,
         (number, bytes): (u64, u64),
         show: &mut Show,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         self.sink = None;
         self.progress = Progress::none();
         let place = self.inbox.unfinished().map(|message| message.place.clone());
-        let path = sink::finish(&place.unwrap_or_default(), name)?;
-        self.inbox.settle();
-        self.is_dirty = true;
-        let Some(path) = path else {
-            return Ok(false);
-        };
+        let path = sink::finish(&place.unwrap_or_default(), (name, bytes))?;
         let seconds = self.began.elapsed().as_secs_f64();
-        self.progress.say(&format!(
-            "received {} from {}: {}",
-            path.display(),
-            self.from,
-            amount(bytes)
-        ));
+        let (from, amount) = (&self.from, amount(bytes));
+        self.progress.say(&match &path {
+            Some(path) => format!("received {} from {from}: {amount}", path.display()),
+            None => {
+                format!("received {name} from {from}: {amount}; it has been moved or removed since")
+            }
+        });
         show.event(&json!({
             "event": "file",
             "from": self.from,
             "number": number,
             "name": name.as_str(),
-            "path": path.to_string_lossy(),
+            "path": path.map(|path| path.to_string_lossy().into_owned()),
             "bytes": bytes,
             "seconds": seconds,
         }))?;
-        Ok(true)
+        self.inbox.settle();
+        self.is_dirty = true;
+        Ok(())
     }
 
     /// Says what the piece shows to be missing.
@@ -353,5 +355,55 @@ impl Conversation {
             self.is_dirty = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qkd_messaging::{ChainLimits, Head, Outbox};
+    use std::fs;
+
+    const ENDS: (&str, &str) = ("sae-alice", "sae-bob");
+    const DELIVERY: u64 = 7;
+
+    #[test]
+    fn a_file_that_was_complete_before_a_kill_is_told_and_its_last_part_is_no_replay() {
+        for had_its_name in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let states = StateFolder::open(Some(folder.path()), ENDS.1).unwrap();
+            let key = || SecretBytes::from(vec![1; 32]);
+            let mut outbox = Outbox::new(ChainLimits::default());
+            outbox.take_key([1; 16], key()).unwrap();
+            let name = FileName::of("a.txt");
+            let head = Head {
+                kind: Kind::File(name.clone()),
+                total_bytes: Some(3),
+            };
+            outbox.seal(Some(&head), b"abc", true).unwrap();
+            outbox.is_durable();
+            let message = outbox.to_send().unwrap();
+
+            let mut killed = Conversation::open(&states, ENDS).unwrap();
+            killed.add_key([1; 16], key()).unwrap().unwrap();
+            let piece = killed.inbox.open(message).unwrap();
+            killed.inbox.handled(DELIVERY);
+            killed.write(&name, &piece, folder.path()).unwrap();
+            killed.is_dirty = true;
+            killed.store().unwrap();
+            if had_its_name {
+                let place = killed.inbox.unfinished().unwrap().place.clone();
+                sink::finish(&place, (&name, 3)).unwrap();
+            }
+            drop(killed);
+
+            let mut show = Show::new(true);
+            let mut again = Conversation::open(&states, ENDS).unwrap();
+            assert!(again.resume(&mut show).unwrap(), "told and counted");
+            assert_eq!(fs::read(folder.path().join("a.txt")).unwrap(), b"abc");
+            let taken = again.take((DELIVERY, message), folder.path(), &mut show);
+            assert_eq!(taken.unwrap(), Outcome::Repeated);
+            assert!(!again.resume(&mut show).unwrap(), "once");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use qkd_messaging::FileName;
@@ -99,16 +99,22 @@ impl Sink {
 }
 
 /// Gives the complete file at `place` its name, or the name with a number when there is one of that
-/// name; nothing is overwritten. `None` when it is not there: it got its name before.
+/// name; nothing is overwritten. When it is not at its place, it got its name before: then the path
+/// is the one of that name and of `bytes` bytes, or `None` when it is no longer there.
 ///
 /// # Errors
 /// When the operating system refuses.
-pub fn finish(place: &[u8], name: &FileName) -> Result<Option<PathBuf>, Error> {
+pub fn finish(place: &[u8], (name, bytes): (&FileName, u64)) -> Result<Option<PathBuf>, Error> {
     let part = path_of(place);
-    if !part.exists() {
-        return Ok(None);
-    }
     let io = |path: &Path| Error::io(format!("make {}", path.display()));
+    if !part.try_exists().map_err(io(&part))? {
+        let path = named_before(&part, (name, bytes));
+        if let Some(path) = &path {
+            // Only the system's cache may have the name.
+            sync_folder(path)?;
+        }
+        return Ok(path);
+    }
     for copy in 0..COPIES_MAX {
         let name = match copy {
             0 => name.as_str().to_owned(),
@@ -134,6 +140,19 @@ pub fn finish(place: &[u8], name: &FileName) -> Result<Option<PathBuf>, Error> {
     let path = part.with_file_name(name.as_str());
     let why = io::Error::other(format!("there are {COPIES_MAX} files of this name"));
     Err(io(&path)(why))
+}
+
+/// The file that was at `part` and has its name: the newest of that name and length.
+fn named_before(part: &Path, (name, bytes): (&FileName, u64)) -> Option<PathBuf> {
+    let numbered = (1..COPIES_MAX).map(|copy| name.numbered(copy));
+    let names = std::iter::once(name.as_str().to_owned()).chain(numbered);
+    let paths = names.map(|name| part.with_file_name(name));
+    let there = paths.map_while(|path| Some((fs::symlink_metadata(&path).ok()?, path)));
+    there
+        .filter(|(metadata, _)| metadata.is_file() && metadata.len() == bytes)
+        // The latest of equals is the one with the highest number.
+        .max_by_key(|(metadata, _)| (metadata.ctime(), metadata.ctime_nsec()))
+        .map(|(_, path)| path)
 }
 
 /// Removes what was received of a message that will never be complete.
@@ -166,7 +185,8 @@ mod tests {
         let sink = Sink::create(folder, ENDS, number).unwrap();
         sink.write(0, body).unwrap();
         sink.sync().unwrap();
-        finish(sink.place(), &FileName::of("a.txt")).unwrap()
+        let length = body.len() as u64;
+        finish(sink.place(), (&FileName::of("a.txt"), length)).unwrap()
     }
 
     #[test]
@@ -193,10 +213,14 @@ mod tests {
         assert!(Sink::resume(&place, 100).unwrap().is_none());
         let sink = Sink::resume(&place, 4).unwrap().unwrap();
         sink.write(4, b" end").unwrap();
-        let path = finish(&place, &FileName::of("b")).unwrap().unwrap();
-        assert_eq!(fs::read(path).unwrap(), b"good end");
-        let again = finish(&place, &FileName::of("b")).unwrap();
-        assert_eq!(again, None, "it has its name already");
+        let name = FileName::of("b");
+        fs::write(folder.path().join("b"), "other").unwrap();
+        let path = finish(&place, (&name, 8)).unwrap().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"good end");
+        let again = finish(&place, (&name, 8)).unwrap();
+        assert_eq!(again.as_ref(), Some(&path), "it has its name already");
+        fs::remove_file(path).unwrap();
+        assert_eq!(finish(&place, (&name, 8)).unwrap(), None, "it had it");
     }
 
     #[test]

@@ -43,6 +43,8 @@ struct World {
     /// Message number and its bytes.
     files: BTreeMap<u64, Vec<u8>>,
     complete: Vec<u64>,
+    /// Complete ones that the user was told of.
+    told: HashSet<u64>,
     cut_off: HashSet<u64>,
     refused: u32,
 }
@@ -107,8 +109,10 @@ impl World {
             Some(state) => Inbox::from_state(state).ok().unwrap(),
             None => Inbox::new(),
         };
-        self.finish_file(&mut inbox);
         let waiting: Vec<_> = self.mailbox.iter().cloned().collect();
+        if !waiting.is_empty() {
+            self.finish_file(&mut inbox, fuel)?;
+        }
         for (index, (delivery, message)) in waiting.iter().enumerate() {
             fuel.step()?;
             self.take(&mut inbox, (*delivery, message), fuel)?;
@@ -116,8 +120,12 @@ impl World {
             if complete || index % batch == batch - 1 || index + 1 == waiting.len() {
                 fuel.step()?;
                 self.receiver_disk = Some(inbox.state().expose().to_vec());
-                fuel.step()?;
-                self.finish_file(&mut inbox);
+                if complete {
+                    fuel.step()?;
+                    self.finish_file(&mut inbox, fuel)?;
+                    fuel.step()?;
+                    self.receiver_disk = Some(inbox.state().expose().to_vec());
+                }
                 fuel.step()?;
                 self.mailbox.retain(|(waiting, _)| waiting > delivery);
             }
@@ -146,6 +154,7 @@ impl World {
         };
         match opened {
             Ok(piece) => {
+                inbox.handled(delivery);
                 fuel.step()?;
                 let file = self.files.entry(piece.number).or_default();
                 file.truncate(piece.offset as usize);
@@ -155,20 +164,26 @@ impl World {
                     .extend(piece.cut_off.map(|message| message.number));
             }
             Err(_) if inbox.was_handled(delivery) => return Ok(()),
-            Err(_) => self.refused += 1,
+            Err(_) => {
+                self.refused += 1;
+                inbox.handled(delivery);
+            }
         }
-        inbox.handled(delivery);
         Ok(())
     }
 
-    /// What is complete gets its final name, once.
-    fn finish_file(&mut self, inbox: &mut Inbox) {
+    /// What is complete gets its final name, once, and is told.
+    fn finish_file(&mut self, inbox: &mut Inbox, fuel: &Fuel) -> Result<(), Killed> {
         if let Some(message) = inbox.unfinished().filter(|message| message.complete) {
-            if !self.complete.contains(&message.number) {
-                self.complete.push(message.number);
+            let number = message.number;
+            if !self.complete.contains(&number) {
+                self.complete.push(number);
             }
+            fuel.step()?;
+            self.told.insert(number);
             inbox.settle();
         }
+        Ok(())
     }
 
     fn check(&self, what: &str, sent: usize, cut_off: usize) {
@@ -179,6 +194,7 @@ impl World {
         }
         let complete: HashSet<&u64> = self.complete.iter().collect();
         assert_eq!(complete.len(), self.complete.len(), "{what}: twice");
+        assert_eq!(complete, self.told.iter().collect(), "{what}: told");
         let lost = self
             .files
             .keys()
