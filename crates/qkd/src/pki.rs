@@ -119,6 +119,8 @@ fn renew(args: &RenewArgs) -> Result<(), Error> {
     let kept = KeptPki::in_folder(&args.directory, args.authority.authority_key.as_deref());
     let within = args.within.map(|days| i64::from(days) * DAY);
     let is_due = |left: i64| within.is_none_or(|within| left <= within);
+    // What an earlier run could not finish is on the list as it is then.
+    kept.finish_renewals()?;
     let entries = kept.files().inventory()?;
     let mut names: Vec<String> = if args.names.is_empty() {
         kept.names()?

@@ -73,7 +73,7 @@ impl KeptPki {
     /// When a name is unfit, any of its files is there, or a file cannot be written.
     pub fn create(&self, set: &NewSet) -> Result<(), PkiError> {
         names::check(&set.parties)?;
-        let _lock = self.lock()?;
+        let _lock = self.open_for_change()?;
         self.remove_unfinished()?;
         if self.planned(set).iter().any(|(_, path)| path.exists()) {
             return Err(PkiError::Exists {
@@ -91,7 +91,7 @@ impl KeptPki {
     /// names, or cannot be written. Nothing is ever overwritten but what is renewed.
     pub fn create_if_absent(&self, set: &NewSet) -> Result<Made, PkiError> {
         names::check(&set.parties)?;
-        let _lock = self.lock()?;
+        let _lock = self.open_for_change()?;
         self.remove_unfinished()?;
         let planned = self.planned(set);
         let missing: Vec<_> = planned.iter().filter(|(_, path)| !path.exists()).collect();
@@ -113,7 +113,7 @@ impl KeptPki {
     /// # Errors
     /// When the name is unfit or taken, the authority cannot sign, or a file cannot be written.
     pub fn issue(&self, party: &Party, validity: Duration) -> Result<Facts, PkiError> {
-        let _lock = self.lock()?;
+        let _lock = self.open_for_change()?;
         let mut all = Vec::new();
         for name in self.pki.party_names()? {
             if name == party.name {
@@ -143,14 +143,16 @@ impl KeptPki {
     }
 
     /// Gives the party `name` a new key and a new certificate for the same names, good for
-    /// `validity` or as long as the one before was. What reads the files gets the old pair or the
-    /// new one.
+    /// `validity` or as long as the one before was. What reads the files gets the old pair, the new
+    /// one, or, for a moment, a key that does not fit the certificate. Cut short at that moment, the
+    /// renewal is finished by the next change of the set, or by
+    /// [`finish_renewals`](Self::finish_renewals).
     ///
     /// # Errors
     /// When there is no such party, its files do not belong to this authority, or a file cannot be
     /// written; nothing is changed then.
     pub fn renew(&self, name: &str, validity: Option<Duration>) -> Result<Facts, PkiError> {
-        let _lock = self.lock()?;
+        let _lock = self.open_for_change()?;
         self.renew_locked(name, validity)
     }
 
@@ -160,7 +162,7 @@ impl KeptPki {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn renew_authority(&self, validity: Duration) -> Result<(), PkiError> {
-        let _lock = self.lock()?;
+        let _lock = self.open_for_change()?;
         // Its key is at hand, or else this is the wrong folder.
         Authority::load(&self.pki.authority(), &self.authority_key)?;
         let path = self.pki.authority();
@@ -169,6 +171,19 @@ impl KeptPki {
         let all = format!("{certificate}{}", tls::in_force(&before));
         let key = authority.key_pem();
         replace::authority(&self.pki, (&self.authority_key, key.as_bytes()), &all)
+    }
+
+    /// Finishes every renewal that was cut short between its two files, and removes what is left of
+    /// those that were cut short before. Every change of the set does so first; a folder that is
+    /// not there is none.
+    ///
+    /// # Errors
+    /// When the folder is not private, or a file cannot be replaced or removed.
+    pub fn finish_renewals(&self) -> Result<(), PkiError> {
+        if self.pki.directory().exists() {
+            self.open_for_change()?;
+        }
+        Ok(())
     }
 
     fn renew_locked(&self, name: &str, validity: Option<Duration>) -> Result<Facts, PkiError> {
@@ -321,7 +336,17 @@ impl KeptPki {
         Ok(Made::Present { renewed: old })
     }
 
-    /// Keeps other runs away from the folder, which is made when absent, until dropped.
+    /// Keeps other runs away from the folder, which is made when absent, until dropped. Whatever
+    /// they could not finish is finished now.
+    fn open_for_change(&self) -> Result<File, PkiError> {
+        let lock = self.lock()?;
+        replace::finish_authority(&self.pki, &self.authority_key)?;
+        for name in self.pki.party_names()? {
+            replace::finish_pair(&self.pki, &name)?;
+        }
+        Ok(lock)
+    }
+
     fn lock(&self) -> Result<File, PkiError> {
         let folder = self.pki.directory();
         secret_file::ensure_private_folder(folder)?;

@@ -284,3 +284,100 @@ fn nobody_gets_a_name_that_is_taken_or_signs_with_an_authority_that_expired() {
         "{said}"
     );
 }
+
+/// What a renewal that is cut short between its two renamings leaves: `late` still as it was, and
+/// what was to replace it beside it.
+fn cut_short(late: &Path, before: &[u8]) -> Vec<u8> {
+    let name = late.file_name().unwrap().to_str().unwrap();
+    let after = fs::read(late).unwrap();
+    fs::rename(late, late.with_file_name(format!(".{name}.new"))).unwrap();
+    // Both with the mode of a key, which is good for a certificate too.
+    crate::secret_file::write_new(late, before).unwrap();
+    after
+}
+
+fn left_over(folder: &Path) -> usize {
+    let is_new = |path: &Path| path.extension().is_some_and(|end| end == "new");
+    contents(folder)
+        .iter()
+        .filter(|(path, _)| is_new(path))
+        .count()
+}
+
+#[test]
+fn a_renewal_that_was_cut_short_is_finished_whichever_file_came_first() {
+    for key_is_late in [false, true] {
+        let folder = tempdir().unwrap();
+        let pki = kept(folder.path());
+        pki.create(&set(24)).unwrap();
+        let files = pki.files().files_of("kme-bob");
+        let late = match key_is_late {
+            false => files.certificate.clone(),
+            true => files.private_key.clone(),
+        };
+        let before = fs::read(&late).unwrap();
+        pki.renew("kme-bob", None).unwrap();
+        let after = cut_short(&late, &before);
+        assert!(TlsMaterial::load(&files).is_err());
+        let made = pki.create_if_absent(&set(24));
+        let whole = Made::Present {
+            renewed: Vec::new(),
+        };
+        assert_eq!(made.unwrap(), whole, "key late: {key_is_late}");
+        assert_eq!(fs::read(&late).unwrap(), after);
+        TlsMaterial::load(&files).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(left_over(folder.path()), 0);
+        pki.renew("kme-bob", None).unwrap();
+    }
+}
+
+#[test]
+fn a_change_of_the_authority_that_was_cut_short_is_finished_whichever_file_came_first() {
+    let day = Duration::from_secs(24 * 3600);
+    for key_is_late in [true, false] {
+        let folder = tempdir().unwrap();
+        let pki = kept(folder.path());
+        pki.create(&set(24)).unwrap();
+        let late = match key_is_late {
+            false => pki.files().authority(),
+            true => pki.authority_key().to_path_buf(),
+        };
+        let before = fs::read(&late).unwrap();
+        pki.renew_authority(day).unwrap();
+        let after = cut_short(&late, &before);
+        pki.renew("app-a", None)
+            .unwrap_or_else(|error| panic!("key late {key_is_late}: {error}"));
+        assert_eq!(fs::read(&late).unwrap(), after);
+        assert_eq!(left_over(folder.path()), 0);
+        pki.renew_authority(day).unwrap();
+    }
+}
+
+#[test]
+fn what_a_renewal_left_that_replaced_nothing_is_removed_and_what_fits_nothing_stays() {
+    let folder = tempdir().unwrap();
+    let pki = kept(folder.path());
+    pki.finish_renewals().unwrap();
+    pki.create(&set(24)).unwrap();
+    let good = contents(folder.path());
+    for name in [".app-a.key", ".app-a.pem", ".authority.key"] {
+        fs::write(folder.path().join(format!("{name}.new")), "half a").unwrap();
+    }
+    pki.finish_renewals().unwrap();
+    assert_eq!(contents(folder.path()), good);
+
+    let files = pki.files().files_of("app-a");
+    fs::copy(
+        pki.files().files_of("kme-bob").private_key,
+        &files.private_key,
+    )
+    .unwrap();
+    fs::write(folder.path().join(".app-a.pem.new"), "half a").unwrap();
+    let spoilt = contents(folder.path());
+    let said = pki.renew("app-a", None).unwrap_err().to_string();
+    assert!(
+        said.contains("does not belong to the certificate"),
+        "{said}"
+    );
+    assert_eq!(contents(folder.path()), spoilt);
+}
