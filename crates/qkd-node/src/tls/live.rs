@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,6 +27,8 @@ pub(crate) struct LiveTls {
     current: RwLock<Arc<TlsMaterial>>,
     /// The files as they were before they were first read.
     first: Prints,
+    /// SIGHUP since they were read, for the watch: unheard, it would end the daemon.
+    hangup: Mutex<Option<Signal>>,
 }
 
 /// Tells one version of a file from the next: inode, length, and time of the last change.
@@ -46,13 +48,18 @@ struct Seen {
 }
 
 impl LiveTls {
-    /// Reads and checks the files.
+    /// Reads and checks the files, and hears SIGHUP from now on: whoever sees the daemon ready may
+    /// send it. Must be called on a Tokio runtime with signals enabled.
     ///
     /// # Errors
     /// As [`TlsMaterial::load`].
     pub(crate) fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let first = prints(files);
+        let hangup = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::warn!(%error, "SIGHUP is not heard"))
+            .ok();
         Ok(Self {
+            hangup: Mutex::new(hangup),
             current: RwLock::new(Arc::new(TlsMaterial::load(files)?)),
             files: files.clone(),
             first,
@@ -72,11 +79,11 @@ impl LiveTls {
     }
 
     /// Reads the files again whenever they change, and on SIGHUP, for ever. Files that are no
-    /// good change nothing: what was good before stays, with an alarm on the board.
+    /// good change nothing: what was good before stays, with an alarm on the board. To be called
+    /// once: another watch would not hear SIGHUP.
     pub(crate) async fn watch(&self, board: &StatusBoard) -> Infallible {
-        let mut hangup = signal(SignalKind::hangup())
-            .inspect_err(|error| tracing::warn!(%error, "SIGHUP is not heard"))
-            .ok();
+        let hangup = self.hangup.lock();
+        let mut hangup = hangup.unwrap_or_else(PoisonError::into_inner).take();
         let mut seen = Seen {
             prints: self.first,
             fault: None,

@@ -280,6 +280,22 @@ async fn a_renewed_certificate_is_shown_and_a_spoilt_one_is_not() {
     watch.abort();
 }
 
+#[tokio::test]
+async fn a_hang_up_between_loading_and_watching_is_heard_and_ends_nothing() {
+    let (_folder, pki) = lab();
+    let tls = Arc::new(live(&pki));
+    let before = tls.current();
+    let me = std::process::id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-HUP", &me])
+        .status();
+    assert!(sent.unwrap().success());
+    let watched = tls.clone();
+    let watch = tokio::spawn(async move { watched.watch(&StatusBoard::default()).await });
+    until(|| !Arc::ptr_eq(&before, &tls.current())).await;
+    watch.abort();
+}
+
 async fn until(is: impl Fn() -> bool) {
     let began = std::time::Instant::now();
     while !is() {
