@@ -21,10 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::explain::explain_peer;
+use super::HANDSHAKE_TIMEOUT;
+use super::explain::{explain_peer, kind_of};
 use super::facts::Facts;
 use super::live::LiveTls;
-use super::{HANDSHAKE_TIMEOUT, without_now};
+use super::peer::harmless;
 
 /// Handshakes under way at once; one more, and the oldest is given up.
 const HANDSHAKES_MAX: usize = 256;
@@ -38,7 +39,7 @@ const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
 /// Pause when the system gives no connection, as when all file descriptors are in use.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// The same complaint about the same address is not logged again for so long.
+/// A complaint of the same kind about the same address is not logged again for so long.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Complaints that are remembered for that.
@@ -149,7 +150,7 @@ impl Door {
             }
             Err(_) => {
                 let reason = format!("no TLS handshake within {} s", HANDSHAKE_TIMEOUT.as_secs());
-                self.complain(from.ip(), &reason);
+                self.complain(from.ip(), "too slow", &reason);
             }
         }
     }
@@ -160,17 +161,18 @@ impl Door {
             return tracing::debug!(%from, "a connection ended before its TLS handshake");
         }
         let name = match &shown {
-            Some(facts) => facts.name().escape_debug().to_string(),
+            Some(facts) => harmless(facts.name()),
             None => "the client".to_owned(),
         };
         let reason = explain_peer(error, &name);
-        self.complain(from.ip(), &reason);
+        self.complain(from.ip(), &kind_of(error), &reason);
         (self.on_refusal)(&Refused { shown, reason });
     }
 
-    /// A line in the log, unless it said the same a moment ago: clients try again and again.
-    fn complain(&self, from: IpAddr, reason: &str) {
-        if self.is_news(format!("{from} {}", without_now(reason))) {
+    /// A line in the log, unless there was one of this kind about `from` a moment ago: clients try
+    /// again and again, and what a stranger writes into certificates must not make more lines.
+    fn complain(&self, from: IpAddr, kind: &str, reason: &str) {
+        if self.is_news(format!("{from} {kind}")) {
             tracing::warn!(%from, reason, "a connection is refused");
         } else {
             tracing::debug!(%from, reason, "a connection is refused again");

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::mem;
 
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::UnixTime;
@@ -33,6 +34,23 @@ pub(super) fn explain_peer(error: &(dyn Error + 'static), peer: &str) -> String 
         next = cause.source();
     }
     one_line(&innermost.to_string())
+}
+
+/// What kind of error a handshake ended with: the same text for whatever names and dates the other
+/// end puts into its certificate.
+pub(super) fn kind_of(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(fault)) => {
+            format!("certificate {:?}", mem::discriminant(fault))
+        }
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("alert {:?}", mem::discriminant(alert))
+        }
+        // Not our enum: what it holds besides its kind may be the other end's words.
+        Some(other) => format!("TLS {:?}", mem::discriminant(other)),
+        None => format!("{:?}", error.kind()),
+    }
 }
 
 /// What there is to say about one error of a chain.
@@ -252,6 +270,20 @@ mod tests {
                 assert!(text.contains(word), "no {word:?} in {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_kind_of_an_error_is_the_same_whatever_the_stranger_wrote() {
+        let kind = |fault| {
+            let error = rustls::Error::InvalidCertificate(fault);
+            kind_of(&io::Error::new(io::ErrorKind::InvalidData, error))
+        };
+        let expired = |seconds| CertificateError::ExpiredContext {
+            time: UnixTime::since_unix_epoch(std::time::Duration::from_secs(9)),
+            not_after: UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)),
+        };
+        assert_eq!(kind(expired(1)), kind(expired(2)));
+        assert_ne!(kind(expired(1)), kind(CertificateError::UnknownIssuer));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use super::facts::Facts;
 /// Names of a stranger that are repeated at most.
 const NAMES_MAX: usize = 8;
 
+/// Characters of each that are repeated at most: more than a name of a party may have.
+const NAME_CHARS_MAX: usize = 64;
+
 /// Why a peer that the authority vouches for is still the wrong one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeerNameError {
@@ -44,6 +47,17 @@ pub fn verify_peer_name(der: &[u8], expected: &str) -> Result<(), PeerNameError>
     })
 }
 
+/// The begin of a name that a stranger chose, without anything that could disturb a terminal.
+pub(super) fn harmless(name: &str) -> String {
+    let escaped = name.chars().flat_map(char::escape_debug);
+    let mut shown: String = escaped.take(NAME_CHARS_MAX).collect();
+    if name.chars().flat_map(char::escape_debug).count() > NAME_CHARS_MAX {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
+}
+
 /// Names in quotes: they are a stranger's, and must not disturb a terminal.
 pub(super) fn quoted(names: &[String]) -> String {
     if names.is_empty() {
@@ -52,7 +66,25 @@ pub(super) fn quoted(names: &[String]) -> String {
     let quoted: Vec<String> = names
         .iter()
         .take(NAMES_MAX)
-        .map(|name| format!("{name:?}"))
+        .map(|name| format!("\"{}\"", harmless(name)))
         .collect();
     quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_name_is_cut_and_disturbs_no_terminal() {
+        let longest = "a".repeat(NAME_CHARS_MAX);
+        assert_eq!(harmless(&longest), longest);
+        for long in ["a", "é", "\u{1b}[2J\n"].map(|piece| piece.repeat(10_000)) {
+            let shown = harmless(&long);
+            assert_eq!(shown.chars().count(), NAME_CHARS_MAX);
+            assert!(shown.ends_with('…') && !shown.contains(char::is_control));
+        }
+        let many = vec!["x".repeat(10_000); 1_000];
+        assert!(quoted(&many).len() < 1_000);
+    }
 }
