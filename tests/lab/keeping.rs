@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use qkd_node::config::TlsFiles;
 use qkd_node::tls::TlsMaterial;
@@ -13,6 +14,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::{fields, finish, nothing_is_left, start};
 use crate::process::{Running, STOP_WITHIN, listing};
+
+/// The longest wait for a command that may wait for a key.
+const COMMAND_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a kept folder holds after a run with Eve, with the mode of each.
 #[rustfmt::skip]
@@ -43,6 +47,10 @@ const KEPT: &[(&str, u32)] = &[
     ("pki/kme-bob.key", 0o600),
     ("pki/kme-bob.pem", 0o644),
     ("pki/kme-bob.store.key", 0o600),
+    ("pki/lab-alice.key", 0o600),
+    ("pki/lab-alice.pem", 0o644),
+    ("pki/lab-bob.key", 0o600),
+    ("pki/lab-bob.pem", 0o644),
     ("pki/operator.key", 0o600),
     ("pki/operator.pem", 0o644),
     ("pki/pre-shared.key", 0o600),
@@ -176,6 +184,28 @@ fn a_serving_laboratory_delivers_keys_to_strangers_until_ctrl_c() {
     assert_eq!(status.code(), Some(0), "{}", lab.story());
     nothing_is_left(&lab);
     assert_eq!(lab.stdout().lines().count(), 2, "{}", lab.story());
+}
+
+#[test]
+fn the_laboratory_leaves_the_messages_of_its_applications_to_them() {
+    let mut lab = start(&["--serve", "--json", "--blocks", "3"]);
+    let served = Served::of(&mut lab);
+    let state = format!("--state={}", lab.home().join("state").display());
+    let command = |sae: &str, arguments: &[&str]| {
+        let profile = served.line["clients"][sae].as_str().unwrap();
+        let mut running = Running::start(&[arguments, &["--client", profile, &state]].concat());
+        let status = running.end_within(COMMAND_WITHIN);
+        assert_eq!(status.code(), Some(0), "{}", running.story());
+        running.stdout()
+    };
+    // Usually before the last block, after which the laboratory sends a message of its own.
+    command("sae_alice", &["send", "sae-bob", "--text", "for you only"]);
+    lab.line(1);
+    let heard = command("sae_bob", &["receive", "--count", "1", "--timeout", "20"]);
+    assert_eq!(heard.trim_end(), "for you only");
+    lab.signal("INT");
+    let status = lab.family_ends_within(STOP_WITHIN);
+    assert_eq!(status.code(), Some(0), "{}", lab.story());
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl Lab<'_> {
         let mut watch = Watch::new(nodes, display, self.plan.block_bits());
         self.collect(&mut watch, children).await?;
         if self.report.has_key() {
-            let (id_alice, id_bob) = (setup::SAE_ALICE, setup::SAE_BOB);
+            let (id_alice, id_bob) = (setup::LAB_ALICE, setup::LAB_BOB);
             let alice = Application::connect(id_alice, &tls(id_alice)?, alice_server).await?;
             let bob = Application::connect(id_bob, &tls(id_bob)?, bob_server).await?;
             self.exchange(&mut watch, children, &alice, &bob).await?;

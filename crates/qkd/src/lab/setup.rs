@@ -27,6 +27,10 @@ pub const EVE: &str = "eve";
 pub const SAE_ALICE: &str = "sae-alice";
 /// The application at Bob's node.
 pub const SAE_BOB: &str = "sae-bob";
+/// The laboratory's own application at Alice's node: the messages and keys of others are theirs.
+pub const LAB_ALICE: &str = "lab-alice";
+/// The laboratory's own application at Bob's node.
+pub const LAB_BOB: &str = "lab-bob";
 /// Who looks at what the nodes are doing.
 pub const OPERATOR: &str = "operator";
 
@@ -220,7 +224,12 @@ impl Plan {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
-            saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
+            saes: vec![
+                sae(SAE_ALICE, ALICE),
+                sae(SAE_BOB, BOB),
+                sae(LAB_ALICE, ALICE),
+                sae(LAB_BOB, BOB),
+            ],
         }
     }
 }
@@ -232,7 +241,7 @@ impl Plan {
 pub fn make_pki(folder: &Folder) -> Result<LabPki, Fault> {
     let parties = Parties {
         nodes: &[ALICE, BOB, EVE],
-        saes: &[SAE_ALICE, SAE_BOB, OPERATOR],
+        saes: &[SAE_ALICE, SAE_BOB, LAB_ALICE, LAB_BOB, OPERATOR],
     };
     Ok(LabPki::create(&folder.path.join(PKI), &parties)?)
 }
