@@ -11,7 +11,7 @@ mod keys;
 mod node;
 mod nodes;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use clients::{channel, delivery, health, messaging};
 pub use interceptor::{Direction, Interceptor, Recorded, call, serve_on};
@@ -35,3 +35,34 @@ pub const OPERATOR: &str = "operator";
 
 /// What takes longer than this on loopback never happens.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long and how often a test looks for what has no event to wait for.
+pub struct Looking {
+    /// The longest wait.
+    pub within: Duration,
+    /// Distance of two looks.
+    pub every: Duration,
+}
+
+impl Looking {
+    /// Looks until `found` has what is called `what`; fails with `story` when that takes too long.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        mut found: impl FnMut() -> Option<T>,
+        story: impl FnOnce() -> String,
+    ) -> T {
+        let deadline = Instant::now() + self.within;
+        loop {
+            // Looked at once more after the deadline: the test itself may have been held up.
+            let late = Instant::now() >= deadline;
+            if let Some(found) = found() {
+                return found;
+            }
+            if late {
+                panic!("no {what} within {:?}: {}", self.within, story());
+            }
+            std::thread::sleep(self.every);
+        }
+    }
+}

@@ -3,15 +3,17 @@
 
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-/// The longest wait for containers to be as wanted, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+use crate::support::Looking;
 
-/// Distance of two looks: each is a process.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The longest wait for containers to be as wanted, on a busy machine. Each look is a process.
+const LOOKING: Looking = Looking {
+    within: Duration::from_secs(180),
+    every: Duration::from_millis(500),
+};
 
 /// Tests that this process has begun.
 static BEGUN: AtomicU32 = AtomicU32::new(0);
@@ -142,17 +144,8 @@ impl Stack {
     }
 
     /// Looks until `found` has what is called `what`; fails the test when that takes too long.
-    pub fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            // Looked at once more after the deadline: the test itself may have been held up.
-            let late = Instant::now() >= deadline;
-            if let Some(found) = found() {
-                return found;
-            }
-            assert!(!late, "no {what} within {PATIENCE:?}\n{}", self.story());
-            std::thread::sleep(LOOK_EVERY);
-        }
+    pub fn until<T>(&self, what: &str, found: impl FnMut() -> Option<T>) -> T {
+        LOOKING.until(what, found, || self.story())
     }
 
     /// The lines that a service has logged, without anything before them.

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::root;
-use crate::support::PATIENCE;
+use crate::support::{Looking, PATIENCE};
 
 /// Made by `.ci/systemd-image`.
 const IMAGE: &str = "qkd-systemd:bookworm";
 
-/// Distance of two looks: each is a process in the container.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Each look is a process in the container.
+const LOOKING: Looking = Looking {
+    within: PATIENCE,
+    every: Duration::from_millis(200),
+};
 
 /// systemd wants to write in its own part of the control groups, which it was given to read only.
 const INIT: &str = "for group in $(findmnt -rno TARGET -t cgroup,cgroup2); do \
@@ -82,16 +85,8 @@ impl Machine {
     }
 
     /// Looks until `found` has what is called `what`.
-    pub fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let late = Instant::now() >= deadline;
-            if let Some(found) = found() {
-                return found;
-            }
-            assert!(!late, "no {what} within {PATIENCE:?}: {}", self.story());
-            std::thread::sleep(LOOK_EVERY);
-        }
+    pub fn until<T>(&self, what: &str, found: impl FnMut() -> Option<T>) -> T {
+        LOOKING.until(what, found, || self.story())
     }
 
     fn story(&self) -> String {
