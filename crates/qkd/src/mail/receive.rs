@@ -21,8 +21,8 @@ use super::patience::{Pauses, is_temporary};
 use super::progress::amount;
 use super::show::{Show, warn};
 use super::state::{Lock, StateFolder, try_lock};
-use super::{Application, key_name};
-use crate::client::{self, ClientArgs, said};
+use super::{Application, ApplicationArgs, key_name};
+use crate::client::{self, said};
 use crate::exit::Exit;
 use crate::output::tell;
 
@@ -66,12 +66,8 @@ pub struct ReceiveArgs {
     /// Print one JSON object per event: text, file, refused, end
     #[arg(long)]
     pub json: bool,
-    /// Keep the state here, in place of $XDG_STATE_HOME/qkd or ~/.local/state/qkd. It holds the key
-    /// in use: never copy it, never restore it from a backup
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub application: ApplicationArgs,
 }
 
 /// Runs `qkd receive`.
@@ -88,8 +84,7 @@ async fn receive(args: &ReceiveArgs) -> Result<Exit, Error> {
             args.output.display()
         ))(why));
     }
-    let application = Application::from(args.client.connect().await?);
-    let folder = StateFolder::open(args.state.as_deref(), &application.name)?;
+    let (application, folder) = args.application.open().await?;
     let path = folder.receive_lock();
     let command = "receive";
     let lock = try_lock(&path)?.ok_or(Error::Busy { command, path })?;

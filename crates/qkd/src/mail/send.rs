@@ -16,9 +16,9 @@ use super::error::Error;
 use super::patience::{Attempt, Patience};
 use super::progress::{Progress, amount};
 use super::source::{Chunk, Source};
-use super::state::{Lock, StateFile, StateFolder, try_lock};
-use super::{Application, KEY_SIZE_BITS, key_name};
-use crate::client::{self, ClientArgs};
+use super::state::{Lock, StateFile, try_lock};
+use super::{Application, ApplicationArgs, KEY_SIZE_BITS, key_name};
+use crate::client;
 use crate::exit::Exit;
 use crate::output::{print, tell};
 
@@ -58,12 +58,8 @@ pub struct SendArgs {
     /// Print what was sent as one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Keep the state here, in place of $XDG_STATE_HOME/qkd or ~/.local/state/qkd. It holds the key
-    /// in use: never copy it, never restore it from a backup
-    #[arg(long, value_name = "DIR")]
-    pub state: Option<PathBuf>,
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub application: ApplicationArgs,
 }
 
 /// Runs `qkd send`.
@@ -73,8 +69,7 @@ pub fn run(args: &SendArgs) -> Exit {
 
 async fn send(args: &SendArgs) -> Result<Exit, Error> {
     let mut source = source(args)?;
-    let application = Application::from(args.client.connect().await?);
-    let folder = StateFolder::open(args.state.as_deref(), &application.name)?;
+    let (application, folder) = args.application.open().await?;
     let file = folder.to(&args.to)?;
     let mut patience = Patience::new(Duration::from_secs(args.timeout));
     let _lock = lock(&file, &args.to, &mut patience).await?;
