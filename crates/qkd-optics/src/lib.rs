@@ -13,10 +13,10 @@
 
 #![forbid(unsafe_code)]
 
+mod channel;
 mod detectors;
 mod error;
 mod eve_port;
-mod fibre;
 mod frame;
 mod light;
 mod mathematics;
@@ -25,10 +25,10 @@ mod sampling;
 mod source;
 mod transmitter;
 
+pub use channel::{Channel, Conditions, Fibre, transmittance};
 pub use detectors::Detectors;
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
-pub use fibre::{Fibre, transmittance};
 pub use frame::{
     FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
     OrderLimits, PAYLOAD_BYTES, PulseFrame, Verdict, WordBits,

@@ -4,7 +4,7 @@ mod noise;
 
 use qkd_bits::{PhysicsRng, SecretRng};
 
-use crate::fibre::survivors;
+use crate::channel::survivors;
 use crate::light::State;
 use crate::sampling::GeometricGap;
 use crate::{Basis, Detection, Detectors, Error, PulseTrain};
