@@ -1,6 +1,10 @@
 //! The parameters of a phase-randomised weak coherent source.
 
+mod law;
+
 use crate::Error;
+
+pub(crate) use law::{Emission, Label};
 
 /// Most intensity classes that a source can have.
 pub const INTENSITIES_MAX: usize = 8;

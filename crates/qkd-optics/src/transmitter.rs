@@ -7,19 +7,14 @@ use std::ops::Range;
 
 use qkd_bits::{PhysicsRng, SecretRng};
 
-use crate::light::{Pulse, State};
-use crate::mathematics::{exp, exp_m1};
+use crate::light::Pulse;
+use crate::sampling::GeometricGap;
 use crate::sampling::alias::Alias;
 use crate::sampling::binomial::multinomial;
-use crate::sampling::{GeometricGap, poisson};
-use crate::source::check_probability;
-use crate::{Basis, Choice, Error, IntensityClass, PHOTONS_MAX, PulseTrain, Source};
+use crate::source::{Emission, check_probability};
+use crate::{Choice, Error, PulseTrain, Source};
 use empty_slots::EmptySlots;
 use record::Record;
-
-/// Most photons that the sampler makes: at [`INTENSITY_MAX`](crate::INTENSITY_MAX) = 16 the chance
-/// of more than 120 is below 10⁻⁶⁰.
-const SAMPLED_PHOTONS_MAX: u8 = 120;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
 ///
@@ -51,38 +46,6 @@ struct Sampler {
     secret: SecretRng,
 }
 
-#[derive(Clone, Copy)]
-struct Emission {
-    label: Label,
-    photons: u8,
-}
-
-/// Alice's choice in one byte: the state in the low two bits, the intensity class above.
-#[derive(Clone, Copy)]
-struct Label(u8);
-
-impl Label {
-    fn new(state: State, class: u8) -> Self {
-        Self(class << 2 | state.code())
-    }
-
-    fn state(self) -> State {
-        State::from_code(self.0)
-    }
-
-    fn class(self) -> u8 {
-        self.0 >> 2
-    }
-
-    fn choice(self) -> Choice {
-        Choice {
-            basis: self.state().basis(),
-            bit: self.state().bit(),
-            intensity: IntensityClass(self.class()),
-        }
-    }
-}
-
 impl Transmitter {
     /// A transmitter whose first slot is 0 and whose light has passed a segment of
     /// `segment_transmittance` in [0, 1]. All its randomness comes from `secret`.
@@ -96,24 +59,11 @@ impl Transmitter {
     ) -> Result<Self, Error> {
         source.check()?;
         check_probability("segment_transmittance", segment_transmittance)?;
-        // Numerically exact where almost every slot is empty: 1 − e^(−μη) is −expm1(−μη).
-        let occupied_probability: f64 = source
-            .intensities
-            .iter()
-            .zip(&source.intensity_probabilities)
-            .map(|(mu, p)| p * -exp_m1(-mu * segment_transmittance))
-            .sum::<f64>()
-            .clamp(0.0, 1.0);
-        let empty_weights: Vec<f64> = source
-            .intensities
-            .iter()
-            .zip(&source.intensity_probabilities)
-            .map(|(mu, p)| p * exp(-mu * segment_transmittance))
-            .collect();
-        let empty_slots =
-            EmptySlots::new(&empty_weights, source.key_basis_probability, &mut secret);
+        let law = source.emission_law(segment_transmittance);
+        let occupied_probability = law.occupied_probability();
+        let empty_slots = EmptySlots::new(&law.empty, source.key_basis_probability, &mut secret);
         let mut sampler = Sampler {
-            emissions: Alias::new(&emission_law(&source, segment_transmittance)),
+            emissions: Alias::new(&law.occupied),
             gap: GeometricGap::new(occupied_probability),
             physics: PhysicsRng::from_seed(secret.next_u64()),
             secret,
@@ -146,7 +96,7 @@ impl Transmitter {
                 pulses.push(Pulse {
                     offset,
                     photons: emission.photons,
-                    state: emission.label.state(),
+                    state: emission.sent,
                 });
                 entry.push(offset, emission.label);
                 let gap = self.sampler.gap.draw(self.sampler.physics.next_u64());
@@ -238,37 +188,6 @@ impl Transmitter {
         }
         Ok(())
     }
-}
-
-/// The joint law of (intensity, basis, bit, photon number) of a slot that holds light:
-/// P(k) P(basis) ½ Poisson(n; μ_k η) for n ≥ 1, not normalised.
-fn emission_law(source: &Source, transmittance: f64) -> Vec<(Emission, f64)> {
-    const _: () = assert!(SAMPLED_PHOTONS_MAX < PHOTONS_MAX);
-    let mut law = Vec::new();
-    let classes = source
-        .intensities
-        .iter()
-        .zip(&source.intensity_probabilities);
-    for (class, (mu, p)) in (0u8..).zip(classes) {
-        let photon_law = poisson(mu * transmittance, SAMPLED_PHOTONS_MAX);
-        for (photons, weight) in (0u8..).zip(photon_law).skip(1) {
-            // Rows that 2⁶⁴ slots would never show only make the table fall out of the cache.
-            if weight * p < 1e-30 && photons > 1 {
-                continue;
-            }
-            for basis in [Basis::Z, Basis::X] {
-                let share = match basis {
-                    Basis::Z => source.key_basis_probability,
-                    Basis::X => 1.0 - source.key_basis_probability,
-                };
-                for bit in [false, true] {
-                    let label = Label::new(State::new(basis, bit), class);
-                    law.push((Emission { label, photons }, weight * p * share * 0.5));
-                }
-            }
-        }
-    }
-    law
 }
 
 #[cfg(test)]

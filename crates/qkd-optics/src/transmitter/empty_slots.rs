@@ -7,10 +7,10 @@ use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use qkd_bits::SecretRng;
 use zeroize::Zeroizing;
 
-use super::Label;
 use crate::Basis;
 use crate::light::State;
 use crate::sampling::threshold;
+use crate::source::Label;
 
 /// Alice's choices in empty slots: a keyed function of the slot, AES-128 under a fresh key of this
 /// transmitter (which serves one epoch of one session), so that any slot can be looked up at any

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::Label;
 use crate::INTENSITIES_MAX;
+use crate::source::Label;
 
 /// Alice's choices in the slots that held light, five bytes each, oldest train first.
 #[derive(Default)]

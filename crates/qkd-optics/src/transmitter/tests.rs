@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::Basis;
+use crate::light::State;
 
 fn source() -> Source {
     Source {

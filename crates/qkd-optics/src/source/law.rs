@@ -1,0 +1,131 @@
+//! The exact law of one slot behind the source and its fibre segment.
+//!
+//! Every sampler of Alice's light draws from this law and from nothing else, so that an effect of
+//! the source has to be described once.
+
+use crate::light::State;
+use crate::mathematics::exp;
+use crate::sampling::poisson;
+use crate::{Basis, Choice, IntensityClass, PHOTONS_MAX, Source};
+
+/// Most photons that the law knows: at [`INTENSITY_MAX`](crate::INTENSITY_MAX) = 16 the chance of
+/// more than 120 is below 10⁻⁶⁰.
+const SAMPLED_PHOTONS_MAX: u8 = 120;
+
+/// Weight of a photon number in one class below which 2⁶⁴ slots would never show it.
+const WEIGHT_MIN: f64 = 1e-30;
+
+/// What a slot holds, and what Alice chose for it, with the probability of each.
+pub(crate) struct EmissionLaw {
+    /// P(class ∧ no photon left), per class.
+    pub empty: Vec<f64>,
+    /// P(what Alice chose ∧ what left her laboratory), for slots that still hold light.
+    pub occupied: Vec<(Emission, f64)>,
+}
+
+/// A slot that still holds light.
+#[derive(Clone, Copy)]
+pub(crate) struct Emission {
+    /// What Alice chose.
+    pub label: Label,
+    /// What the modulator really made.
+    pub sent: State,
+    /// At least 1.
+    pub photons: u8,
+}
+
+/// Alice's choice in one byte: the state in the low two bits, the intensity class above.
+#[derive(Clone, Copy)]
+pub(crate) struct Label(pub u8);
+
+impl Label {
+    pub fn new(state: State, class: u8) -> Self {
+        Self(class << 2 | state.code())
+    }
+
+    #[inline]
+    pub fn state(self) -> State {
+        State::from_code(self.0)
+    }
+
+    #[inline]
+    pub fn class(self) -> u8 {
+        self.0 >> 2
+    }
+
+    pub fn choice(self) -> Choice {
+        Choice {
+            basis: self.state().basis(),
+            bit: self.state().bit(),
+            intensity: IntensityClass(self.class()),
+        }
+    }
+}
+
+impl EmissionLaw {
+    /// P(a photon is left): numerically exact where almost every slot is empty, because every term
+    /// is computed as itself and not as a difference from 1.
+    pub fn occupied_probability(&self) -> f64 {
+        let total: f64 = self.occupied.iter().map(|(_, weight)| weight).sum();
+        total.clamp(0.0, 1.0)
+    }
+}
+
+impl Source {
+    /// The law of a slot behind a segment of `segment_transmittance`:
+    /// P(k) P(basis) ½ Poisson(n; μ_k η).
+    pub(crate) fn emission_law(&self, segment_transmittance: f64) -> EmissionLaw {
+        const _: () = assert!(SAMPLED_PHOTONS_MAX < PHOTONS_MAX);
+        let classes = || self.intensities.iter().zip(&self.intensity_probabilities);
+        let empty = classes().map(|(mu, p)| p * exp(-mu * segment_transmittance));
+        let mut occupied = Vec::new();
+        for (class, (mu, p)) in (0u8..).zip(classes()) {
+            let photon_law = poisson(mu * segment_transmittance, SAMPLED_PHOTONS_MAX);
+            for (photons, weight) in (0u8..).zip(photon_law).skip(1) {
+                // Rows that nobody would ever see only make the tables fall out of the cache.
+                if weight * p < WEIGHT_MIN && photons > 1 {
+                    continue;
+                }
+                for basis in [Basis::Z, Basis::X] {
+                    let share = match basis {
+                        Basis::Z => self.key_basis_probability,
+                        Basis::X => 1.0 - self.key_basis_probability,
+                    };
+                    for bit in [false, true] {
+                        let sent = State::new(basis, bit);
+                        let emission = Emission {
+                            label: Label::new(sent, class),
+                            sent,
+                            photons,
+                        };
+                        occupied.push((emission, weight * p * share * 0.5));
+                    }
+                }
+            }
+        }
+        EmissionLaw {
+            empty: empty.collect(),
+            occupied,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_empty_or_occupied_and_sparse_light_keeps_its_digits() {
+        let source = Source {
+            clock_hz: 1e9,
+            intensities: vec![0.6, 0.15, 0.0],
+            intensity_probabilities: vec![0.6, 0.3, 0.1],
+            key_basis_probability: 0.8,
+        };
+        let law = source.emission_law(0.5);
+        let empty: f64 = law.empty.iter().sum();
+        assert!((empty + law.occupied_probability() - 1.0).abs() < 1e-14);
+        let sparse = source.emission_law(1e-12).occupied_probability();
+        assert!((sparse / (0.6 * 0.6e-12 + 0.3 * 0.15e-12) - 1.0).abs() < 1e-11);
+    }
+}
