@@ -1,5 +1,12 @@
+//! What a link is expected to show: the exact counts of two threshold detectors.
+
+mod spread;
+mod trapped;
+
 use crate::error::require;
 use crate::{BasisStatistics, DecoySource, Error, IntensityClass, Statistics};
+pub use spread::Spread;
+use trapped::{Mark, Memory, Trapped};
 
 /// The expected link: source, fibre and receiver, from which every count can be predicted.
 ///
@@ -38,10 +45,27 @@ pub struct Expected {
     pub click_probability: f64,
     /// Registered detections per slot, after dead time and with afterpulses.
     pub registered_probability: f64,
-    /// Share of the registered detections that are afterpulses.
+    /// Share of the registered detections that have an afterpulse in them, alone or with light.
     pub afterpulse_share: f64,
     /// Expected sifted counts and errors *per registered detection*.
     pub per_detection: Statistics<f64>,
+}
+
+impl Expected {
+    /// Expected sifted counts and errors per slot that Alice's clock goes through.
+    pub fn per_slot(&self) -> Statistics<f64> {
+        self.per_detection.scaled(self.registered_probability)
+    }
+}
+
+/// What the detections of one intensity are expected to show, dead time and afterpulses included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassExpected {
+    /// Registered detections per slot sent with the intensity, any basis: the gain as Alice and Bob
+    /// can count it.
+    pub gain: f64,
+    /// Share of wrong bits where both bases are equal.
+    pub qber: f64,
 }
 
 impl LinkModel {
@@ -102,66 +126,91 @@ impl LinkModel {
     /// With a = ημ(1−e_d) and b = ημ e_d reaching the right and the wrong detector and a double
     /// click giving a random bit: P(wrong)(1 − P(right)/2).
     pub fn error_gain(&self, intensity: f64) -> f64 {
+        let [right, wrong] = self.firing(intensity);
+        wrong * (1.0 - right / 2.0)
+    }
+
+    /// Probabilities that the right and the wrong detector fire without afterpulse, bases equal.
+    fn firing(&self, intensity: f64) -> [f64; 2] {
         let light = self.transmittance() * intensity;
         let dark = (-self.dark_count_probability).ln_1p();
-        let right = -(dark - light * (1.0 - self.misalignment_error)).exp_m1();
-        let wrong = -(dark - light * self.misalignment_error).exp_m1();
-        wrong * (1.0 - right / 2.0)
+        [1.0 - self.misalignment_error, self.misalignment_error]
+            .map(|share| -(dark - light * share).exp_m1())
     }
 
     /// Everything a block is expected to show, per registered detection.
     ///
-    /// Registered detections form a renewal process: k blind slots, then the first of the next
-    /// click, geometric with p, and of the afterpulse, if there is one. An exponential afterpulse
-    /// comes first with probability q = p_ap / (1 + pT), which makes a cycle k + (1−q)/p slots
-    /// long (p_ap = 0: the gated formula 1/(k + 1/p); k = T = 0: the cascade p/(1−p_ap)) and makes
-    /// every detection an afterpulse with probability q, independently of the others. An
-    /// afterpulse falls in a slot that has nothing to do with it: its classes and bases are those
-    /// sent, its bit is random. (Left out: light clicking in the very slot of an afterpulse, a
-    /// share p of q.)
+    /// Exact for the receiver described above: a common dead time of k whole slots in which
+    /// everything is discarded, afterpulses included; afterpulses an exponential time after it,
+    /// taken down to whole slots, that later clicks do not remove, that fire on top of light or of
+    /// each other, and that may leave the next one. A stretch between two registered detections
+    /// depends on the past only through the number n of charges still trapped: it takes
+    /// k + 1/c(n) slots, c(n) being the click probability with n charges, and what is registered at
+    /// its end is any click of a slot with n charges. Without afterpulses that is the gated formula
+    /// 1/(k + 1/p). `trapped.rs` has the law of n, and the two places where it approximates.
     pub fn expected(&self) -> Expected {
-        let click_probability = self.source.average(|intensity| self.gain(intensity));
-        let afterpulse_share =
-            self.afterpulse_probability / (1.0 + click_probability * self.afterpulse_decay_slots);
-        // Not 1/(k + …): without a click per slot, and so an infinite cycle, it would be NaN.
-        let registered_probability = click_probability
-            / (self.dead_time_slots as f64 * click_probability + 1.0 - afterpulse_share);
-        let both_in = |probability: f64| {
-            self.per_detection(
-                probability * probability,
-                click_probability,
-                afterpulse_share,
-            )
-        };
+        let trapped = self.trapped();
+        let share = |mark| trapped.mean(|n| trapped.in_live_slot(mark, n) / trapped.live_click(n));
+        let cycle = trapped.mean(|n| 1.0 / trapped.live_click(n));
         Expected {
-            click_probability,
-            registered_probability,
-            afterpulse_share,
-            per_detection: Statistics {
-                key: both_in(self.key_basis_probability),
-                test: both_in(1.0 - self.key_basis_probability),
-            },
+            click_probability: trapped.click_probability,
+            registered_probability: 1.0 / (self.dead_time_slots as f64 + cycle),
+            afterpulse_share: share(Mark::afterpulse()),
+            per_detection: self.marks().map(share),
         }
     }
 
-    fn per_detection(
-        &self,
-        both_in_basis: f64,
-        click: f64,
-        afterpulse: f64,
-    ) -> BasisStatistics<f64> {
-        let mut basis = BasisStatistics {
-            counts: [0.0; 2],
-            errors: [0.0; 2],
-        };
-        for class in IntensityClass::ALL.map(IntensityClass::index) {
-            let intensity = self.source.intensities()[class];
-            let sent = both_in_basis * self.source.probabilities()[class];
-            let light = (1.0 - afterpulse) / click;
-            basis.counts[class] = sent * (light * self.gain(intensity) + afterpulse);
-            basis.errors[class] = sent * (light * self.error_gain(intensity) + afterpulse / 2.0);
+    /// What the detections of `class` are expected to show.
+    pub fn expected_of(&self, class: IntensityClass) -> ClassExpected {
+        let expected = self.expected();
+        let [both_key, _] = self.both_in_basis();
+        let (per_slot, i) = (expected.per_slot().key, class.index());
+        ClassExpected {
+            gain: per_slot.counts[i] / (both_key * self.source.probabilities()[i]),
+            qber: per_slot.errors[i] / per_slot.counts[i],
         }
-        basis
+    }
+
+    fn trapped(&self) -> Trapped {
+        let memory = Memory {
+            dead_time_slots: self.dead_time_slots as f64,
+            afterpulse_probability: self.afterpulse_probability,
+            afterpulse_decay_slots: self.afterpulse_decay_slots,
+        };
+        Trapped::new(
+            memory,
+            self.source.average(|intensity| self.gain(intensity)),
+        )
+    }
+
+    /// Probabilities that both sides are in the key basis, and in the test basis.
+    fn both_in_basis(&self) -> [f64; 2] {
+        [self.key_basis_probability, 1.0 - self.key_basis_probability].map(|p| p * p)
+    }
+
+    /// What makes a click a sifted count, or an error, of each class and basis.
+    fn marks(&self) -> Statistics<Mark> {
+        let [key, test] = self.both_in_basis().map(|both| BasisStatistics {
+            counts: self.per_class(|class| self.click_mark(class).thinned(both)),
+            errors: self.per_class(|class| self.error_mark(class).thinned(both)),
+        });
+        Statistics { key, test }
+    }
+
+    fn per_class(&self, mark: impl Fn(f64) -> Mark) -> [Mark; 2] {
+        IntensityClass::ALL.map(|class| {
+            let i = class.index();
+            mark(self.source.intensities()[i]).thinned(self.source.probabilities()[i])
+        })
+    }
+
+    fn click_mark(&self, intensity: f64) -> Mark {
+        Mark::click(self.gain(intensity))
+    }
+
+    fn error_mark(&self, intensity: f64) -> Mark {
+        let [right, wrong] = self.firing(intensity);
+        Mark::error(self.error_gain(intensity), wrong, right)
     }
 }
 

@@ -22,7 +22,7 @@ mod theorem;
 pub mod wiesemann2024;
 
 pub use acceptance::{Acceptance, Accepted, BlockPlan, Margin, Refusal};
-pub use channel::{Expected, LinkModel};
+pub use channel::{ClassExpected, Expected, LinkModel, Spread};
 pub use entropy::binary_entropy;
 pub use error::Error;
 pub use parameters::{DecoySource, IntensityClass, SecurityParameters, TestedBasis};

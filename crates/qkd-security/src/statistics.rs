@@ -60,17 +60,29 @@ impl BasisStatistics<f64> {
     }
 }
 
+impl<N> BasisStatistics<N> {
+    fn map<M>(self, value: &impl Fn(N) -> M) -> BasisStatistics<M> {
+        BasisStatistics {
+            counts: self.counts.map(value),
+            errors: self.errors.map(value),
+        }
+    }
+}
+
+impl<N> Statistics<N> {
+    /// The same with `value` applied to every count and error.
+    pub fn map<M>(self, value: impl Fn(N) -> M) -> Statistics<M> {
+        Statistics {
+            key: self.key.map(&value),
+            test: self.test.map(&value),
+        }
+    }
+}
+
 impl Statistics<f64> {
     /// The same with every count and error multiplied by `factor`.
     pub fn scaled(&self, factor: f64) -> Self {
-        let basis = |basis: &BasisStatistics<f64>| BasisStatistics {
-            counts: basis.counts.map(|count| count * factor),
-            errors: basis.errors.map(|count| count * factor),
-        };
-        Statistics {
-            key: basis(&self.key),
-            test: basis(&self.test),
-        }
+        self.map(|count| count * factor)
     }
 }
 

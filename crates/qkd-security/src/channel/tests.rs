@@ -116,76 +116,60 @@ fn dead_time_follows_the_gated_formula() {
 
 #[test]
 fn a_cascade_of_afterpulses_multiplies_the_rate_by_its_geometric_sum() {
+    // Where light is rare, every click of light is followed by a/(1−a) afterpulses.
     let link = LinkModel {
         afterpulse_probability: 0.2,
-        ..clicking(1e-4)
+        ..clicking(1e-9)
     };
     let expected = link.expected();
-    assert!((expected.registered_probability / (1e-4 / 0.8) - 1.0).abs() < 1e-9);
-    assert!((expected.afterpulse_share - 0.2).abs() < 1e-12);
-}
-
-#[test]
-fn dead_time_and_afterpulses_agree_with_a_slot_by_slot_run() {
-    let link = LinkModel {
-        dead_time_slots: 20,
-        afterpulse_probability: 0.3,
-        afterpulse_decay_slots: 15.0,
-        ..clicking(0.01)
-    };
-    let (mut state, slots) = (0x2545_f491_4f6c_dd1d_u64, 4_000_000_u64);
-    let mut uniform = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    let (mut registered, mut afterpulses, mut live_at, mut pending) = (0_u64, 0_u64, 0, None);
-    for slot in 0..slots {
-        let light = uniform() < 0.01;
-        if slot < live_at {
-            continue;
-        }
-        let echo = pending == Some(slot);
-        if light || echo {
-            registered += 1;
-            afterpulses += u64::from(echo && !light);
-            live_at = slot + 1 + link.dead_time_slots;
-            let delay = -15.0 * (1.0 - uniform()).ln();
-            pending = (uniform() < 0.3).then(|| live_at + delay as u64);
-        }
-    }
-    let expected = link.expected();
-    let count = expected.registered_probability * slots as f64;
-    // Registered detections of a renewal process spread less than a Poisson count; 1 % is left
-    // for the afterpulse that falls into a slot with a click of its own.
-    let tolerance = 5.0 * count.sqrt() + 0.01 * count;
-    assert!(
-        (registered as f64 - count).abs() < tolerance,
-        "{registered} against {count}"
-    );
-    let share = afterpulses as f64 / registered as f64;
-    assert!(
-        (share - expected.afterpulse_share).abs() < 0.01,
-        "{share} against {}",
-        expected.afterpulse_share
-    );
+    assert!((expected.registered_probability / (1e-9 / 0.8) - 1.0).abs() < 1e-6);
+    assert!((expected.afterpulse_share - 0.2).abs() < 1e-6);
 }
 
 #[test]
 fn sifted_shares_add_up_to_the_bases_and_classes() {
     let link = LinkModel {
         afterpulse_probability: 0.05,
+        afterpulse_decay_slots: 7.0,
         dead_time_slots: 10,
         ..gys(20.0)
     };
-    let expected = link.expected().per_detection;
-    assert!((expected.key.total_counts() - 0.49).abs() < 1e-12);
-    assert!((expected.test.total_counts() - 0.09).abs() < 1e-12);
+    let expected = link.expected();
+    let shares = expected.per_detection;
+    assert!((shares.key.total_counts() - 0.49).abs() < 1e-12);
+    assert!((shares.test.total_counts() - 0.09).abs() < 1e-12);
+    // Afterpulses are wrong half of the time, and where light is rare they come alone.
     let clean = gys(20.0).expected().per_detection.key.qber();
-    // Afterpulses are wrong half of the time.
     let mixed = 0.95 * clean + 0.05 / 2.0;
-    assert!((expected.key.qber() - mixed).abs() < 1e-12);
+    assert!((shares.key.qber() - mixed).abs() < 0.05 * 0.02);
+    for class in IntensityClass::ALL {
+        let of_class = link.expected_of(class);
+        let i = class.index();
+        let counted = of_class.gain * 0.5 * 0.49;
+        assert!((expected.per_slot().key.counts[i] / counted - 1.0).abs() < 1e-12);
+        let qber = shares.test.errors[i] / shares.test.counts[i];
+        assert!(
+            (qber / of_class.qber - 1.0).abs() < 1e-12,
+            "bases are alike"
+        );
+    }
+}
+
+#[test]
+fn without_afterpulses_the_spread_is_that_of_a_gated_dead_time() {
+    let (p, k) = (0.03, 40.0);
+    let link = LinkModel {
+        dead_time_slots: 40,
+        ..clicking(p)
+    };
+    let cycle: f64 = k + 1.0 / p;
+    let own = link.spread().registered;
+    // Var N = n σ²/μ³ of a renewal process whose intervals are geometric but for a constant.
+    let exact = (1.0 - p) / (p * p) / cycle.powi(3);
+    assert!((own / exact - 1.0).abs() < 1e-9, "{own} against {exact}");
+    // Slots that have nothing to do with each other: a binomial count.
+    let free = clicking(p).spread().registered;
+    assert!((free / (p * (1.0 - p)) - 1.0).abs() < 1e-9, "{free}");
 }
 
 #[test]
