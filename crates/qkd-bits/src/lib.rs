@@ -6,7 +6,9 @@
 mod bit_string;
 mod random;
 mod secret;
+mod secret_stream;
 
 pub use bit_string::{BitString, WrongLength};
 pub use random::{PhysicsRng, SecretRng};
 pub use secret::{SecretBits, SecretBytes};
+pub use secret_stream::SecretStream;

@@ -4,7 +4,7 @@ mod law;
 
 use crate::Error;
 
-pub(crate) use law::{Emission, Label};
+pub(crate) use law::{Emission, EmissionLaw, Label};
 
 /// Most intensity classes that a source can have.
 pub const INTENSITIES_MAX: usize = 8;

@@ -1,20 +1,21 @@
 //! Alice's transmitter: the source, her own piece of fibre, and the record of what she did.
 
+mod emissions;
 mod empty_slots;
 mod record;
+mod sparse;
 
 use std::ops::Range;
 
-use qkd_bits::{PhysicsRng, SecretRng};
+use qkd_bits::SecretRng;
 
 use crate::light::Pulse;
-use crate::sampling::GeometricGap;
-use crate::sampling::alias::Alias;
 use crate::sampling::binomial::multinomial;
-use crate::source::{Emission, check_probability};
+use crate::source::check_probability;
 use crate::{Choice, Error, PulseTrain, Source};
 use empty_slots::EmptySlots;
-use record::Record;
+use record::{Cursor, Entries, RUN_SLOTS_MAX, Record};
+use sparse::Sparse;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
 ///
@@ -31,19 +32,24 @@ pub struct Transmitter {
     empty_slots: EmptySlots,
     occupied_probability: f64,
     next_slot: u64,
-    /// The next slot that holds light, or one beyond all time.
-    next_occupied: u64,
 }
 
-/// What produces the light.
-struct Sampler {
-    /// Nothing when no slot ever holds light.
-    emissions: Option<Alias<Emission>>,
-    gap: GeometricGap,
-    /// Decides which slots hold light: nature.
-    physics: PhysicsRng,
-    /// Decides what is in them: a secret.
-    secret: SecretRng,
+/// What draws the slots. All its members draw from one law, and none remembers what it drew: a
+/// piece of a train is the same wherever it begins.
+enum Sampler {
+    /// No slot ever holds light.
+    Dark,
+    /// Pulse by pulse.
+    Sparse(Box<Sparse>),
+}
+
+impl Sampler {
+    fn sample(&mut self, piece: Range<u32>, pulses: &mut Vec<Pulse>, entries: &mut Entries) {
+        match self {
+            Sampler::Dark => {}
+            Sampler::Sparse(sparse) => sparse.sample(piece, pulses, entries),
+        }
+    }
 }
 
 impl Transmitter {
@@ -62,13 +68,10 @@ impl Transmitter {
         let law = source.emission_law(segment_transmittance);
         let occupied_probability = law.occupied_probability();
         let empty_slots = EmptySlots::new(&law.empty, source.key_basis_probability, &mut secret);
-        let mut sampler = Sampler {
-            emissions: Alias::new(&law.occupied),
-            gap: GeometricGap::new(occupied_probability),
-            physics: PhysicsRng::from_seed(secret.next_u64()),
-            secret,
+        let sampler = match Sparse::new(&law, secret) {
+            Some(sparse) => Sampler::Sparse(Box::new(sparse)),
+            None => Sampler::Dark,
         };
-        let next_occupied = sampler.gap.draw(sampler.physics.next_u64());
         Ok(Self {
             source,
             sampler,
@@ -76,41 +79,34 @@ impl Transmitter {
             empty_slots,
             occupied_probability,
             next_slot: 0,
-            next_occupied,
         })
     }
 
     /// Sends the next `span` slots.
     pub fn transmit(&mut self, span: u32) -> PulseTrain {
         let start_slot = self.next_slot;
-        let end = start_slot + u64::from(span);
-        let expected = f64::from(span) * self.occupied_probability;
-        let capacity = (expected + 10.0 * expected.sqrt() + 10.0).min(f64::from(span)) as usize;
-        let mut pulses = Vec::with_capacity(capacity);
-        let mut entry = record::Train::new(start_slot..end, capacity);
-        let mut slot = self.next_occupied;
-        if let Some(emissions) = &self.sampler.emissions {
-            while slot < end {
-                let offset = (slot - start_slot) as u32;
-                let emission = emissions.draw(self.sampler.secret.next_u64());
-                pulses.push(Pulse {
-                    offset,
-                    photons: emission.photons,
-                    state: emission.sent,
-                });
-                entry.push(offset, emission.label);
-                let gap = self.sampler.gap.draw(self.sampler.physics.next_u64());
-                slot = slot.saturating_add(1).saturating_add(gap);
-            }
+        let mut pulses = Vec::with_capacity(self.room(span));
+        let mut from = 0;
+        while from < span {
+            let to = span.min(from.saturating_add(RUN_SLOTS_MAX));
+            let mut entries = self.record.entries(self.room(to - from));
+            self.sampler.sample(from..to, &mut pulses, &mut entries);
+            let slots = start_slot + u64::from(from)..start_slot + u64::from(to);
+            self.record.push(slots, entries);
+            from = to;
         }
-        self.next_occupied = slot;
-        self.next_slot = end;
-        self.record.push(entry);
+        self.next_slot = start_slot + u64::from(span);
         PulseTrain {
             start_slot,
             span,
             pulses,
         }
+    }
+
+    /// Pulses that `span` slots hold at most, but for one train in 10²³.
+    fn room(&self, span: u32) -> usize {
+        let expected = f64::from(span) * self.occupied_probability;
+        (expected + 10.0 * expected.sqrt() + 10.0).min(f64::from(span)) as usize
     }
 
     /// First slot that has not been sent.
@@ -137,11 +133,35 @@ impl Transmitter {
     /// [`Error::NotYetSent`] for a slot of the future.
     pub fn choice_at(&self, slot: u64) -> Result<Choice, Error> {
         self.check_known(slot..slot.saturating_add(1))?;
-        let label = match self.record.label_at(slot) {
+        Ok(self.choice(&mut self.record.cursor(), slot))
+    }
+
+    /// What Alice did in each of `slots`, as [`choice_at`](Self::choice_at) says it: in a few
+    /// nanoseconds for each when they ascend, and right in any order.
+    ///
+    /// # Errors
+    /// As [`choice_at`](Self::choice_at), before the first answer.
+    pub fn choices_at(
+        &self,
+        slots: &[u64],
+    ) -> Result<impl ExactSizeIterator<Item = Choice>, Error> {
+        for extreme in [slots.iter().min(), slots.iter().max()] {
+            if let Some(&slot) = extreme {
+                self.check_known(slot..slot.saturating_add(1))?;
+            }
+        }
+        let mut cursor = self.record.cursor();
+        Ok(slots
+            .iter()
+            .map(move |&slot| self.choice(&mut cursor, slot)))
+    }
+
+    fn choice(&self, cursor: &mut Cursor<'_>, slot: u64) -> Choice {
+        let label = match cursor.label_at(slot) {
             Some(label) => label,
             None => self.empty_slots.label_at(slot),
         };
-        Ok(label.choice())
+        label.choice()
     }
 
     /// Pulses sent per intensity class in a range of slots: what the record says of those that

@@ -1,49 +1,69 @@
 //! One draw from a finite law (Walker 1977, tables built as by Vose 1991).
 
-use super::threshold;
-
-/// An alias table: a draw costs one multiplication-free look-up and 64 uniform bits.
+/// An alias table of `ROWS` rows, a power of two, that is asked with words of `WORD_BITS` bits.
 ///
-/// With 2ᵏ rows, k bits choose the row and the other 64 − k decide between its two outcomes, so
-/// every probability is exact to 2⁻⁶⁴⁺ᵏ of a row.
-pub(crate) struct Alias<T> {
-    rows: Vec<Row<T>>,
-    shift: u32,
+/// The high bits of a word choose the row; the others decide between its two outcomes. When they
+/// are equal to the row's threshold, as far as it fits into so few bits, 64 fresh bits go on
+/// comparing with the next 64 of the threshold: a short word costs no precision, only a second
+/// word now and then, and every probability is as exact as a double can say it.
+///
+/// There is neither a logarithm nor a branch that a processor could guess wrong more than once in
+/// 2^`WORD_BITS` / `ROWS` draws, so that a draw takes two nanoseconds and is the same everywhere.
+pub(crate) struct Alias<T, const ROWS: usize, const WORD_BITS: u32> {
+    rows: Box<[Row<T>; ROWS]>,
+    /// The next 64 bits of each row's threshold.
+    fine: Box<[u64; ROWS]>,
 }
 
+#[derive(Clone, Copy)]
 struct Row<T> {
-    threshold: u64,
+    threshold: u32,
     below: T,
     above: T,
 }
 
-impl<T: Copy> Alias<T> {
-    /// The law that gives each outcome its weight; weights are not negative and not all zero.
-    /// Returns nothing when there is no weight at all.
+/// The threshold of a row that has one outcome alone: no word is equal to it.
+const NEVER: u32 = u32::MAX;
+
+impl<T: Copy, const ROWS: usize, const WORD_BITS: u32> Alias<T, ROWS, WORD_BITS> {
+    /// Bits of a word that decide within a row.
+    const FRACTION_BITS: u32 = {
+        assert!(ROWS.is_power_of_two() && ROWS > 1 && WORD_BITS <= 32);
+        WORD_BITS - ROWS.trailing_zeros()
+    };
+
+    /// The law that gives each outcome its weight; weights are not negative. Nothing when there is
+    /// no weight at all.
+    ///
+    /// # Panics
+    /// When there are more outcomes than rows.
     pub fn new(law: &[(T, f64)]) -> Option<Self> {
+        assert!(law.len() <= ROWS, "{} outcomes, {ROWS} rows", law.len());
         let total: f64 = law.iter().map(|(_, weight)| weight).sum();
-        let &(first, _) = law.first()?;
+        let &(likeliest, _) = law.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
         if total <= 0.0 {
             return None;
         }
-        // At least two rows, so that the shift below stays under 64.
-        let len = law.len().next_power_of_two().max(2);
-        let mut share: Vec<f64> = law.iter().map(|(_, w)| w / total * len as f64).collect();
-        share.resize(len, 0.0);
-        let outcome = |row: usize| law.get(row).map_or(first, |&(value, _)| value);
-        let mut rows: Vec<Row<T>> = (0..len)
-            .map(|row| Row {
-                threshold: u64::MAX,
-                below: outcome(row),
-                above: outcome(row),
-            })
-            .collect();
+        let mut share: Vec<f64> = law.iter().map(|(_, w)| w / total * ROWS as f64).collect();
+        share.resize(ROWS, 0.0);
+        let outcome = |row: usize| law.get(row).map_or(likeliest, |&(value, _)| value);
+        let mut rows = Box::new(std::array::from_fn(|row| Row {
+            threshold: NEVER,
+            below: outcome(row),
+            above: outcome(row),
+        }));
+        let mut fine = Box::new([0; ROWS]);
+        let mut split = |row: usize, share: f64, above: T| {
+            let scaled = share * f64::from(1u32 << Self::FRACTION_BITS);
+            rows[row].threshold = scaled as u32;
+            rows[row].above = above;
+            fine[row] = super::threshold(scaled - scaled.floor());
+        };
         let (mut small, mut large): (Vec<usize>, Vec<usize>) =
-            (0..len).partition(|&row| share[row] < 1.0);
+            (0..ROWS).partition(|&row| share[row] < 1.0);
         while let (Some(&poor), Some(&rich)) = (small.last(), large.last()) {
             small.pop();
-            rows[poor].threshold = threshold(share[poor]);
-            rows[poor].above = outcome(rich);
+            split(poor, share[poor], outcome(rich));
             share[rich] -= 1.0 - share[poor];
             if share[rich] < 1.0 {
                 large.pop();
@@ -53,21 +73,33 @@ impl<T: Copy> Alias<T> {
         // What is left differs from 1 by rounding alone, unless it never had a weight.
         for row in small {
             if share[row] < 0.5 {
-                rows[row].threshold = 0;
-                rows[row].above = law.iter().max_by(|a, b| a.1.total_cmp(&b.1))?.0;
+                split(row, 0.0, likeliest);
             }
         }
-        Some(Self {
-            rows,
-            shift: len.trailing_zeros(),
-        })
+        Some(Self { rows, fine })
     }
 
-    /// One outcome from 64 uniform bits.
-    #[inline]
-    pub fn draw(&self, bits: u64) -> T {
-        let row = &self.rows[(bits >> (64 - self.shift)) as usize];
-        if bits << self.shift < row.threshold {
+    /// One outcome from a uniform `word` below 2^`WORD_BITS`; `more` gives 64 further uniform bits
+    /// in the rare case that they are needed.
+    #[inline(always)]
+    pub fn draw(&self, word: u32, more: impl FnOnce() -> u64) -> T {
+        let index = (word >> Self::FRACTION_BITS) as usize & (ROWS - 1);
+        let fraction = word & ((1 << Self::FRACTION_BITS) - 1);
+        let row = self.rows[index];
+        if fraction == row.threshold {
+            return self.draw_finely(index, more());
+        }
+        if fraction < row.threshold {
+            row.below
+        } else {
+            row.above
+        }
+    }
+
+    #[cold]
+    fn draw_finely(&self, index: usize, bits: u64) -> T {
+        let row = &self.rows[index];
+        if bits < self.fine[index] {
             row.below
         } else {
             row.above
@@ -80,34 +112,70 @@ mod tests {
     use super::*;
     use qkd_bits::PhysicsRng;
 
-    #[test]
-    fn every_outcome_comes_at_its_weight() {
-        let weights = [0.5, 0.25, 0.0, 0.2, 0.05];
+    fn check<const ROWS: usize, const WORD_BITS: u32>(weights: &[f64]) {
         let law: Vec<(usize, f64)> = weights.iter().copied().enumerate().collect();
-        let table = Alias::new(&law).expect("there is weight");
+        let table = Alias::<usize, ROWS, WORD_BITS>::new(&law).expect("there is weight");
         let mut rng = PhysicsRng::from_seed(4);
-        let mut counts = [0u32; 5];
+        let mut counts = vec![0u32; weights.len()];
         for _ in 0..1_000_000 {
-            counts[table.draw(rng.next_u64())] += 1;
+            let word = (rng.next_u64() >> (64 - WORD_BITS)) as u32;
+            counts[table.draw(word, || rng.next_u64())] += 1;
         }
-        assert_eq!(counts[2], 0, "an outcome without weight was drawn");
         let chi2: f64 = counts
             .iter()
             .zip(weights)
-            .filter(|&(_, w)| w > 0.0)
+            .filter(|&(&count, &w)| {
+                assert!(w > 0.0 || count == 0, "an outcome without weight was drawn");
+                w > 0.0
+            })
             .map(|(&c, w)| (f64::from(c) - 1e6 * w).powi(2) / (1e6 * w))
             .sum();
         assert!(
-            chi2 < 30.7,
-            "chi-square {chi2} with 3 degrees exceeds its 1e-6 quantile"
+            chi2 < 33.4,
+            "{ROWS} rows, {WORD_BITS} bits: chi-square {chi2} with 4 degrees exceeds its 1e-6 quantile"
         );
+    }
+
+    /// Also where the words are so short that most thresholds need the further bits.
+    #[test]
+    fn every_outcome_comes_at_its_weight_whatever_the_length_of_the_word() {
+        let weights = [0.5, 0.25, 0.0, 0.2, 0.048, 0.002];
+        check::<8, 32>(&weights);
+        check::<256, 32>(&weights);
+        check::<256, 16>(&weights);
+        check::<8, 4>(&weights);
+        check::<8, 3>(&weights);
+    }
+
+    /// Every row's share, added up outcome by outcome, is the weight to the last digits.
+    #[test]
+    fn probabilities_are_those_of_a_double() {
+        let law: Vec<(u16, f64)> = (0..200).map(|i| (i, 0.9f64.powi(i.into()))).collect();
+        let total: f64 = law.iter().map(|(_, w)| w).sum();
+        let table = Alias::<u16, 256, 16>::new(&law).expect("there is weight");
+        let mut shares = vec![0.0; 200];
+        for (row, fine) in table.rows.iter().zip(table.fine.iter()) {
+            let below = match row.threshold {
+                NEVER => 1.0,
+                coarse => (f64::from(coarse) + *fine as f64 / 2f64.powi(64)) / 256.0,
+            };
+            shares[usize::from(row.below)] += below / 256.0;
+            shares[usize::from(row.above)] += (1.0 - below) / 256.0;
+        }
+        for ((outcome, weight), share) in law.iter().zip(shares) {
+            let expected = weight / total;
+            assert!(
+                (share - expected).abs() < 1e-15 + 1e-12 * expected,
+                "{outcome}: {share} instead of {expected}"
+            );
+        }
     }
 
     #[test]
     fn a_single_outcome_is_always_drawn_and_no_weight_is_no_law() {
-        let table = Alias::new(&[(7u8, 1e-200)]).expect("there is weight");
-        assert_eq!([table.draw(0), table.draw(u64::MAX)], [7, 7]);
-        assert!(Alias::new(&[(7u8, 0.0)]).is_none());
-        assert!(Alias::<u8>::new(&[]).is_none());
+        let table = Alias::<u8, 2, 32>::new(&[(7, 1e-200)]).expect("there is weight");
+        assert_eq!([0, u32::MAX].map(|word| table.draw(word, || 0)), [7, 7]);
+        assert!(Alias::<u8, 2, 32>::new(&[(7, 0.0)]).is_none());
+        assert!(Alias::<u8, 2, 32>::new(&[]).is_none());
     }
 }

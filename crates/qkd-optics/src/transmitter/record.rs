@@ -3,43 +3,71 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::INTENSITIES_MAX;
+use super::emissions::Packed;
 use crate::source::Label;
 
-/// Alice's choices in the slots that held light, five bytes each, oldest train first.
+/// Most slots of a run: an offset within it and a label share 32 bits.
+pub(super) const RUN_SLOTS_MAX: u32 = 1 << (32 - Packed::LABEL_BITS);
+
+/// Alice's choices in the slots that held light, four bytes each, oldest run first.
 #[derive(Default)]
 pub(super) struct Record {
-    trains: VecDeque<Train>,
+    runs: VecDeque<Run>,
     kept_from: u64,
+    /// Wiped memory of runs that are forgotten. There are never more runs, these included, than
+    /// were remembered at once.
+    spare: Vec<Entries>,
 }
 
-/// One train's part of the record.
-pub(super) struct Train {
+/// A train or a piece of one.
+struct Run {
     slots: Range<u64>,
-    /// Strictly ascending, one for each label.
-    offsets: Vec<u32>,
-    labels: Zeroizing<Vec<u8>>,
-    counts: [u64; INTENSITIES_MAX],
+    entries: Entries,
 }
 
-impl Train {
-    /// An entry with room for `capacity` slots: growing would leave unwiped labels behind.
-    pub fn new(slots: Range<u64>, capacity: usize) -> Self {
-        Self {
-            slots,
-            offsets: Vec::with_capacity(capacity),
-            labels: Zeroizing::new(Vec::with_capacity(capacity)),
-            counts: [0; INTENSITIES_MAX],
+/// Offsets within a run and labels, strictly ascending. The memory is wiped before it is freed.
+pub(super) struct Entries(Zeroizing<Vec<u32>>);
+
+/// Looks slots up, fastest when they ascend.
+pub(super) struct Cursor<'a> {
+    record: &'a Record,
+    /// Number of the run, and of the entry within it, from which on to look.
+    run: usize,
+    entry: usize,
+    /// The slot that was looked up last.
+    slot: u64,
+}
+
+impl Entries {
+    fn with_capacity(entries: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(entries)))
+    }
+
+    /// Adds a chunk of slots, as offsets within the run, with what was emitted in them.
+    pub fn extend(&mut self, chunk: impl ExactSizeIterator<Item = (u32, Packed)>) {
+        self.ensure(self.0.len() + chunk.len());
+        let entries =
+            chunk.map(|(offset, emission)| offset << Packed::LABEL_BITS | emission.label());
+        self.0.extend(entries);
+    }
+
+    fn ensure(&mut self, capacity: usize) {
+        if self.0.capacity() < capacity {
+            // A vector that grows by itself leaves its old memory behind, unwiped.
+            let mut grown = Self::with_capacity(capacity.max(2 * self.0.capacity()));
+            grown.0.extend_from_slice(&self.0);
+            *self = grown;
         }
     }
 
-    #[inline]
-    pub fn push(&mut self, offset: u32, label: Label) {
-        self.offsets.push(offset);
-        self.labels.push(label.0);
-        self.counts[usize::from(label.class()) % INTENSITIES_MAX] += 1;
+    fn offset(entry: u32) -> u32 {
+        entry >> Packed::LABEL_BITS
+    }
+
+    fn label(entry: u32) -> Label {
+        Label(entry as u8 & ((1 << Packed::LABEL_BITS) - 1))
     }
 }
 
@@ -49,53 +77,94 @@ impl Record {
         self.kept_from
     }
 
-    pub fn push(&mut self, train: Train) {
-        // A train without light leaves nothing to remember.
-        if !train.offsets.is_empty() {
-            self.trains.push_back(train);
+    /// Memory for a run with about `expected` entries.
+    pub fn entries(&mut self, expected: usize) -> Entries {
+        let mut entries = self
+            .spare
+            .pop()
+            .unwrap_or_else(|| Entries::with_capacity(0));
+        entries.ensure(expected);
+        entries
+    }
+
+    /// Remembers a run.
+    pub fn push(&mut self, slots: Range<u64>, entries: Entries) {
+        if entries.0.is_empty() {
+            // A run without light leaves nothing to remember.
+            self.spare.push(entries);
+        } else {
+            self.runs.push_back(Run { slots, entries });
         }
     }
 
-    /// The label of a slot that held light.
-    pub fn label_at(&self, slot: u64) -> Option<Label> {
-        let index = self.trains.partition_point(|train| train.slots.end <= slot);
-        let train = self.trains.get(index)?;
-        let offset = u32::try_from(slot.checked_sub(train.slots.start)?).ok()?;
-        let position = train.offsets.binary_search(&offset).ok()?;
-        train.labels.get(position).map(|&label| Label(label))
+    /// Looks up slots from any place.
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor {
+            record: self,
+            run: 0,
+            entry: 0,
+            // Nothing goes on from here.
+            slot: u64::MAX,
+        }
     }
 
     /// Adds the slots of a range that held light to `totals`, per intensity class.
     pub fn count(&self, slots: &Range<u64>, totals: &mut [u64]) {
         let first = self
-            .trains
-            .partition_point(|train| train.slots.end <= slots.start);
-        for train in self.trains.range(first..) {
-            if train.slots.start >= slots.end {
+            .runs
+            .partition_point(|run| run.slots.end <= slots.start);
+        for run in self.runs.range(first..) {
+            if run.slots.start >= slots.end {
                 break;
             }
-            if slots.start <= train.slots.start && train.slots.end <= slots.end {
-                for (total, count) in totals.iter_mut().zip(train.counts) {
-                    *total += count;
-                }
-                continue;
-            }
-            for (&offset, &label) in train.offsets.iter().zip(train.labels.iter()) {
-                if slots.contains(&(train.slots.start + u64::from(offset))) {
-                    totals[usize::from(Label(label).class())] += 1;
-                }
+            let entries = run.entries.0.iter();
+            let within = entries.filter(|&&entry| {
+                slots.contains(&(run.slots.start + u64::from(Entries::offset(entry))))
+            });
+            for &entry in within {
+                totals[usize::from(Entries::label(entry).class())] += 1;
             }
         }
     }
 
+    /// Wipes the runs that end at `slot` or before.
     pub fn forget_before(&mut self, slot: u64) {
         self.kept_from = self.kept_from.max(slot);
-        while self
-            .trains
-            .front()
-            .is_some_and(|train| train.slots.end <= self.kept_from)
-        {
-            self.trains.pop_front();
+        let forgotten = self
+            .runs
+            .partition_point(|run| run.slots.end <= self.kept_from);
+        for mut run in self.runs.drain(..forgotten) {
+            run.entries.0.zeroize();
+            self.spare.push(run.entries);
         }
+    }
+}
+
+impl Cursor<'_> {
+    /// The label of a slot that held light. Slots that ascend are found by going on from the last
+    /// one, others by bisection.
+    pub fn label_at(&mut self, slot: u64) -> Option<Label> {
+        let runs = &self.record.runs;
+        let goes_on =
+            slot >= self.slot && runs.get(self.run).is_some_and(|run| slot < run.slots.end);
+        self.slot = slot;
+        if !goes_on {
+            self.run = runs.partition_point(|run| run.slots.end <= slot);
+            self.entry = 0;
+        }
+        let run = runs.get(self.run)?;
+        // A run spans fewer slots than 32 bits count.
+        let offset = slot.checked_sub(run.slots.start)? as u32;
+        let entries = &run.entries.0;
+        if goes_on {
+            let ahead = entries[self.entry..].iter();
+            self.entry += ahead
+                .take_while(|&&entry| Entries::offset(entry) < offset)
+                .count();
+        } else {
+            self.entry = entries.partition_point(|&entry| Entries::offset(entry) < offset);
+        }
+        let &entry = entries.get(self.entry)?;
+        (Entries::offset(entry) == offset).then(|| Entries::label(entry))
     }
 }

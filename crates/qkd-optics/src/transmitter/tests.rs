@@ -286,6 +286,6 @@ fn the_same_seed_sends_the_same_light_on_every_machine() {
         });
     assert_eq!(
         (train.pulses.len(), digest),
-        (39_117, 1_745_046_684_925_517_225)
+        (39_332, 2_995_827_940_305_049_192)
     );
 }

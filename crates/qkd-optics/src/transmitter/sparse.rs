@@ -1,0 +1,203 @@
+//! Light that is drawn pulse by pulse: only the slots that hold any are visited.
+
+use std::ops::Range;
+
+use qkd_bits::{SecretRng, SecretStream};
+use zeroize::Zeroizing;
+
+use super::emissions::{EmissionTable, Packed};
+use super::record::Entries;
+use crate::light::Pulse;
+use crate::mathematics::{exp, exp_m1, ln_1p};
+use crate::sampling::alias::Alias;
+use crate::source::EmissionLaw;
+
+/// Words that are drawn at once.
+const CHUNK: usize = 256;
+
+/// Slots that one symbol of a table can skip; the symbol of this number skips so many and holds no
+/// light.
+const ESCAPE: u8 = 255;
+
+/// Values of a low digit.
+const DIGIT: u32 = 256;
+
+/// Occupied probability from which on a gap is one symbol: below, so many gaps are longer than a
+/// symbol says that two digits are drawn faster.
+const SHORT_GAPS_MIN: f64 = 0.015;
+
+/// The sampler of slots that are mostly empty.
+///
+/// The number of empty slots before the next pulse is geometric, and geometric numbers have no
+/// memory. So a table of 256 symbols says all of it: 0 to 254 empty slots and then light, or 255
+/// empty slots and nothing yet, which is exact because what follows is distributed as if it had
+/// just begun. The same holds at the end of a train: a gap that would end behind it has said that
+/// the rest of the train is empty, and is forgotten. Where light is scarce the gap is taken apart
+/// into two digits, g = 256 h + l, which are independent of each other: h is geometric again, with
+/// the chance 1 − q²⁵⁶, and l follows qˡ on 0 to 255.
+///
+/// Everything comes from the secret stream. Which slots hold light is nature's choice and needs no
+/// secrecy, but it loses nothing by being drawn more carefully than it must, and one word of the
+/// stream then serves both.
+pub(super) struct Sparse {
+    gaps: Gaps,
+    emissions: EmissionTable,
+    secret: SecretStream,
+}
+
+enum Gaps {
+    Short(ShortGaps),
+    Long(LongGaps),
+}
+
+impl Sparse {
+    /// A sampler of the law; nothing when no slot ever holds light.
+    pub fn new(law: &EmissionLaw, secret: SecretRng) -> Option<Self> {
+        let p = law.occupied_probability();
+        let gaps = if p >= SHORT_GAPS_MIN {
+            Gaps::Short(ShortGaps(gap_symbols(p)?))
+        } else {
+            Gaps::Long(LongGaps::new(p)?)
+        };
+        Some(Self {
+            gaps,
+            emissions: EmissionTable::new(&law.occupied)?,
+            secret: SecretStream::new(secret),
+        })
+    }
+
+    /// Draws the slots of `piece`, offsets within the train: light goes to `pulses`, Alice's
+    /// choices to `entries`.
+    pub fn sample(&mut self, piece: Range<u32>, pulses: &mut Vec<Pulse>, entries: &mut Entries) {
+        let (emissions, secret) = (&self.emissions, &mut self.secret);
+        match &self.gaps {
+            Gaps::Short(gaps) => draw(gaps, emissions, secret, piece, pulses, entries),
+            Gaps::Long(gaps) => draw(gaps, emissions, secret, piece, pulses, entries),
+        }
+    }
+}
+
+/// P(g empty slots, then light) for g below 255, P(255 empty slots) for the last symbol.
+fn gap_symbols(p: f64) -> Option<Alias<u8, 256, 16>> {
+    if p >= 1.0 {
+        return Alias::new(&[(0, 1.0)]);
+    }
+    let ln_q = ln_1p(-p);
+    let mut law: Vec<(u8, f64)> = (0..ESCAPE)
+        .map(|g| (g, p * exp(ln_q * f64::from(g))))
+        .collect();
+    law.push((ESCAPE, exp(ln_q * f64::from(ESCAPE))));
+    Alias::new(&law)
+}
+
+/// What the two kinds of gaps have in common.
+trait GapSampler {
+    type Word: Copy + Default + zeroize::Zeroize;
+
+    fn fill(words: &mut [Self::Word], secret: &mut SecretStream);
+
+    /// Slots to skip, and 1 when light follows, else 0.
+    fn step(&self, word: Self::Word, secret: &mut SecretStream) -> (u32, u32);
+
+    /// The bits of a word, in its low half, that are left for the emission.
+    fn rest(word: Self::Word) -> u32;
+}
+
+struct ShortGaps(Alias<u8, 256, 16>);
+
+impl GapSampler for ShortGaps {
+    type Word = u32;
+
+    fn fill(words: &mut [u32], secret: &mut SecretStream) {
+        secret.fill_u32(words);
+    }
+
+    #[inline(always)]
+    fn step(&self, word: u32, secret: &mut SecretStream) -> (u32, u32) {
+        let symbol = self.0.draw(word >> 16, || secret.next_u64());
+        (u32::from(symbol), u32::from(symbol != ESCAPE))
+    }
+
+    #[inline(always)]
+    fn rest(word: u32) -> u32 {
+        word & 0xffff
+    }
+}
+
+struct LongGaps {
+    low: Alias<u8, 256, 16>,
+    high: Alias<u8, 256, 16>,
+}
+
+impl LongGaps {
+    fn new(p: f64) -> Option<Self> {
+        let ln_q = ln_1p(-p);
+        let low: Vec<(u8, f64)> = (0..=255).map(|l| (l, exp(ln_q * f64::from(l)))).collect();
+        Some(Self {
+            low: Alias::new(&low)?,
+            high: gap_symbols(-exp_m1(ln_q * f64::from(DIGIT)))?,
+        })
+    }
+}
+
+impl GapSampler for LongGaps {
+    type Word = u64;
+
+    fn fill(words: &mut [u64], secret: &mut SecretStream) {
+        secret.fill_u64(words);
+    }
+
+    #[inline(always)]
+    fn step(&self, word: u64, secret: &mut SecretStream) -> (u32, u32) {
+        let high = self.high.draw((word >> 48) as u32, || secret.next_u64());
+        let low_word = (word >> 32) as u32 & 0xffff;
+        let low = self.low.draw(low_word, || secret.next_u64());
+        let hit = u32::from(high != ESCAPE);
+        (u32::from(high) * DIGIT + u32::from(low) * hit, hit)
+    }
+
+    #[inline(always)]
+    fn rest(word: u64) -> u32 {
+        word as u32 & 0xffff
+    }
+}
+
+fn draw<G: GapSampler>(
+    gaps: &G,
+    emissions: &EmissionTable,
+    secret: &mut SecretStream,
+    piece: Range<u32>,
+    pulses: &mut Vec<Pulse>,
+    entries: &mut Entries,
+) {
+    let mut words = Zeroizing::new([G::Word::default(); CHUNK]);
+    let mut offsets = [0; CHUNK];
+    let mut emitted = Zeroizing::new([Packed::default(); CHUNK]);
+    let span = piece.end - piece.start;
+    // Within the piece, which is shorter than 2²⁷ slots; a step leads at most 2¹⁶ beyond its end.
+    let mut slot = 0;
+    while slot < span {
+        G::fill(&mut *words, secret);
+        let mut count = 0;
+        for &word in words.iter() {
+            let (gap, hit) = gaps.step(word, secret);
+            slot += gap;
+            if slot >= span {
+                break;
+            }
+            // What turns out to be no light is overwritten by the next.
+            offsets[count % CHUNK] = slot;
+            emitted[count % CHUNK] = emissions.draw(G::rest(word), secret);
+            count += hit as usize;
+            slot += hit;
+        }
+        let chunk = || {
+            offsets[..count]
+                .iter()
+                .copied()
+                .zip(emitted[..count].iter().copied())
+        };
+        pulses.extend(chunk().map(|(offset, emission)| emission.pulse(piece.start + offset)));
+        entries.extend(chunk());
+    }
+}
