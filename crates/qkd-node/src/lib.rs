@@ -22,5 +22,6 @@ mod status;
 pub mod storage;
 pub mod telemetry;
 pub mod tls;
+pub mod words;
 
 pub use daemon::{NodeError, Ready, run};

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is authenticated, acknowledged or sent twice; what is lost is vacuum.
 
+mod light_in;
 mod onward;
 mod receive;
 mod tap;
@@ -14,8 +15,9 @@ use qkd_session::SessionId;
 
 use crate::config::HostPort;
 
+pub use light_in::{RECEIVE_BUFFER_BYTES, bind, receive_buffer_bytes};
 pub use onward::{Onward, OnwardSender};
-pub use receive::{ReceivePath, bind};
+pub use receive::ReceivePath;
 pub use tap::Tap;
 pub use transmit::TransmitPath;
 

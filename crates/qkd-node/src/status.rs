@@ -10,7 +10,7 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramOpts};
 use qkd_auth::RejectCounters;
 use qkd_keystore::Health;
-use qkd_optics::FrameCounters;
+use qkd_optics::{FrameCounters, ReceiverCounters};
 use qkd_security::Statistics;
 use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
@@ -103,6 +103,10 @@ pub struct Snapshot {
     pub frames_unsent: u64,
     /// Datagrams received.
     pub frames: FrameCounters,
+    /// What the detectors did in the running session; Bob only.
+    pub detectors: ReceiverCounters,
+    /// Receive buffer that the system granted to the light, in bytes; Bob only.
+    pub receive_buffer_bytes: Option<u64>,
     /// Envelopes rejected.
     pub rejects: RejectCounters,
     /// Authentic payloads that were no message of the protocol.
@@ -163,6 +167,8 @@ impl Default for StatusBoard {
             frames_sent: 0,
             frames_unsent: 0,
             frames: FrameCounters::default(),
+            detectors: ReceiverCounters::default(),
+            receive_buffer_bytes: None,
             rejects: RejectCounters::default(),
             malformed: 0,
             handshakes_failed: 0,
@@ -320,12 +326,21 @@ impl StatusBoard {
         inner.snapshot.progress = progress;
     }
 
-    pub(crate) fn frame_sent(&self, sent: bool) {
+    /// So many datagrams of light left this machine, and so many found no way out.
+    pub(crate) fn frames_sent(&self, left: u64, lost: u64) {
         let snapshot = &mut self.lock().snapshot;
-        match sent {
-            true => snapshot.frames_sent += 1,
-            false => snapshot.frames_unsent += 1,
-        }
+        snapshot.frames_sent += left;
+        snapshot.frames_unsent += lost;
+    }
+
+    /// What the detectors did since the session began.
+    pub(crate) fn detectors(&self, counters: ReceiverCounters) {
+        self.lock().snapshot.detectors = counters;
+    }
+
+    /// The system granted this receive buffer to the light, in bytes.
+    pub(crate) fn receive_buffer(&self, bytes: usize) {
+        self.lock().snapshot.receive_buffer_bytes = Some(bytes as u64);
     }
 
     pub(crate) fn frames(&self, counters: FrameCounters) {

@@ -32,7 +32,7 @@ use self::watch::{Both, Watch};
 use crate::cli::LabArgs;
 use crate::exit::Exit;
 use crate::output::{print, tell};
-use crate::words::grouped;
+use crate::words::{STRETCHED, clock, grouped};
 
 /// How long work on other threads may hold up the end of the process.
 const WIND_UP: Duration = Duration::from_millis(500);
@@ -170,6 +170,12 @@ impl Lab<'_> {
         if let Some(fault) = watch.view.link_fault() {
             let text = format!("went down and came back; the last time because {fault}");
             self.report.note("link", text);
+        }
+        if let Some((stretch, clock_hz)) = watch.view.clock()
+            && stretch >= STRETCHED
+        {
+            let text = format!("{}: this machine cannot keep up", clock(stretch, clock_hz));
+            self.report.note("clock", text);
         }
         self.complete();
         if self.args.serve {

@@ -1,6 +1,10 @@
 //! Figures and states as people read them.
 
+use qkd_node::words::stretched_clock;
 use qkd_wire::proto::node::LinkState;
+
+/// Wall-clock seconds per emulated second from which on a clock is not in real time.
+pub const STRETCHED: f64 = 1.05;
 
 /// A whole number with a comma between groups of three digits.
 pub fn grouped(number: u64) -> String {
@@ -20,12 +24,12 @@ pub fn percent(rate: f64) -> String {
     format!("{:.2} %", 100.0 * rate)
 }
 
-/// How the emulated clock runs; `stretch` is wall-clock seconds per emulated second.
-pub fn clock(stretch: f64) -> String {
+/// How the emulated clock of `clock_hz` runs; `stretch` is wall-clock seconds per emulated second.
+pub fn clock(stretch: f64, clock_hz: f64) -> String {
     if stretch <= 0.0 || !stretch.is_finite() {
         "clock not running".to_owned()
-    } else if stretch >= 1.05 {
-        format!("clock {stretch:.1} times slower than real")
+    } else if stretch >= STRETCHED {
+        format!("emulated {}", stretched_clock(clock_hz / stretch, clock_hz))
     } else if stretch <= 0.95 {
         format!("clock {:.1} times faster than real", 1.0 / stretch)
     } else {
@@ -84,11 +88,15 @@ mod tests {
 
     #[test]
     fn the_clock_is_slower_when_a_second_takes_longer() {
-        assert_eq!(clock(2.0), "clock 2.0 times slower than real");
-        assert_eq!(clock(0.002), "clock 500.0 times faster than real");
-        assert_eq!(clock(1.0), "clock in real time");
-        assert_eq!(clock(0.0), "clock not running");
-        assert_eq!(clock(f64::NAN), "clock not running");
+        for (stretch, words) in [
+            (2.0, "emulated clock stretched to 0.5 GHz of 1 GHz"),
+            (0.002, "clock 500.0 times faster than real"),
+            (1.0, "clock in real time"),
+            (0.0, "clock not running"),
+            (f64::NAN, "clock not running"),
+        ] {
+            assert_eq!(clock(stretch, 1e9), words);
+        }
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub(super) async fn run(
     let node = Arc::new(LinkNode::open(link, Side::Bob)?);
     let quantum_socket = bind_quantum(&quantum_listen)?;
     let quantum_bound = quantum_socket.local_addr().ok();
+    if let Ok(bytes) = quantum::receive_buffer_bytes(&quantum_socket) {
+        node.shared.board.receive_buffer(bytes);
+    }
     let (classical, classical_bound) =
         server::listen("[classical] listen", &classical_listen).await?;
     let listeners = node.listen().await?;

@@ -46,7 +46,7 @@ pub(super) async fn run(
     let (running, sender) = (tap.clone(), onward.sender());
     let thread = std::thread::Builder::new()
         .name("quantum-tap".into())
-        .spawn(move || running.run(&listening, sender, fibre, nature))
+        .spawn(move || running.run(listening, sender, fibre, nature))
         .map_err(NodeError::Thread)?;
     let control = EveService::new(tap.clone());
     let page = EveMetrics {

@@ -6,15 +6,22 @@
 mod lookup;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use qkd_optics::FRAME_BYTES;
+
 use crate::config::HostPort;
 use lookup::{Lookup, Pace, Resolver};
+use way::Way;
+
+/// Datagrams that leave in one call at most: a segmented one may have 64 KiB, headers included.
+pub const DATAGRAMS_AT_ONCE_MAX: usize = 46;
 
 /// Hears what is wrong when light begins to go nowhere, and nothing when it arrives again.
 pub type Tell = Box<dyn Fn(Option<String>) + Send>;
@@ -28,7 +35,7 @@ pub struct Onward {
 pub struct OnwardSender {
     line: Arc<Line>,
     seen: u64,
-    socket: Option<Arc<UdpSocket>>,
+    way: Option<Arc<Way>>,
 }
 
 /// What senders and the looking thread share.
@@ -36,8 +43,7 @@ pub struct OnwardSender {
 struct Line {
     end: Mutex<End>,
     changed: Condvar,
-    /// Counts the sockets there have been: a sender sees without the lock that it has the present
-    /// one.
+    /// Counts the ways there have been: a sender sees without the lock that it has the present one.
     generation: AtomicU64,
     /// Datagrams that were sent without a complaint.
     sent: AtomicU64,
@@ -45,7 +51,7 @@ struct Line {
 
 #[derive(Default)]
 struct End {
-    socket: Option<Arc<UdpSocket>>,
+    way: Option<Arc<Way>>,
     trouble: Option<Trouble>,
     closed: bool,
 }
@@ -94,7 +100,7 @@ impl Onward {
         OnwardSender {
             line: self.line.clone(),
             seen: 0,
-            socket: None,
+            way: None,
         }
     }
 }
@@ -107,29 +113,31 @@ impl Drop for Onward {
 }
 
 impl OnwardSender {
-    /// Sends one datagram, or loses it; says whether it left this machine. Waits for nothing.
-    pub fn send(&mut self, datagram: &[u8]) -> bool {
+    /// Sends datagrams of [`FRAME_BYTES`] each, of which the last may be shorter, or loses them;
+    /// returns how many left this machine. Waits for nothing.
+    pub fn send(&mut self, datagrams: &[u8]) -> u64 {
         let generation = self.line.generation.load(Ordering::Acquire);
         if generation != self.seen {
-            self.socket = self.line.lock().socket.clone();
+            self.way = self.line.lock().way.clone();
             self.seen = generation;
         }
-        let Some(socket) = &self.socket else {
-            return false;
+        let Some(way) = &self.way else {
+            return 0;
         };
-        match socket.send(datagram) {
-            Ok(_) => {
-                self.line.sent.fetch_add(1, Ordering::Relaxed);
-                return true;
+        let mut left = 0;
+        for batch in datagrams.chunks(DATAGRAMS_AT_ONCE_MAX * FRAME_BYTES) {
+            match way.send(batch) {
+                Ok(count) => left += count,
+                // A full queue loses light, as a fibre does.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    self.line.report(Trouble::Refused);
+                }
+                Err(_) => self.line.report(Trouble::Unreachable),
             }
-            // A full queue loses light, as a fibre does.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                self.line.report(Trouble::Refused);
-            }
-            Err(_) => self.line.report(Trouble::Unreachable),
         }
-        false
+        self.line.sent.fetch_add(left, Ordering::Relaxed);
+        left
     }
 }
 
@@ -147,11 +155,11 @@ impl Line {
         }
     }
 
-    /// From now on light leaves through this socket.
-    fn connect(&self, socket: Option<UdpSocket>) {
+    /// From now on light leaves this way.
+    fn connect(&self, way: Option<Way>) {
         let mut end = self.lock();
-        end.socket = socket.map(Arc::new);
-        // What the old socket met says nothing about the new one.
+        end.way = way.map(Arc::new);
+        // What the old way met says nothing about the new one.
         end.trouble = None;
         self.generation.fetch_add(1, Ordering::Release);
     }

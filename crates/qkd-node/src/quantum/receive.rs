@@ -1,68 +1,40 @@
-//! Bob's receiver: one thread empties the socket, one measures.
+//! Bob's receiver: one thread that empties the socket and measures.
+//!
+//! A second thread would take the other core from post-processing, and hand it every byte twice.
+//! Between two batches it looks at the clock and at the link's commands; nothing here waits but for
+//! light.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
-};
+use std::net::UdpSocket;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Detection, FRAME_BYTES, FrameOrder, Receiver as OpticalReceiver};
-use socket2::{Domain, Protocol, Socket, Type};
+use qkd_optics::{Detection, FrameOrder, Receiver as OpticalReceiver};
 
 use super::Command;
+use super::light_in::LightIn;
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 
-/// Receive buffer to ask the system for, in bytes.
-const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-
-/// Datagrams between the two threads: what does not fit is lost light.
-const DATAGRAMS_WAITING_MAX: usize = 8192;
-
-/// Distance of two looks at clocks and the stop flag.
+/// Distance of two looks at clocks and commands.
 const IDLE: Duration = Duration::from_millis(5);
 
 /// Detections handed to the link at once, at most.
 const BATCH_MAX: usize = 1 << 16;
 
+/// Detections that wait for a busy link, at most. Then light stays in the socket until that
+/// overflows: it is lost.
+const DETECTIONS_WAITING_MAX: usize = 1 << 20;
+
 /// Time after which what Alice's clock covers and no frame brought is lost, when no datagram waits.
 const OVERDUE: Duration = Duration::from_millis(200);
 
-/// The same whatever waits: a stranger who keeps the queue filled cannot stop Bob's time.
+/// The same whatever waits: a stranger who keeps the socket filled cannot stop Bob's time.
 const OVERDUE_MAX: Duration = Duration::from_secs(2);
 
 /// Slots to live through at once: Alice's word for the time does not make an endless night.
 const GIVEN_UP_AT_ONCE_MAX: u64 = 1 << 33;
-
-/// A datagram of the right size; others are no frames.
-type Datagram = Box<[u8]>;
-
-/// Binds the quantum socket with a large receive buffer.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
-    socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
-    let got = socket.recv_buffer_size()?;
-    if got < SOCKET_BUFFER_BYTES {
-        tracing::warn!(
-            wanted_bytes = SOCKET_BUFFER_BYTES,
-            got_bytes = got,
-            "small receive buffer: light may be lost under load; raise net.core.rmem_max"
-        );
-    }
-    socket.bind(&address.into())?;
-    Ok(socket.into())
-}
 
 /// What the measuring thread needs.
 pub struct ReceivePath {
@@ -77,7 +49,7 @@ pub struct ReceivePath {
 }
 
 impl ReceivePath {
-    /// Starts both threads; they end when the command channel closes.
+    /// Starts the thread; it ends when the command channel closes.
     ///
     /// # Errors
     /// When the system has no socket or thread left.
@@ -86,39 +58,19 @@ impl ReceivePath {
         socket: &UdpSocket,
         commands: Receiver<Command>,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
-        let socket = socket.try_clone()?;
-        socket.set_read_timeout(Some(IDLE))?;
-        let (sender, datagrams) = sync_channel(DATAGRAMS_WAITING_MAX);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = stop.clone();
-        let reader = std::thread::Builder::new()
-            .name("quantum-read".into())
-            .spawn(move || read(&socket, &sender, &stopping))?;
-        let detector = std::thread::Builder::new()
-            .name("quantum-detect".into())
+        let light = LightIn::new(socket.try_clone()?)?;
+        let thread = std::thread::Builder::new()
+            .name("quantum-receive".into())
             .spawn(move || {
-                Measuring::new(self).run(&datagrams, &commands);
-                stop.store(true, Ordering::Release);
+                // The link has dropped its end: nobody wants detections any more.
+                let Stopped = Measuring::new(self).run(light, &commands);
             })?;
-        Ok(vec![reader, detector])
+        Ok(vec![thread])
     }
 }
 
-/// Empties the socket as fast as it fills.
-fn read(socket: &UdpSocket, datagrams: &SyncSender<Datagram>, stop: &AtomicBool) {
-    // One byte more than a frame, so that a longer datagram is seen to be no frame.
-    let mut buffer = [0; FRAME_BYTES + 1];
-    while !stop.load(Ordering::Acquire) {
-        // Time-outs and errors that strangers cause (ICMP) are no reason to stop.
-        let Ok(bytes) = socket.recv(&mut buffer) else {
-            continue;
-        };
-        match datagrams.try_send(buffer[..bytes].into()) {
-            Ok(()) | Err(TrySendError::Full(_)) => {}
-            Err(TrySendError::Disconnected(_)) => return,
-        }
-    }
-}
+/// The command channel has closed.
+struct Stopped;
 
 struct Measuring {
     path: ReceivePath,
@@ -147,15 +99,19 @@ impl Measuring {
         }
     }
 
-    fn run(mut self, datagrams: &Receiver<Datagram>, commands: &Receiver<Command>) {
+    fn run(mut self, mut light: LightIn, commands: &Receiver<Command>) -> Stopped {
         loop {
-            match datagrams.recv_timeout(IDLE) {
-                Ok(datagram) => self.datagram(&datagram),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.measure();
+            if self.detections.len() >= DETECTIONS_WAITING_MAX {
+                match commands.recv_timeout(IDLE) {
+                    Ok(command) => self.obey(&command),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Stopped,
+                }
+            } else if self.batch(&mut light) == 0 {
+                light.wait(IDLE);
+                if self.batch(&mut light) == 0 {
                     self.give_up_overdue(OVERDUE);
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
             }
             if self.looked.elapsed() < IDLE && self.detections.len() < BATCH_MAX {
                 continue;
@@ -163,15 +119,38 @@ impl Measuring {
             self.looked = Instant::now();
             loop {
                 match commands.try_recv() {
-                    Ok(Command::Clock { emitted_slots }) => self.heard_clock(emitted_slots),
-                    Ok(Command::Transmit { .. } | Command::Recall { .. }) => {}
+                    Ok(command) => self.obey(&command),
                     Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => return,
+                    Err(TryRecvError::Disconnected) => return Stopped,
                 }
             }
             self.give_up_overdue(OVERDUE_MAX);
             self.report();
         }
+    }
+
+    fn obey(&mut self, command: &Command) {
+        match command {
+            Command::Clock { emitted_slots } => self.heard_clock(*emitted_slots),
+            Command::Transmit { .. } | Command::Recall { .. } => {}
+        }
+    }
+
+    /// Measures what waits in the socket, one batch of it; returns how many datagrams that was.
+    fn batch(&mut self, light: &mut LightIn) -> usize {
+        let path = &mut self.path;
+        let now_ps = self.began.elapsed().as_nanos() as u64 * 1000;
+        let datagrams = light.receive(|datagram| {
+            // Garbage and strangers are counted by the order itself.
+            let _judged = path.order.receive(now_ps, datagram);
+        });
+        for frame in path.order.release(now_ps) {
+            // Light for slots that were given up has come too late: it is lost.
+            let _late = path
+                .receiver
+                .detect(frame.into_light(), &mut self.detections);
+        }
+        datagrams
     }
 
     /// One entry for each look is enough, however often Alice says it.
@@ -180,24 +159,6 @@ impl Measuring {
         match self.clocks.back_mut() {
             Some((at, slots)) if *at == self.looked => *slots = emitted_slots.max(*slots),
             Some(_) | None => self.clocks.push_back((self.looked, emitted_slots)),
-        }
-    }
-
-    fn datagram(&mut self, datagram: &[u8]) {
-        let now_ps = self.began.elapsed().as_nanos() as u64 * 1000;
-        // Garbage and strangers are counted by the order itself.
-        let _judged = self.path.order.receive(now_ps, datagram);
-        self.measure();
-    }
-
-    fn measure(&mut self) {
-        let now_ps = self.began.elapsed().as_nanos() as u64 * 1000;
-        for frame in self.path.order.release(now_ps) {
-            // Light for slots that were given up has come too late: it is lost.
-            let _late = self
-                .path
-                .receiver
-                .detect(frame.into_light(), &mut self.detections);
         }
     }
 
@@ -226,7 +187,9 @@ impl Measuring {
         let covered = self
             .detections
             .partition_point(|detection| detection.slot < next_slot);
-        let early = self.detections.split_off(covered);
+        // Room for as many again: growing would copy all of them several times.
+        let mut early = Vec::with_capacity(self.detections.len());
+        early.extend(self.detections.drain(covered..));
         let detections = std::mem::replace(&mut self.detections, early);
         let event = LinkEvent::Detections {
             detections,
@@ -235,19 +198,16 @@ impl Measuring {
         match self.path.link.try_tell(event) {
             Ok(()) => {
                 self.reported_slot = next_slot;
-                self.path
-                    .board
-                    .clock(next_slot, self.looked - self.progressed);
-                self.path.board.frames(self.path.order.counters());
+                let board = &self.path.board;
+                board.clock(next_slot, self.looked - self.progressed);
+                board.frames(self.path.order.counters());
+                board.detectors(self.path.receiver.counters());
                 self.progressed = self.looked;
             }
-            // The link is busy: keep them, and let the queue in front of this thread overflow.
+            // The link is busy: keep them.
             Err(LinkEvent::Detections { mut detections, .. }) => {
                 detections.append(&mut self.detections);
                 self.detections = detections;
-                if self.detections.len() >= BATCH_MAX {
-                    std::thread::sleep(IDLE);
-                }
             }
             Err(_other) => {}
         }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use qkd_attacks::{Attack, AttackTally};
 use qkd_bits::PhysicsRng;
-use qkd_optics::{EvePort, FRAME_BYTES, Fibre, FrameEncoder, FrameShape, PulseFrame};
+use qkd_optics::{EvePort, Fibre, FrameEncoder, FrameShape, PulseFrame};
 
 use super::OnwardSender;
+use super::light_in::LightIn;
 
 /// Distance of two looks at the stop flag.
 const IDLE: Duration = Duration::from_millis(20);
@@ -92,50 +93,68 @@ impl Tap {
     /// Attacks until stopped. Datagrams that are no frames are not light and go nowhere.
     ///
     /// # Errors
-    /// When the listening socket takes no time-out.
+    /// When the listening socket cannot be read in batches.
     pub fn run(
         &self,
-        listening: &UdpSocket,
+        listening: UdpSocket,
         mut onward: OnwardSender,
-        mut outgoing: Fibre,
+        outgoing: Fibre,
         mut nature: PhysicsRng,
     ) -> std::io::Result<()> {
-        listening.set_read_timeout(Some(IDLE))?;
-        let mut eve = nature.fork();
-        let mut encoder: Option<FrameEncoder> = None;
-        let mut buffer = [0; FRAME_BYTES + 1];
-        let mut datagrams = Vec::new();
+        let mut light = LightIn::new(listening)?;
+        let mut bench = Bench {
+            eve: nature.fork(),
+            outgoing,
+            nature,
+            encoder: None,
+            datagrams: Vec::new(),
+        };
         while !self.shared.stop.load(Ordering::Acquire) {
-            let Ok(bytes) = listening.recv(&mut buffer) else {
+            if light.receive(|datagram| self.attack(&mut bench, datagram)) == 0 {
+                light.wait(IDLE);
                 continue;
-            };
-            let Ok(frame) = PulseFrame::decode(&buffer[..bytes]) else {
-                self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
-                continue;
-            };
-            let shape = outgoing_shape(&frame);
-            let encoder = match &mut encoder {
-                Some(encoder) if *encoder.shape() == shape => encoder,
-                stale => stale.insert(FrameEncoder::new(shape)),
-            };
-            let mut port = EvePort::new(frame.into_light(), nature.fork());
-            {
-                let mut attack = lock(&self.shared.attack);
-                attack.act(&mut port, &mut eve);
-                *lock(&self.shared.tally) = attack.tally();
             }
-            let light = outgoing.carry(port.finish(), &mut nature);
-            datagrams.clear();
-            if encoder.encode(light, &mut datagrams).is_ok() {
-                for datagram in datagrams.chunks(FRAME_BYTES) {
-                    // Bob may not be there yet.
-                    let _lost = onward.send(datagram);
-                }
-                self.shared.frames.fetch_add(1, Ordering::Relaxed);
-            }
+            // Bob may not be there yet.
+            let _left = onward.send(&bench.datagrams);
+            bench.datagrams.clear();
         }
         Ok(())
     }
+
+    /// One datagram in; what is to leave is appended to the others.
+    fn attack(&self, bench: &mut Bench, datagram: &[u8]) {
+        let Ok(frame) = PulseFrame::decode(datagram) else {
+            self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let shape = outgoing_shape(&frame);
+        let encoder = match &mut bench.encoder {
+            Some(encoder) if *encoder.shape() == shape => encoder,
+            stale => stale.insert(FrameEncoder::new(shape)),
+        };
+        let mut port = EvePort::new(frame.into_light(), bench.nature.fork());
+        {
+            let mut attack = lock(&self.shared.attack);
+            attack.act(&mut port, &mut bench.eve);
+            *lock(&self.shared.tally) = attack.tally();
+        }
+        let light = bench.outgoing.carry(port.finish(), &mut bench.nature);
+        if encoder.encode(light, &mut bench.datagrams).is_ok() {
+            self.shared.frames.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What Eve works with.
+struct Bench {
+    /// Decides what she does.
+    eve: PhysicsRng,
+    /// The fibre from her to Bob.
+    outgoing: Fibre,
+    nature: PhysicsRng,
+    encoder: Option<FrameEncoder>,
+    /// What is to leave.
+    datagrams: Vec<u8>,
 }
 
 /// What leaves her looks as what came: the same session, epoch, width and slots.

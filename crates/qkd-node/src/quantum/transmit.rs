@@ -1,4 +1,10 @@
 //! Alice's transmitter on its own thread, paced by her clock.
+//!
+//! One turn makes the trains that are due, sends their datagrams together and updates the board
+//! once. Then a look at the commands, and a nap until the next train is due.
+
+mod pace;
+mod stretch;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
@@ -6,18 +12,12 @@ use std::time::{Duration, Instant};
 use qkd_optics::{Error, FRAME_BYTES, FrameEncoder, Transmitter};
 use qkd_protocols::AliceRecord;
 
+use super::onward::DATAGRAMS_AT_ONCE_MAX;
 use super::{Command, OnwardSender};
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
-
-/// Distance of two announcements of the clock.
-const CLOCK_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Delay from which on lost time is given up: the emulated clock is stretched.
-const LAG_MAX: Duration = Duration::from_millis(20);
-
-/// Longest wait for a command while the transmitter is on.
-const NAP_MAX: Duration = Duration::from_millis(5);
+use pace::Pace;
+use stretch::ClockWatch;
 
 /// What the thread needs.
 pub struct TransmitPath {
@@ -39,141 +39,147 @@ pub struct TransmitPath {
 
 impl TransmitPath {
     /// Transmits until the command channel closes.
-    pub fn run(mut self, commands: &Receiver<Command>) {
-        let frame_time = Duration::from_secs_f64(
-            f64::from(self.encoder.shape().span) / self.slots_per_second_max,
-        );
-        let mut pace = Pace::new(frame_time);
-        let mut transmitting = false;
-        let mut announced_slots = 0;
+    pub fn run(self, commands: &Receiver<Command>) {
+        let link = self.link.clone();
+        if let Err(reason) = Emitting::new(self).until_closed(commands) {
+            link.end(reason);
+        }
+    }
+}
+
+struct Emitting {
+    path: TransmitPath,
+    pace: Pace,
+    watch: ClockWatch,
+    transmitting: bool,
+    announced_slots: u64,
+    /// Datagrams of this turn.
+    datagrams: Vec<u8>,
+}
+
+impl Emitting {
+    fn new(path: TransmitPath) -> Self {
+        let slots = f64::from(path.encoder.shape().span);
+        let train_time = Duration::from_secs_f64(slots / path.slots_per_second_max);
+        let clock_hz = path.transmitter.source().clock_hz;
+        Self {
+            pace: Pace::new(train_time, Instant::now()),
+            watch: ClockWatch::new(clock_hz, path.slots_per_second_max),
+            transmitting: false,
+            announced_slots: 0,
+            datagrams: Vec::with_capacity(2 * DATAGRAMS_AT_ONCE_MAX * FRAME_BYTES),
+            path,
+        }
+    }
+
+    /// The error says why the link has to end.
+    fn until_closed(mut self, commands: &Receiver<Command>) -> Result<(), String> {
         loop {
-            let command = if transmitting {
-                match pace.wait() {
-                    None => commands
-                        .try_recv()
-                        .map_err(|error| error == TryRecvError::Empty),
-                    Some(wait) => commands.recv_timeout(wait.min(NAP_MAX)).map_err(is_timeout),
-                }
-            } else {
-                commands.recv().map_err(|_| false)
+            let wait = self.pace.wait(Instant::now());
+            let command = match (self.transmitting, wait) {
+                (true, None) => commands.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                }),
+                (true, Some(wait)) => commands.recv_timeout(wait),
+                (false, _) => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
-                Ok(Command::Transmit { wanted }) => {
-                    transmitting = wanted;
-                    pace.restart();
+                Ok(command) => self.obey(command)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    let failed = |error| format!("Alice's transmitter failed: {error}");
+                    self.turn().map_err(failed)?;
+                    self.check_announced()?;
                 }
-                Ok(Command::Recall {
-                    block,
-                    slots,
-                    end_slot,
-                }) => {
-                    if let Err(error) = self.recall(block, &slots, end_slot) {
-                        self.link
-                            .end(format!("Alice's transmitter cannot recall a slot: {error}"));
-                        return;
-                    }
-                    announced_slots = end_slot;
-                }
-                Ok(Command::Clock { .. }) => {}
-                Err(true) if pace.wait().is_none() => {
-                    if let Err(error) = self.emit() {
-                        self.link
-                            .end(format!("Alice's transmitter failed: {error}"));
-                        return;
-                    }
-                    if let Some(took) = pace.emitted() {
-                        self.tell_clock(took);
-                    }
-                    let unannounced = self.transmitter.next_slot() - announced_slots;
-                    if unannounced > self.unannounced_slots_max {
-                        self.link.end(format!(
-                            "Bob wants light, but announced none of {unannounced} slots"
-                        ));
-                        return;
-                    }
-                }
-                Err(true) => {}
-                Err(false) => return,
             }
         }
     }
 
-    fn emit(&mut self) -> Result<(), Error> {
-        let train = self.transmitter.transmit(self.encoder.shape().span);
-        let mut datagrams = Vec::with_capacity(FRAME_BYTES);
-        self.encoder.encode(train, &mut datagrams)?;
-        for datagram in datagrams.chunks(FRAME_BYTES) {
-            let sent = self.onward.send(datagram);
-            self.board.frame_sent(sent);
+    fn obey(&mut self, command: Command) -> Result<(), String> {
+        match command {
+            Command::Transmit { wanted } => {
+                let now = Instant::now();
+                if self.transmitting {
+                    // The time since it was told last belongs to its last slots.
+                    self.tell_clock(now);
+                }
+                self.transmitting = wanted;
+                self.pace.restart(now);
+            }
+            Command::Recall {
+                block,
+                slots,
+                end_slot,
+            } => {
+                let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
+                self.recall(block, &slots, end_slot).map_err(failed)?;
+                self.announced_slots = end_slot;
+            }
+            Command::Clock { .. } => {}
         }
         Ok(())
     }
 
-    fn tell_clock(&self, took: Duration) {
-        let slots = self.transmitter.next_slot();
-        self.board.clock(slots, took);
+    /// Sends the trains that are due, as many as one call takes.
+    fn turn(&mut self) -> Result<(), Error> {
+        let path = &mut self.path;
+        let span = path.encoder.shape().span;
+        self.datagrams.clear();
+        let mut count = 0;
+        while self.pace.wait(Instant::now()).is_none() {
+            let train = path.transmitter.transmit(span);
+            let more = path.encoder.encode(train, &mut self.datagrams)?;
+            self.pace.emitted(Instant::now());
+            count += more;
+            if count + more > DATAGRAMS_AT_ONCE_MAX {
+                break;
+            }
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        let left = path.onward.send(&self.datagrams);
+        path.board.frames_sent(left, count as u64 - left);
+        let now = Instant::now();
+        if self.pace.is_to_tell(now) {
+            self.tell_clock(now);
+        }
+        Ok(())
+    }
+
+    fn tell_clock(&mut self, now: Instant) {
+        let took = self.pace.tell(now);
+        let slots = self.path.transmitter.next_slot();
+        self.path.board.clock(slots, took);
+        self.watch.seen(slots, took);
         // A clock that finds no room is told again in a moment.
-        drop(self.link.try_tell(LinkEvent::Emitted { slots }));
+        drop(self.path.link.try_tell(LinkEvent::Emitted { slots }));
+    }
+
+    fn check_announced(&self) -> Result<(), String> {
+        let unannounced = self.path.transmitter.next_slot() - self.announced_slots;
+        if unannounced > self.path.unannounced_slots_max {
+            return Err(format!(
+                "Bob wants light, but announced none of {unannounced} slots"
+            ));
+        }
+        Ok(())
     }
 
     fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), Error> {
+        let transmitter = &mut self.path.transmitter;
         let mut failed = None;
         let choices = slots.iter().map_while(|&slot| {
-            let choice = self.transmitter.choice_at(slot);
+            let choice = transmitter.choice_at(slot);
             choice.map_err(|error| failed = Some(error)).ok()
         });
         let record = AliceRecord::new(choices);
         if let Some(error) = failed {
             return Err(error);
         }
-        self.transmitter.forget_before(end_slot);
-        self.link.tell(LinkEvent::Recalled { block, record });
+        transmitter.forget_before(end_slot);
+        self.path.link.tell(LinkEvent::Recalled { block, record });
         Ok(())
-    }
-}
-
-fn is_timeout(error: RecvTimeoutError) -> bool {
-    error == RecvTimeoutError::Timeout
-}
-
-/// When the next frame is due.
-struct Pace {
-    frame_time: Duration,
-    due: Instant,
-    told: Instant,
-}
-
-impl Pace {
-    fn new(frame_time: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            frame_time,
-            due: now,
-            told: now,
-        }
-    }
-
-    fn restart(&mut self) {
-        *self = Self::new(self.frame_time);
-    }
-
-    /// Time until the next frame is due; `None` when it is.
-    fn wait(&self) -> Option<Duration> {
-        let wait = self.due.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
-    }
-
-    /// A frame went out. Now and then, the wall-clock time since the clock was last told.
-    fn emitted(&mut self) -> Option<Duration> {
-        let now = Instant::now();
-        self.due += self.frame_time;
-        if now.saturating_duration_since(self.due) > LAG_MAX {
-            self.due = now;
-        }
-        let took = now - self.told;
-        (took >= CLOCK_INTERVAL).then(|| {
-            self.told = now;
-            took
-        })
     }
 }

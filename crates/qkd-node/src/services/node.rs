@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::hub::KeyHub;
+use crate::quantum::RECEIVE_BUFFER_BYTES;
 use crate::status::{LinkState, NumberedReport, StatusBoard};
 
 /// Distance of two states when the caller names none.
@@ -91,6 +92,13 @@ impl NodeService {
             }),
             alarms,
             certificate_not_after: seen.certificate.not_after,
+            clock_hz: self.clock_hz,
+            receive_buffer: seen
+                .receive_buffer_bytes
+                .map(|granted_bytes| proto::ReceiveBuffer {
+                    granted_bytes,
+                    wanted_bytes: RECEIVE_BUFFER_BYTES as u64,
+                }),
         })
     }
 

@@ -217,11 +217,12 @@ fn store(view: &View) -> String {
     // Each end may hand out its own half of every block.
     let alice = view.status.alice.as_ref();
     let stored = bob.stored_key_count + alice.map_or(0, |alice| alice.stored_key_count);
-    let stretch = match &view.status.alice {
-        Some(alice) if alice.stretch_factor > 0.0 => alice.stretch_factor,
-        Some(_) | None => bob.stretch_factor,
-    };
-    format!("{} keys in store · {}", grouped(stored), clock(stretch))
+    let (stretch, clock_hz) = view.clock().unwrap_or_default();
+    format!(
+        "{} keys in store · {}",
+        grouped(stored),
+        clock(stretch, clock_hz)
+    )
 }
 
 #[cfg(test)]

@@ -101,6 +101,14 @@ impl View {
         stored(&self.status.alice) && stored(&self.status.bob)
     }
 
+    /// How the emulated clock runs, as Alice says who keeps it: wall-clock seconds per emulated
+    /// second, and the slots in one.
+    pub fn clock(&self) -> Option<(f64, f64)> {
+        let mut nodes = [&self.status.alice, &self.status.bob].into_iter().flatten();
+        let running = nodes.find(|node| node.stretch_factor > 0.0)?;
+        Some((running.stretch_factor, running.clock_hz))
+    }
+
     /// Why the link between the nodes went down the last time, if it ever did.
     pub fn link_fault(&self) -> Option<&str> {
         let faults = [&self.status.alice, &self.status.bob].into_iter().flatten();

@@ -51,10 +51,14 @@ pub struct Node {
     pub emulated_seconds: f64,
     /// Wall-clock seconds per emulated second.
     pub stretch_factor: f64,
+    /// Slots per emulated second, Hz.
+    pub clock_hz: f64,
     /// Keys of the default size that could be delivered now.
     pub stored_key_count: u64,
     /// Datagrams of the quantum channel.
     pub frames: Frames,
+    /// The buffer in which light waits; `null` at Alice.
+    pub receive_buffer: Option<ReceiveBuffer>,
     /// What was refused on the classical channel.
     pub rejects: Rejects,
     /// What an operator must look at.
@@ -113,6 +117,15 @@ pub struct Frames {
     pub corrupt: u64,
     /// Of another session.
     pub foreign: u64,
+}
+
+/// The receive buffer of the quantum channel's socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiveBuffer {
+    /// What the system granted.
+    pub granted_bytes: u64,
+    /// What was asked for.
+    pub wanted_bytes: u64,
 }
 
 /// What was refused on the classical channel.
@@ -198,8 +211,13 @@ impl State {
             secret_key_rate_bps: reports.secret_key_rate_bps(),
             emulated_seconds: status.emulated_seconds,
             stretch_factor: status.stretch_factor,
+            clock_hz: status.clock_hz,
             stored_key_count: status.stored_key_count,
             frames: frames_of(&frames),
+            receive_buffer: status.receive_buffer.map(|buffer| ReceiveBuffer {
+                granted_bytes: buffer.granted_bytes,
+                wanted_bytes: buffer.wanted_bytes,
+            }),
             rejects: rejects_of(&rejects),
             alarms: status.alarms,
             certificate_not_after: status.certificate_not_after,

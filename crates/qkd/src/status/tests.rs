@@ -1,6 +1,7 @@
 use qkd_wire::proto::eve::Tally;
 use qkd_wire::proto::node::{
-    BlockProgress, BlockReport, FrameCounters, LinkState, NodeStatus, RejectCounters, Role,
+    BlockProgress, BlockReport, FrameCounters, LinkState, NodeStatus, ReceiveBuffer,
+    RejectCounters, Role,
 };
 
 use super::reports::Reports;
@@ -26,6 +27,11 @@ fn status() -> NodeStatus {
         last_qber: Some(0.25),
         emulated_seconds: 1.5,
         stretch_factor: 2.0,
+        clock_hz: 1e9,
+        receive_buffer: Some(ReceiveBuffer {
+            granted_bytes: 212_992,
+            wanted_bytes: 4_194_304,
+        }),
         stored_key_count: 781,
         frames: Some(FrameCounters {
             received: 1234,
@@ -66,9 +72,10 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
         "block_in_progress": {"block": 2, "detections": 250_000, "detections_wanted": 1_000_000},
         "sifted_bits": 2_000_000, "secret_bits": 400_000, "qber": 0.25,
         "secret_key_rate_bps": 800_000.0, "emulated_seconds": 1.5, "stretch_factor": 2.0,
-        "stored_key_count": 781,
+        "clock_hz": 1e9, "stored_key_count": 781,
         "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
                    "corrupt": 0, "foreign": 0},
+        "receive_buffer": {"granted_bytes": 212_992, "wanted_bytes": 4_194_304},
         "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
                     "tag_length": 0, "malformed": 0, "handshakes": 0},
         "alarms": [], "certificate_not_after": 951_782_400,
@@ -90,9 +97,11 @@ fn a_person_reads_what_the_node_is_doing() {
         "  QBER      25.00 % in the last block",
         "  bits      2,000,000 sifted, 400,000 secret",
         "  rate      800,000 secret bits per emulated second",
-        "  clock     2.0 times slower than real",
+        "  clock     emulated clock stretched to 0.5 GHz of 1 GHz",
         "  store     781 keys",
         "  frames    1,234 received, 5 slots lost",
+        "  buffer    208 KiB of 4,096 KiB granted: light may be lost under load; raise \
+         net.core.rmem_max",
         "  refused   3 replayed",
         "  TLS       certificate valid until 2000-02-29 00:00:00 UTC",
     ];

@@ -2,9 +2,9 @@
 
 use qkd_node::tls::utc;
 
-use super::state::{Blocks, Eve, Frames, Node, Rejects, State};
+use super::state::{Blocks, Eve, Frames, Node, ReceiveBuffer, Rejects, State};
 use crate::output::one_line;
-use crate::words::{clock, counted, grouped, percent};
+use crate::words::{STRETCHED, clock, counted, grouped, percent};
 
 impl State {
     /// Everything, in lines of their own.
@@ -77,11 +77,17 @@ impl Node {
         if let Some(rate) = self.secret_key_rate_bps {
             let rate = grouped(rate.round() as u64);
             line("rate", format!("{rate} secret bits per emulated second"));
-            let clock = clock(self.stretch_factor);
+        }
+        // A clock that has not run yet is in no hurry.
+        if self.secret_key_rate_bps.is_some() || self.stretch_factor >= STRETCHED {
+            let clock = clock(self.stretch_factor, self.clock_hz);
             line("clock", clock.trim_start_matches("clock ").to_owned());
         }
         line("store", counted(self.stored_key_count, "key"));
         line("frames", self.frames.text());
+        if let Some(buffer) = self.receive_buffer.as_ref().and_then(ReceiveBuffer::text) {
+            line("buffer", buffer);
+        }
         line("refused", self.rejects.text());
         if let Some(seconds) = self.certificate_not_after {
             let until = utc(i64::try_from(seconds).unwrap_or(i64::MAX));
@@ -161,6 +167,20 @@ impl Frames {
         ];
         parts.extend(nonzero(&counts));
         parts.join(", ")
+    }
+}
+
+impl ReceiveBuffer {
+    /// What is wrong with it, if anything.
+    fn text(&self) -> Option<String> {
+        let kib = |bytes: u64| grouped(bytes / 1024);
+        let (granted, wanted) = (kib(self.granted_bytes), kib(self.wanted_bytes));
+        (self.granted_bytes < self.wanted_bytes).then(|| {
+            format!(
+                "{granted} KiB of {wanted} KiB granted: light may be lost under load; raise \
+                 net.core.rmem_max"
+            )
+        })
     }
 }
 

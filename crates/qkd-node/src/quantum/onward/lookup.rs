@@ -1,10 +1,10 @@
 //! Looking for the end of the fibre, on a thread that may wait for name servers.
 
-use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Line, Tell, Trouble};
+use super::{Line, Tell, Trouble, Way};
 use crate::config::HostPort;
 
 /// How the addresses of a name are found.
@@ -113,9 +113,9 @@ impl Lookup {
     }
 
     fn connect(&mut self, line: &Line, address: SocketAddr, only_one: bool) {
-        match connected(address) {
-            Ok(socket) => {
-                line.connect(Some(socket));
+        match Way::to(address) {
+            Ok(way) => {
+                line.connect(Some(way));
                 if self.current != Some(address) {
                     if only_one || self.current.is_none() {
                         tracing::info!(peer = %self.peer, %address, "light goes to its peer");
@@ -180,15 +180,4 @@ impl Lookup {
         tracing::info!(peer = %self.peer, %address, "light finds its way again");
         (self.tell)(None);
     }
-}
-
-/// A socket of the same family, connected to `address`.
-fn connected(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let any: SocketAddr = match address {
-        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
-        SocketAddr::V6(_) => ([0u16; 8], 0).into(),
-    };
-    let socket = UdpSocket::bind(any)?;
-    socket.connect(address)?;
-    Ok(socket)
 }
