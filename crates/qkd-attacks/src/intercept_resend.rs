@@ -105,6 +105,7 @@ mod tests {
             misalignment_error: MISALIGNMENT,
             insertion_transmittance: 1.0,
             key_basis_probability: 0.5,
+            effects: Default::default(),
         };
         let mut secret = SecretRng::from_seed([seed; 32]);
         let mut physics = PhysicsRng::from_seed(seed.into());

@@ -1,9 +1,15 @@
 //! The parameters of Bob's receiver.
 
+mod basis_choice;
+mod efficiency_mismatch;
+
+pub use basis_choice::BasisChoice;
+pub use efficiency_mismatch::EfficiencyMismatch;
+
 use crate::Error;
 use crate::source::check_probability;
 
-/// Two gated detectors behind an active basis choice.
+/// Two gated detectors behind an active basis choice, and what real ones do beyond that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detectors {
     /// Probability that a photon on a detector makes it fire (η_d).
@@ -22,6 +28,17 @@ pub struct Detectors {
     pub insertion_transmittance: f64,
     /// Probability that Bob measures in basis Z.
     pub key_basis_probability: f64,
+    /// What distinguishes the receiver from the ideal one; nothing by default.
+    pub effects: DetectorEffects,
+}
+
+/// Deviations of a receiver from the ideal one, each off by default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectorEffects {
+    /// Who chooses the basis of a measurement.
+    pub basis_choice: BasisChoice,
+    /// A difference between the efficiencies of the detectors of 0 and 1.
+    pub efficiency_mismatch: Option<EfficiencyMismatch>,
 }
 
 impl Detectors {
@@ -54,6 +71,18 @@ impl Detectors {
                 expected: "0 to 1e15 slots",
             });
         }
+        if let Some(mismatch) = &self.effects.efficiency_mismatch {
+            mismatch.check()?;
+        }
         Ok(())
+    }
+
+    /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire.
+    pub(crate) fn efficiencies(&self) -> [f64; 2] {
+        let factors = match &self.effects.efficiency_mismatch {
+            Some(mismatch) => mismatch.factors(),
+            None => [1.0; 2],
+        };
+        factors.map(|factor| self.detector_efficiency * factor)
     }
 }

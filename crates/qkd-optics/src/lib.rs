@@ -26,7 +26,7 @@ mod source;
 mod transmitter;
 
 pub use channel::{Channel, Conditions, Fibre, transmittance};
-pub use detectors::Detectors;
+pub use detectors::{BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch};
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
 pub use frame::{

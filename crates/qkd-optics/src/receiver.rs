@@ -1,14 +1,28 @@
-//! Bob's receiver: active basis choice, two detectors, one dead time, squashing.
+//! Bob's receiver: choice of basis, detectors, one dead time, squashing.
 
+mod click_law;
+mod click_table;
+mod counters;
+mod dead_time;
 mod noise;
+mod outcome;
+mod scratch;
+mod settle;
+
+use std::ops::Range;
 
 use qkd_bits::{PhysicsRng, SecretRng};
+use zeroize::Zeroize;
 
-use crate::channel::survivors;
-use crate::light::State;
-use crate::sampling::GeometricGap;
-use crate::{Basis, Detection, Detectors, Error, PulseTrain};
-use noise::Noise;
+use crate::light::Pulse;
+use crate::{Channel, Conditions, Detection, Detectors, Error, PulseTrain};
+use click_law::ClickLaw;
+use click_table::ClickTable;
+pub use counters::ReceiverCounters;
+use dead_time::DeadTime;
+use noise::{Cause, Noise, Planned};
+use outcome::{BOTH, Outcome};
+use scratch::{BLOCK_PULSES, Click, Scratch};
 
 /// Bob's receiver, which ages slot by slot whether light arrives or not.
 ///
@@ -18,75 +32,74 @@ use noise::Noise;
 /// both for the dead time, and what would have clicked meanwhile is discarded (common dead time:
 /// independent ones publish bits). When both fire, the bit is a fair coin (squashing): double
 /// clicks are never dropped.
+///
+/// What becomes of a pulse - Bob's basis, which detectors fire, the coin - is one draw from an
+/// exact table of its state and photon number; the cost follows pulses, not slots.
 pub struct Receiver {
-    /// Insertion transmittance times detector efficiency.
-    survival: f64,
-    misalignment_error: f64,
-    key_basis_probability: f64,
-    dead_time_slots: u64,
-    afterpulse_probability: f64,
-    afterpulse_delay: GeometricGap,
+    detectors: Detectors,
+    channel: Option<Box<dyn Channel + Send>>,
+    conditions: Conditions,
+    /// First slot in which the conditions may be others.
+    conditions_until: u64,
+    law: ClickLaw,
+    table: ClickTable,
     noise: Noise,
-    /// First slot in which the detectors are alive again.
-    alive_from: u64,
+    dead_time: DeadTime,
     next_slot: u64,
-    /// Chooses bases and settles double clicks: Bob's secrets.
+    scratch: Box<Scratch>,
+    /// Chooses basis and clicks of every pulse, 32 bits for each.
+    pulses: SecretRng,
+    /// What few pulses need beyond that, in the order of the pulses.
+    further: SecretRng,
+    /// Bases and coins of what fires without a pulse of its own.
     secret: SecretRng,
-    /// Decides what photons do.
+    /// Decides what detectors do on their own.
     physics: PhysicsRng,
     counters: ReceiverCounters,
 }
 
-/// What happened in the receiver so far. The emulated hardware knows more than real hardware would:
-/// these are figures for the operator and for tests, never input of a protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ReceiverCounters {
-    /// Registered clicks, double clicks counted once.
-    pub clicks: u64,
-    /// Registered clicks in which both detectors fired.
-    pub double_clicks: u64,
-    /// Registered clicks with a dark count in them.
-    pub dark_counts: u64,
-    /// Registered clicks with an afterpulse in them.
-    pub afterpulses: u64,
-    /// Clicks that fell into a dead time.
-    pub discarded_in_dead_time: u64,
-}
-
-/// Which detectors fire in one slot: bit 0 and bit 1 of each field.
-#[derive(Clone, Copy, Default)]
-struct Fired {
-    light: u8,
-    dark: u8,
-    afterpulse: u8,
-}
-
 impl Receiver {
-    /// A receiver at slot 0. `secret` chooses bases, `physics` decides what nature does.
+    /// A receiver at slot 0. `secret` chooses bases and what pulses do there, as both come from one
+    /// draw; `physics` decides what detectors do on their own.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] names the first parameter that cannot be.
     pub fn new(
         detectors: Detectors,
-        secret: SecretRng,
+        mut secret: SecretRng,
         mut physics: PhysicsRng,
     ) -> Result<Self, Error> {
         detectors.check()?;
-        let noise = Noise::new(detectors.dark_count_probability, &mut physics);
+        let conditions = Conditions::STILL;
+        let law = ClickLaw::new(&detectors, &conditions);
+        let mut noise = Noise::new();
+        noise.set(law.noise(), 0, &mut physics);
         Ok(Self {
-            survival: detectors.insertion_transmittance * detectors.detector_efficiency,
-            misalignment_error: detectors.misalignment_error,
-            key_basis_probability: detectors.key_basis_probability,
-            dead_time_slots: detectors.dead_time_slots,
-            afterpulse_probability: detectors.afterpulse_probability,
-            afterpulse_delay: GeometricGap::with_decay(detectors.afterpulse_decay_slots),
+            channel: None,
+            conditions,
+            conditions_until: u64::MAX,
+            table: ClickTable::new(&law),
+            law,
             noise,
-            alive_from: 0,
+            dead_time: DeadTime::new(&detectors, &mut physics),
+            detectors,
             next_slot: 0,
+            scratch: Scratch::new(),
+            pulses: secret.fork(),
+            further: secret.fork(),
             secret,
             physics,
             counters: ReceiverCounters::default(),
         })
+    }
+
+    /// The same receiver behind a channel whose conditions change over time. Conditions that cannot
+    /// be (see [`Conditions::check`]) are those of a channel that lets nothing pass.
+    #[must_use]
+    pub fn with_channel(mut self, channel: Box<dyn Channel + Send>) -> Self {
+        self.channel = Some(channel);
+        self.conditions_until = self.next_slot;
+        self
     }
 
     /// Detects a train and appends its clicks in slot order. Slots between the last train and this
@@ -102,36 +115,36 @@ impl Receiver {
                 next_slot: self.next_slot,
             });
         }
-        for pulse in &train.pulses {
-            let slot = train.start_slot + u64::from(pulse.offset);
-            if self.noise.next_slot() < slot {
-                self.vacuum_before(slot, into);
+        self.advance_to(train.start_slot, into);
+        let mut pulses = &train.pulses[..];
+        while self.next_slot < train.end_slot() {
+            let end = self.enter_conditions().min(train.end_slot());
+            let offset = end - train.start_slot;
+            let here = pulses.partition_point(|pulse| u64::from(pulse.offset) < offset);
+            let (now, later) = pulses.split_at(here);
+            let mut blocks = now.chunks(BLOCK_PULSES).peekable();
+            while let Some(block) = blocks.next() {
+                let block_end = match blocks.peek().and_then(|next| next.first()) {
+                    Some(next) => train.start_slot + u64::from(next.offset),
+                    None => end,
+                };
+                self.block(train.start_slot, block, block_end, into);
             }
-            let photons = survivors(pulse.photons, self.survival, &mut self.physics);
-            let noisy = self.noise.next_slot() == slot;
-            if photons == 0 && !noisy {
-                continue;
-            }
-            let basis = self.choose_basis();
-            let mut fired = if noisy {
-                self.noise.take(slot, &mut self.physics)
-            } else {
-                Fired::default()
-            };
-            for _ in 0..photons {
-                fired.light |= 1 << u8::from(self.exit(pulse.state, basis));
-            }
-            self.register(slot, basis, fired, into);
+            self.vacuum_before(end, into);
+            pulses = later;
+            self.next_slot = end;
         }
-        self.advance_to(train.end_slot(), into);
         Ok(())
     }
 
     /// Lets vacuum pass up to, and without, `slot`, and appends the clicks that happen in it. Does
     /// nothing when the receiver is already there.
     pub fn advance_to(&mut self, slot: u64, into: &mut Vec<Detection>) {
-        self.vacuum_before(slot, into);
-        self.next_slot = self.next_slot.max(slot);
+        while self.next_slot < slot {
+            let end = self.enter_conditions().min(slot);
+            self.vacuum_before(end, into);
+            self.next_slot = end;
+        }
     }
 
     /// First slot that the receiver has not seen.
@@ -144,63 +157,173 @@ impl Receiver {
         self.counters
     }
 
+    /// Takes over the conditions of the next slot and returns the first one with others.
+    fn enter_conditions(&mut self) -> u64 {
+        if self.next_slot >= self.conditions_until
+            && let Some(channel) = &mut self.channel
+        {
+            let (conditions, until) = channel.conditions(self.next_slot);
+            self.conditions_until = until.max(self.next_slot.saturating_add(1));
+            let conditions = match conditions.check() {
+                Ok(()) => conditions,
+                Err(_) => Conditions {
+                    transmittance: 0.0,
+                    ..Conditions::STILL
+                },
+            };
+            if conditions != self.conditions {
+                self.conditions = conditions;
+                self.law = ClickLaw::new(&self.detectors, &conditions);
+                self.table = ClickTable::new(&self.law);
+                self.noise
+                    .set(self.law.noise(), self.next_slot, &mut self.physics);
+            }
+        }
+        self.conditions_until
+    }
+
+    /// A block of pulses, and the vacuum between them, up to and without slot `end`.
+    fn block(&mut self, start_slot: u64, pulses: &[Pulse], end: u64, into: &mut Vec<Detection>) {
+        let fired = self.fire(pulses);
+        let mut next = 0;
+        while next < fired || self.noise.next_slot() < end {
+            let before = self.noise.next_slot().min(end);
+            next += self.run(start_slot, next..fired, before, into);
+            // The run may have planned an afterpulse, which it stops for.
+            let slot = self.noise.next_slot();
+            let clicks = &self.scratch.fired[next..fired];
+            let light_is_first = clicks
+                .first()
+                .is_some_and(|click| start_slot + u64::from(click.offset) < slot);
+            if slot < end && !light_is_first {
+                next += self.click_with_noise(slot, start_slot, pulses, next..fired, into);
+            }
+        }
+    }
+
+    /// What becomes of each pulse; returns how many fired a detector.
+    fn fire(&mut self, pulses: &[Pulse]) -> usize {
+        let scratch = &mut *self.scratch;
+        let words = &mut scratch.words[..pulses.len()];
+        fill(words, &mut self.pulses);
+        let outcomes = &mut scratch.outcomes[..pulses.len()];
+        let fired = &mut scratch.fired[..pulses.len()];
+        let mut len = 0;
+        for ((pulse, &mut word), kept) in pulses.iter().zip(words).zip(outcomes) {
+            let outcome = self.table.draw(pulse, word, &self.law, &mut self.further);
+            *kept = outcome;
+            let offset = pulse.offset;
+            fired[len] = Click { offset, outcome };
+            len += usize::from(outcome.fired());
+        }
+        len
+    }
+
+    /// Registers clicks of light alone, before slot `end`; returns how many it has looked at.
+    fn run(
+        &mut self,
+        start_slot: u64,
+        clicks: Range<usize>,
+        end: u64,
+        into: &mut Vec<Detection>,
+    ) -> usize {
+        let scratch = &mut *self.scratch;
+        let clicks = &scratch.fired[clicks];
+        let run = self
+            .dead_time
+            .run(start_slot, clicks, end, &mut scratch.registered);
+        let registered = &scratch.registered[..run.registered];
+        into.extend(registered.iter().map(|click| Detection {
+            slot: start_slot + u64::from(click.offset),
+            basis: click.outcome.basis(),
+            bit: click.outcome.bit(),
+        }));
+        self.counters.clicks += run.registered as u64;
+        self.counters.double_clicks += run.doubles;
+        self.counters.discarded_in_dead_time += (run.taken - run.registered) as u64;
+        if let Some(last) = registered.last() {
+            let outcome = last.outcome;
+            self.leave_afterpulse(outcome);
+        }
+        run.taken
+    }
+
+    /// What fires in the noise's next slot, together with the light in it, if there is any; returns
+    /// how many of the clicks of light that took.
+    fn click_with_noise(
+        &mut self,
+        slot: u64,
+        start_slot: u64,
+        pulses: &[Pulse],
+        clicks: Range<usize>,
+        into: &mut Vec<Detection>,
+    ) -> usize {
+        let noise = self.noise.take(slot, &mut self.physics);
+        let offset = u32::try_from(slot.wrapping_sub(start_slot)).ok();
+        let clicks = &self.scratch.fired[clicks];
+        let with_light = clicks
+            .first()
+            .is_some_and(|click| Some(click.offset) == offset);
+        if !self.dead_time.is_alive(slot) {
+            self.counters.discarded_in_dead_time += 1;
+            return usize::from(with_light);
+        }
+        let pulse = offset.and_then(|offset| {
+            let found = pulses.binary_search_by_key(&offset, |pulse| pulse.offset);
+            found.ok()
+        });
+        let light = pulse.map(|index| self.scratch.outcomes[index]);
+        let outcome = self.law.settle(light, noise.detectors(), &mut self.secret);
+        self.counters.clicks += 1;
+        self.counters.double_clicks += u64::from(outcome.is_double());
+        self.counters.dark_counts += u64::from(noise.dark != 0);
+        self.counters.afterpulses += u64::from(noise.afterpulse != 0);
+        self.dead_time.register(slot);
+        into.push(Detection {
+            slot,
+            basis: outcome.basis(),
+            bit: outcome.bit(),
+        });
+        self.leave_afterpulse(outcome);
+        usize::from(with_light)
+    }
+
+    /// Plans the afterpulse of the click that was just registered, if it leaves one.
+    #[inline]
+    fn leave_afterpulse(&mut self, outcome: Outcome) {
+        if let Some(slot) = self.dead_time.afterpulse(&mut self.physics) {
+            // After a double click either detector may be the one that traps the carrier.
+            let exit = if outcome.exits() == BOTH {
+                self.physics.bit()
+            } else {
+                outcome.bit()
+            };
+            self.noise.plan(Planned {
+                slot,
+                detector: self.law.detector(outcome.basis(), exit),
+                cause: Cause::Afterpulse,
+            });
+        }
+    }
+
     fn vacuum_before(&mut self, end: u64, into: &mut Vec<Detection>) {
         while self.noise.next_slot() < end {
             let slot = self.noise.next_slot();
-            let fired = self.noise.take(slot, &mut self.physics);
-            let basis = self.choose_basis();
-            self.register(slot, basis, fired, into);
+            self.click_with_noise(slot, slot, &[], 0..0, into);
         }
-    }
-
-    #[inline]
-    fn choose_basis(&mut self) -> Basis {
-        if self.secret.chance(self.key_basis_probability) {
-            Basis::Z
-        } else {
-            Basis::X
-        }
-    }
-
-    /// The detector that a photon ends up in.
-    #[inline]
-    fn exit(&mut self, state: State, basis: Basis) -> bool {
-        let flip = if state.basis() == basis {
-            self.misalignment_error
-        } else {
-            0.5
-        };
-        state.bit() ^ self.physics.chance(flip)
-    }
-
-    fn register(&mut self, slot: u64, basis: Basis, fired: Fired, into: &mut Vec<Detection>) {
-        if slot < self.alive_from {
-            self.counters.discarded_in_dead_time += 1;
-            return;
-        }
-        let exits = fired.light | fired.dark | fired.afterpulse;
-        let double = exits == 0b11;
-        let bit = if double {
-            self.secret.bit()
-        } else {
-            exits == 0b10
-        };
-        self.counters.clicks += 1;
-        self.counters.double_clicks += u64::from(double);
-        self.counters.dark_counts += u64::from(fired.dark != 0);
-        self.counters.afterpulses += u64::from(fired.afterpulse != 0);
-        self.alive_from = slot.saturating_add(self.dead_time_slots).saturating_add(1);
-        if self.afterpulse_probability > 0.0 && self.physics.chance(self.afterpulse_probability) {
-            let delay = self.afterpulse_delay.draw(self.physics.next_u64());
-            // After a double click either detector may be the one that traps the carrier.
-            let exit = if double { self.physics.bit() } else { bit };
-            self.noise
-                .schedule(self.alive_from.saturating_add(delay), exit);
-        }
-        into.push(Detection { slot, basis, bit });
     }
 }
 
+/// Fills `words` with secret uniform bits.
+fn fill(words: &mut [u32], secret: &mut SecretRng) {
+    let mut bytes = [0; 4 * BLOCK_PULSES];
+    let bytes = &mut bytes[..4 * words.len()];
+    secret.fill(bytes);
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
+        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    }
+    bytes.zeroize();
+}
+
 #[cfg(test)]
-#[path = "receiver/tests.rs"]
 mod tests;

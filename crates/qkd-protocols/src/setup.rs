@@ -1,6 +1,6 @@
 //! What Alice and Bob agreed on before the first pulse.
 
-use qkd_optics::{Detectors, Source};
+use qkd_optics::{DetectorEffects, Detectors, Source};
 use qkd_security::{BlockPlan, LinkModel, SecurityParameters, Theorem};
 
 /// The expected link with the plan that was made for it, and the instruments that realise it.
@@ -38,6 +38,7 @@ impl LinkSetup {
             misalignment_error: self.link.misalignment_error,
             insertion_transmittance: self.link.insertion_transmittance,
             key_basis_probability: self.link.key_basis_probability,
+            effects: DetectorEffects::default(),
         }
     }
 }

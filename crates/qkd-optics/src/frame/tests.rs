@@ -349,6 +349,7 @@ fn bob(dead_time_slots: u64) -> Receiver {
         misalignment_error: 0.01,
         insertion_transmittance: 1.0,
         key_basis_probability: 0.5,
+        effects: Default::default(),
     };
     let secret = SecretRng::from_seed([99; 32]);
     Receiver::new(detectors, secret, PhysicsRng::from_seed(98)).expect("valid detectors")

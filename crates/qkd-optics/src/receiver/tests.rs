@@ -1,6 +1,6 @@
 use super::*;
-use crate::light::Pulse;
-use crate::{Fibre, Source, Transmitter};
+use crate::light::{Pulse, State};
+use crate::{Basis, Fibre, Source, Transmitter};
 
 fn detectors() -> Detectors {
     Detectors {
@@ -12,6 +12,7 @@ fn detectors() -> Detectors {
         misalignment_error: 0.0,
         insertion_transmittance: 1.0,
         key_basis_probability: 0.5,
+        effects: Default::default(),
     }
 }
 

@@ -1,0 +1,225 @@
+//! The exact law of what a pulse of n photons does to the detectors.
+
+use super::outcome::{BOTH, Outcome};
+use crate::detectors::BasisChoice;
+use crate::light::State;
+use crate::mathematics::{exp, exp_m1, ln_1p, sin_cos};
+use crate::{Basis, Conditions, Detectors};
+
+/// What decides the clicks, as long as the conditions of the channel hold.
+pub(super) struct ClickLaw {
+    choice: BasisChoice,
+    key_basis_probability: f64,
+    /// Probability that a photon at Bob's entrance which takes the exit 0 or 1 makes it fire.
+    survival: [f64; 2],
+    misalignment_error: f64,
+    /// Sine and cosine of the channel's rotation.
+    rotation: (f64, f64),
+    dark_count_probability: f64,
+    /// Background photons per slot at the entrance, and the probability that one which takes the
+    /// exit 0 or 1 makes it fire: the channel's loss does not weaken it.
+    background_photons: f64,
+    background_survival: [f64; 2],
+}
+
+/// The detectors, whether two or four: Z0, Z1, X0, X1. With an active choice of basis the first two
+/// serve both bases.
+pub(super) const DETECTORS: usize = 4;
+
+impl ClickLaw {
+    pub fn new(detectors: &Detectors, conditions: &Conditions) -> Self {
+        let inside = detectors
+            .efficiencies()
+            .map(|efficiency| detectors.insertion_transmittance * efficiency);
+        Self {
+            choice: detectors.effects.basis_choice,
+            key_basis_probability: detectors.key_basis_probability,
+            survival: inside.map(|survival| conditions.transmittance * survival),
+            misalignment_error: detectors.misalignment_error,
+            rotation: sin_cos(conditions.rotation_rad),
+            dark_count_probability: detectors.dark_count_probability,
+            background_photons: conditions.background_photons,
+            background_survival: inside,
+        }
+    }
+
+    /// Every outcome of a pulse with its probability; outcomes that cannot be have probability 0.
+    pub fn outcomes(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+        match self.choice {
+            BasisChoice::Active => self.one_basis(state, photons),
+            BasisChoice::Passive => self.both_bases(state, photons),
+        }
+    }
+
+    /// Probability per slot that each detector fires without a pulse: a dark count or background,
+    /// whose photons fall on both exits of a basis alike. Detectors that do not exist never do.
+    pub fn noise(&self) -> [f64; DETECTORS] {
+        let share = match self.choice {
+            BasisChoice::Active => [0.5, 0.0],
+            BasisChoice::Passive => {
+                let z = self.key_basis_probability;
+                [0.5 * z, 0.5 * (1.0 - z)]
+            }
+        };
+        let mut noise = [0.0; DETECTORS];
+        for (detector, noise) in noise.iter_mut().enumerate() {
+            let exists = matches!(self.choice, BasisChoice::Passive) || detector < 2;
+            if exists {
+                let light = self.background_photons
+                    * share[detector / 2]
+                    * self.background_survival[detector % 2];
+                // 1 − (1−p_d) e^(−λ), without cancellation when both are small.
+                *noise = self.dark_count_probability
+                    - (1.0 - self.dark_count_probability) * exp_m1(-light);
+            }
+        }
+        noise
+    }
+
+    /// The detector that serves an exit of a basis.
+    pub fn detector(&self, basis: Basis, exit: bool) -> u8 {
+        match (self.choice, basis) {
+            (BasisChoice::Active, Basis::Z | Basis::X) | (BasisChoice::Passive, Basis::Z) => {
+                u8::from(exit)
+            }
+            (BasisChoice::Passive, Basis::X) => 2 + u8::from(exit),
+        }
+    }
+
+    /// The choice of the basis of a measurement, and the probability of Z.
+    pub fn choice(&self) -> (BasisChoice, f64) {
+        (self.choice, self.key_basis_probability)
+    }
+
+    /// Bob chooses a basis, and two detectors see the light.
+    fn one_basis(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+        let mut outcomes = Vec::with_capacity(10);
+        for (basis, chosen) in self.bases() {
+            let [zero, one] = self.fires(state, basis);
+            let quiet = (1.0 - zero - one).max(0.0);
+            let pattern = of_photons([quiet, zero, one, 0.0], photons);
+            for (exits, probability) in (0..=BOTH).zip(pattern) {
+                push_settled(&mut outcomes, (basis, exits), chosen * probability);
+            }
+        }
+        outcomes
+    }
+
+    /// A beam splitter sends every photon to the pair of detectors of one basis or the other. When
+    /// both pairs fire, a fair coin chooses the basis.
+    fn both_bases(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+        let mut one_photon = [0.0; 1 << DETECTORS];
+        let mut quiet = 1.0;
+        for (place, (basis, chosen)) in self.bases().into_iter().enumerate() {
+            for (bit, fires) in self.fires(state, basis).into_iter().enumerate() {
+                one_photon[1 << (2 * place + bit)] = chosen * fires;
+                quiet -= chosen * fires;
+            }
+        }
+        one_photon[0] = quiet.max(0.0);
+        let mut outcomes: Vec<(Outcome, f64)> = Vec::with_capacity(17);
+        let mut add = |outcome: Outcome, probability: f64| match outcomes
+            .iter_mut()
+            .find(|(known, _)| *known == outcome)
+        {
+            Some((_, sum)) => *sum += probability,
+            None => outcomes.push((outcome, probability)),
+        };
+        for (pattern, probability) in (0u8..).zip(of_photons(one_photon, photons)) {
+            let mut settled = Vec::with_capacity(4);
+            let pairs = [(Basis::Z, pattern & BOTH), (Basis::X, pattern >> 2)];
+            match pairs.map(|(_, exits)| exits != 0) {
+                [true, true] => {
+                    for pair in pairs {
+                        push_settled(&mut settled, pair, 0.5 * probability);
+                    }
+                    for (outcome, _) in &mut settled {
+                        *outcome = outcome.across_bases();
+                    }
+                }
+                [false, true] => push_settled(&mut settled, pairs[1], probability),
+                [true, false] | [false, false] => {
+                    push_settled(&mut settled, pairs[0], probability);
+                }
+            }
+            for (outcome, probability) in settled {
+                add(outcome, probability);
+            }
+        }
+        outcomes
+    }
+
+    fn bases(&self) -> [(Basis, f64); 2] {
+        let z = self.key_basis_probability;
+        [(Basis::Z, z), (Basis::X, 1.0 - z)]
+    }
+
+    /// Probabilities that one photon, measured in `basis`, fires detector 0 and detector 1.
+    ///
+    /// The states stand at 0 (Z0), 90 (X0), 180 (Z1) and 270 degrees (X1) of a great circle, and
+    /// the channel turns them by θ: outcome 0 of Z has probability (1 + cos φ)/2, that of X
+    /// (1 + sin φ)/2. The misalignment then exchanges the exits.
+    fn fires(&self, state: State, basis: Basis) -> [f64; 2] {
+        let (sin, cos) = self.rotation;
+        // Along the circle from the basis of the measurement.
+        let along = match (state.basis(), basis) {
+            (Basis::Z, Basis::Z) | (Basis::X, Basis::X) => cos,
+            (Basis::Z, Basis::X) => sin,
+            (Basis::X, Basis::Z) => -sin,
+        };
+        let own = 0.5 * (1.0 + along);
+        let other = 0.5 * (1.0 - along);
+        let error = self.misalignment_error;
+        let straight = own * (1.0 - error) + other * error;
+        let crossed = own * error + other * (1.0 - error);
+        let exits = if state.bit() {
+            [crossed, straight]
+        } else {
+            [straight, crossed]
+        };
+        [exits[0] * self.survival[0], exits[1] * self.survival[1]]
+    }
+}
+
+/// Adds an outcome, and after a double click both sides of the coin.
+fn push_settled(outcomes: &mut Vec<(Outcome, f64)>, (basis, exits): (Basis, u8), probability: f64) {
+    if exits == BOTH {
+        for coin in [false, true] {
+            outcomes.push((Outcome::new(basis, exits, coin), 0.5 * probability));
+        }
+    } else {
+        outcomes.push((Outcome::new(basis, exits, false), probability));
+    }
+}
+
+/// From the law of the set of detectors that one photon fires to that of `photons` photons: a
+/// detector fires when any of them fires it. Sums of products alone, so that nothing cancels.
+fn of_photons<const PATTERNS: usize>(one: [f64; PATTERNS], photons: u8) -> [f64; PATTERNS] {
+    let mut power = one;
+    let mut all = [0.0; PATTERNS];
+    all[0] = 1.0;
+    let mut left = photons;
+    while left > 0 {
+        if left & 1 == 1 {
+            all = together(&all, &power);
+        }
+        left >>= 1;
+        if left > 0 {
+            power = together(&power, &power);
+        }
+    }
+    all
+}
+
+fn together<const PATTERNS: usize>(a: &[f64; PATTERNS], b: &[f64; PATTERNS]) -> [f64; PATTERNS] {
+    let mut both = [0.0; PATTERNS];
+    for (i, a) in a.iter().enumerate().filter(|(_, a)| **a > 0.0) {
+        for (j, b) in b.iter().enumerate() {
+            both[i | j] += a * b;
+        }
+    }
+    both
+}
+
+#[cfg(test)]
+pub(super) mod tests;
