@@ -10,5 +10,3 @@ mod fibre;
 
 pub use conditions::{Channel, Conditions};
 pub use fibre::{Fibre, transmittance};
-
-pub(crate) use fibre::survivors;

@@ -41,7 +41,7 @@ impl Fibre {
 
 /// How many of `photons` survive, each with `probability`.
 #[inline]
-pub(crate) fn survivors(photons: u8, probability: f64, physics: &mut PhysicsRng) -> u8 {
+fn survivors(photons: u8, probability: f64, physics: &mut PhysicsRng) -> u8 {
     let mut left = u8::from(physics.chance(probability));
     for _ in 1..photons {
         left += u8::from(physics.chance(probability));

@@ -3,7 +3,7 @@
 use super::outcome::{BOTH, Outcome};
 use crate::detectors::BasisChoice;
 use crate::light::State;
-use crate::mathematics::{exp, exp_m1, ln_1p, sin_cos};
+use crate::mathematics::{exp_m1, sin_cos};
 use crate::{Basis, Conditions, Detectors};
 
 /// What decides the clicks, as long as the conditions of the channel hold.

@@ -78,6 +78,7 @@ impl Outcome {
     }
 
     /// The byte, below 64.
+    #[cfg(test)]
     pub fn code(self) -> u8 {
         self.0
     }
