@@ -95,6 +95,7 @@ mod tests {
             intensities: vec![0.5, 0.1],
             intensity_probabilities: vec![0.7, 0.3],
             key_basis_probability: 0.5,
+            effects: Default::default(),
         };
         let detectors = Detectors {
             detector_efficiency: EFFICIENCY,

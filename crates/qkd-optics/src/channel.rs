@@ -5,8 +5,20 @@
 //! what changes with time, acts at Bob's entrance as [`Conditions`] that hold for a run of slots
 //! ([`Channel`]). Nothing here knows a clock: time is counted in slots.
 
+mod background;
 mod conditions;
+mod effects;
 mod fibre;
+mod free_space;
+mod polarisation_drift;
+mod satellite_pass;
+mod turbulence;
 
+pub use background::{Background, Daylight, SharedFibre, SharedLength, Window};
 pub use conditions::{Channel, Conditions};
+pub use effects::ChannelEffects;
 pub use fibre::{Fibre, transmittance};
+pub use free_space::{Beam, FreeSpace};
+pub use polarisation_drift::PolarisationDrift;
+pub use satellite_pass::SatellitePass;
+pub use turbulence::Turbulence;

@@ -25,7 +25,10 @@ mod sampling;
 mod source;
 mod transmitter;
 
-pub use channel::{Channel, Conditions, Fibre, transmittance};
+pub use channel::{
+    Background, Beam, Channel, ChannelEffects, Conditions, Daylight, Fibre, FreeSpace,
+    PolarisationDrift, SatellitePass, SharedFibre, SharedLength, Turbulence, Window, transmittance,
+};
 pub use detectors::{BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch};
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
@@ -35,5 +38,8 @@ pub use frame::{
 };
 pub use light::{Basis, Choice, Detection, IntensityClass, PHOTONS_MAX, PulseTrain};
 pub use receiver::{Receiver, ReceiverCounters};
-pub use source::{INTENSITIES_MAX, INTENSITY_MAX, Source};
+pub use source::{
+    Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,
+    PreparationError, SinglePhoton, Source, SourceEffects,
+};
 pub use transmitter::Transmitter;

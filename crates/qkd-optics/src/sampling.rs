@@ -3,6 +3,8 @@
 pub(crate) mod alias;
 pub(crate) mod binomial;
 
+use qkd_bits::PhysicsRng;
+
 use crate::mathematics::{exp, ln, ln_1p};
 
 /// An exponentially distributed number of mean 1 from 64 uniform bits, at most 36.7.
@@ -49,6 +51,18 @@ pub(crate) fn threshold(probability: f64) -> u64 {
     (probability * (1u128 << 64) as f64) as u64
 }
 
+/// A normally distributed number of mean 0 and variance 1 (Marsaglia's polar method).
+pub(crate) fn normal(physics: &mut PhysicsRng) -> f64 {
+    loop {
+        let (x, y) = (2.0 * physics.uniform() - 1.0, 2.0 * physics.uniform() - 1.0);
+        let square = x * x + y * y;
+        // The centre itself has no direction; a subnormal square no logarithm.
+        if square < 1.0 && square >= f64::MIN_POSITIVE {
+            return x * (-2.0 * ln(square) / square).sqrt();
+        }
+    }
+}
+
 /// Poisson probabilities of 0, 1, … up to `photons_max` photons at a `mean`.
 pub(crate) fn poisson(mean: f64, photons_max: u8) -> Vec<f64> {
     let mut law = Vec::with_capacity(usize::from(photons_max) + 1);
@@ -63,7 +77,6 @@ pub(crate) fn poisson(mean: f64, photons_max: u8) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qkd_bits::PhysicsRng;
 
     /// Chi-square of gaps 0, 1, …, 30 and beyond against (1−p)ᵍ p.
     #[test]
@@ -110,6 +123,27 @@ mod tests {
             (mean - 1.0).abs() < 0.05,
             "mean gap {mean} × 1e12, 5 sigma are 0.05"
         );
+    }
+
+    /// Shares within one, two and three standard deviations, and the mean.
+    #[test]
+    fn normal_numbers_are_normal() {
+        let mut rng = PhysicsRng::from_seed(4);
+        let draws = 300_000;
+        let (mut sum, mut within) = (0.0, [0u32; 3]);
+        for _ in 0..draws {
+            let x = normal(&mut rng);
+            sum += x;
+            for (limit, count) in (1..).zip(&mut within) {
+                *count += u32::from(x.abs() < f64::from(limit));
+            }
+        }
+        let n = f64::from(draws);
+        assert!((sum / n).abs() < 4.9 / n.sqrt(), "mean {}", sum / n);
+        for (count, p) in within.into_iter().zip([0.682_689_5, 0.954_499_7, 0.997_300_2]) {
+            let off = (f64::from(count) - n * p) / (n * p * (1.0 - p)).sqrt();
+            assert!(off.abs() < 4.9, "{off} sigma off {p}");
+        }
     }
 
     #[test]

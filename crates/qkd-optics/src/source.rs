@@ -1,4 +1,22 @@
-//! The parameters of a phase-randomised weak coherent source.
+//! The parameters of Alice's source.
+
+mod effects;
+mod extinction;
+mod heralded_pairs;
+mod intensity_noise;
+mod photon_statistics;
+mod preparation_error;
+mod single_photon;
+
+pub use effects::SourceEffects;
+pub use extinction::Extinction;
+pub use heralded_pairs::HeraldedPairs;
+pub use intensity_noise::IntensityNoise;
+pub use photon_statistics::PhotonStatistics;
+pub use preparation_error::PreparationError;
+pub use single_photon::SinglePhoton;
+
+pub(crate) use photon_statistics::SAMPLED_PHOTONS_MAX;
 
 mod law;
 
@@ -11,7 +29,8 @@ pub const INTENSITIES_MAX: usize = 8;
 /// Largest mean photon number of a pulse.
 pub const INTENSITY_MAX: f64 = 16.0;
 
-/// A weak coherent source with decoy intensities, BB84 states and one clock.
+/// A source with decoy intensities, BB84 states and one clock; a weak coherent one unless its effects
+/// say otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// Slots per second.
@@ -22,6 +41,8 @@ pub struct Source {
     pub intensity_probabilities: Vec<f64>,
     /// Probability of preparing in basis Z.
     pub key_basis_probability: f64,
+    /// What it does beside what it should; nothing by default.
+    pub effects: SourceEffects,
 }
 
 impl Source {
@@ -71,7 +92,37 @@ impl Source {
                 expected: "1",
             });
         }
-        check_probability("key_basis_probability", self.key_basis_probability)
+        check_probability("key_basis_probability", self.key_basis_probability)?;
+        self.effects.check(self)
+    }
+
+    /// Mean photon number that each class really has, in the order of `intensities`: that of the
+    /// modulator's finite extinction. What a theorem must be told.
+    pub fn real_intensities(&self) -> Vec<f64> {
+        let brightest = self.intensities.iter().copied().fold(0.0, f64::max);
+        let real = |&intensity| match &self.effects.extinction {
+            Some(extinction) => extinction.leaked(intensity, brightest),
+            None => intensity,
+        };
+        self.intensities.iter().map(real).collect()
+    }
+
+    /// P(n) for n = 0, 1, … of a pulse with a [real intensity](Self::real_intensities) after a
+    /// `transmittance` in [0, 1], intensity noise included.
+    pub(crate) fn photon_law(&self, real_intensity: f64, transmittance: f64) -> Vec<f64> {
+        let statistics = &self.effects.photon_statistics;
+        let Some(noise) = &self.effects.intensity_noise else {
+            return statistics.law(real_intensity, transmittance);
+        };
+        let mut mixed = Vec::new();
+        for (intensity, weight) in noise.mixture(real_intensity) {
+            let law = statistics.law(intensity, transmittance);
+            mixed.resize(law.len(), 0.0);
+            for (mixed, probability) in mixed.iter_mut().zip(law) {
+                *mixed += weight * probability;
+            }
+        }
+        mixed
     }
 }
 
@@ -92,12 +143,13 @@ pub(crate) fn check_probability(name: &'static str, value: f64) -> Result<(), Er
 mod tests {
     use super::*;
 
-    fn source() -> Source {
+    pub(super) fn source() -> Source {
         Source {
             clock_hz: 1e9,
             intensities: vec![0.5, 0.1],
             intensity_probabilities: vec![0.9, 0.1],
             key_basis_probability: 0.9,
+            effects: SourceEffects::default(),
         }
     }
 

@@ -333,6 +333,7 @@ fn alice(seed: u8) -> Transmitter {
         intensities: vec![0.5, 0.1],
         intensity_probabilities: vec![0.5, 0.5],
         key_basis_probability: 0.5,
+        effects: Default::default(),
     };
     Transmitter::new(source, 0.1, SecretRng::from_seed([seed; 32])).expect("valid source")
 }

@@ -27,6 +27,7 @@ fn transmitter(intensity: f64, eta: f64, seed: u8) -> Transmitter {
         intensities: vec![intensity],
         intensity_probabilities: vec![1.0],
         key_basis_probability: 0.5,
+        effects: Default::default(),
     };
     Transmitter::new(source, eta, SecretRng::from_seed([seed; 32])).expect("valid source")
 }
