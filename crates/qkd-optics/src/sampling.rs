@@ -140,7 +140,10 @@ mod tests {
         }
         let n = f64::from(draws);
         assert!((sum / n).abs() < 4.9 / n.sqrt(), "mean {}", sum / n);
-        for (count, p) in within.into_iter().zip([0.682_689_5, 0.954_499_7, 0.997_300_2]) {
+        for (count, p) in within
+            .into_iter()
+            .zip([0.682_689_5, 0.954_499_7, 0.997_300_2])
+        {
             let off = (f64::from(count) - n * p) / (n * p * (1.0 - p)).sqrt();
             assert!(off.abs() < 4.9, "{off} sigma off {p}");
         }

@@ -4,6 +4,7 @@ mod effects;
 mod extinction;
 mod heralded_pairs;
 mod intensity_noise;
+mod law;
 mod photon_statistics;
 mod preparation_error;
 mod single_photon;
@@ -16,13 +17,9 @@ pub use photon_statistics::PhotonStatistics;
 pub use preparation_error::PreparationError;
 pub use single_photon::SinglePhoton;
 
-pub(crate) use photon_statistics::SAMPLED_PHOTONS_MAX;
-
-mod law;
+pub(crate) use law::{Emission, EmissionLaw, Label};
 
 use crate::Error;
-
-pub(crate) use law::{Emission, EmissionLaw, Label};
 
 /// Most intensity classes that a source can have.
 pub const INTENSITIES_MAX: usize = 8;

@@ -216,6 +216,7 @@ mod tests {
         let (theorem, margin) = (Theorem::default(), Margin::default());
         let plan = BlockPlan::derive(&link, 200_000, &parameters, theorem, &margin).unwrap();
         DecoyBb84::new(LinkSetup {
+            hardware: crate::Hardware::of(&link),
             link,
             plan,
             theorem,

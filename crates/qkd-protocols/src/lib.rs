@@ -13,7 +13,7 @@ use qkd_optics::{Basis, Choice, Detection, IntensityClass, Source};
 use qkd_security::{Accepted, BasisStatistics, BlockPlan, Leakage, Refusal, Statistics};
 
 pub use bb84::DecoyBb84;
-pub use setup::LinkSetup;
+pub use setup::{Hardware, LinkSetup};
 
 /// Everything that makes one QKD protocol different from another.
 ///

@@ -1,12 +1,12 @@
 //! What Alice and Bob agreed on before the first pulse.
 
-use qkd_optics::{DetectorEffects, Detectors, Source};
+use qkd_optics::{ChannelEffects, DetectorEffects, Detectors, Source, SourceEffects};
 use qkd_security::{BlockPlan, LinkModel, SecurityParameters, Theorem};
 
-/// The expected link with the plan that was made for it, and the instruments that realise it.
+/// The expected link with the plan that was made for it, and the hardware that realises it.
 #[derive(Debug, Clone)]
 pub struct LinkSetup {
-    /// The link as both sides expect it.
+    /// The link as both sides expect it: effects of the hardware are in its figures.
     pub link: LinkModel,
     /// Size and acceptance limits of a block.
     pub plan: BlockPlan,
@@ -14,31 +14,60 @@ pub struct LinkSetup {
     pub theorem: Theorem,
     /// The failure budget.
     pub parameters: SecurityParameters,
+    /// What the link is made of.
+    pub hardware: Hardware,
+}
+
+/// The instruments of a link and what lies between them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hardware {
+    /// Alice's source.
+    pub source: Source,
+    /// Transmittance of all fixed loss between the two laboratories: that of the best moment where
+    /// loss changes. The light of her transmitter has passed it.
+    pub segment_transmittance: f64,
+    /// What else happens on the way, at Bob's entrance.
+    pub channel: ChannelEffects,
+    /// Bob's receiver.
+    pub detectors: Detectors,
+}
+
+impl Hardware {
+    /// Hardware that does what `link` says and nothing else.
+    pub fn of(link: &LinkModel) -> Self {
+        Self {
+            source: Source {
+                clock_hz: link.clock_hz,
+                intensities: link.source.intensities().to_vec(),
+                intensity_probabilities: link.source.probabilities().to_vec(),
+                key_basis_probability: link.key_basis_probability,
+                effects: SourceEffects::default(),
+            },
+            segment_transmittance: link.transmittance_channel,
+            channel: ChannelEffects::default(),
+            detectors: Detectors {
+                detector_efficiency: link.detector_efficiency,
+                dark_count_probability: link.dark_count_probability,
+                dead_time_slots: link.dead_time_slots,
+                afterpulse_probability: link.afterpulse_probability,
+                afterpulse_decay_slots: link.afterpulse_decay_slots,
+                misalignment_error: link.misalignment_error,
+                insertion_transmittance: link.insertion_transmittance,
+                key_basis_probability: link.key_basis_probability,
+                effects: DetectorEffects::default(),
+            },
+        }
+    }
 }
 
 impl LinkSetup {
     /// Alice's source.
     pub fn source(&self) -> Source {
-        Source {
-            clock_hz: self.link.clock_hz,
-            intensities: self.link.source.intensities().to_vec(),
-            intensity_probabilities: self.link.source.probabilities().to_vec(),
-            key_basis_probability: self.link.key_basis_probability,
-        }
+        self.hardware.source.clone()
     }
 
     /// Bob's receiver.
     pub fn detectors(&self) -> Detectors {
-        Detectors {
-            detector_efficiency: self.link.detector_efficiency,
-            dark_count_probability: self.link.dark_count_probability,
-            dead_time_slots: self.link.dead_time_slots,
-            afterpulse_probability: self.link.afterpulse_probability,
-            afterpulse_decay_slots: self.link.afterpulse_decay_slots,
-            misalignment_error: self.link.misalignment_error,
-            insertion_transmittance: self.link.insertion_transmittance,
-            key_basis_probability: self.link.key_basis_probability,
-            effects: DetectorEffects::default(),
-        }
+        self.hardware.detectors.clone()
     }
 }

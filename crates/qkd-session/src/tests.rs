@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use qkd_bits::SecretRng;
 use qkd_optics::{Basis, Choice, Detection, IntensityClass};
-use qkd_protocols::{AliceRecord, DecoyBb84, LinkSetup, Protocol};
+use qkd_protocols::{AliceRecord, DecoyBb84, Hardware, LinkSetup, Protocol};
 use qkd_security::{BlockPlan, DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
 
 use crate::{
@@ -43,6 +43,7 @@ fn setup() -> LinkSetup {
     let plan = BlockPlan::derive(&link, 200_000, &parameters, theorem, &margin).unwrap();
     assert!(plan.acceptance.secret_length_bits > 0);
     LinkSetup {
+        hardware: Hardware::of(&link),
         link,
         plan,
         theorem,

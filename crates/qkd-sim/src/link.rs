@@ -8,7 +8,7 @@ use qkd_keystore::Side;
 use qkd_optics::{
     FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver, Transmitter,
 };
-use qkd_protocols::LinkSetup;
+use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Theorem};
 use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
 
@@ -26,8 +26,10 @@ const FRAMES_PER_STEP: usize = 16;
 pub struct Link {
     /// The protocol's name.
     pub protocol: &'static str,
-    /// The channel both sides expect, and nature realises.
+    /// The link both sides expect.
     pub model: LinkModel,
+    /// The hardware that nature realises; what the model says and nothing else when absent.
+    pub hardware: Option<Hardware>,
     /// Sifted key-basis bits of a block.
     pub block_bits: u64,
     /// The failure budget.
@@ -150,6 +152,10 @@ impl Run {
             plan: link.plan()?,
             theorem: Theorem::Wiesemann2024,
             parameters: link.parameters,
+            hardware: match &link.hardware {
+                Some(hardware) => hardware.clone(),
+                None => Hardware::of(&link.model),
+            },
         };
         // Alice and Bob draw from generators that have nothing in common but the test's seed.
         let mut root = [0; 32];
@@ -159,7 +165,7 @@ impl Run {
         let session = SessionId(link.seed);
         let transmitter = Transmitter::new(
             setup.source(),
-            link.model.transmittance_channel,
+            setup.hardware.segment_transmittance,
             seeds.fork(),
         )?;
         let receiver = Receiver::new(setup.detectors(), seeds.fork(), nature.fork())?;
@@ -289,6 +295,7 @@ pub mod presets {
                 afterpulse_decay_slots: 50.0,
                 misalignment_error: 0.01,
             },
+            hardware: None,
             block_bits: 1_000_000,
             parameters: SecurityParameters {
                 secrecy: 1e-10,

@@ -180,7 +180,7 @@ impl Caller<'_> {
         };
         let transmitter = Transmitter::new(
             node.setup.source(),
-            node.setup.link.transmittance_channel,
+            node.setup.hardware.segment_transmittance,
             rng.fork(),
         )
         .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;

@@ -1,7 +1,7 @@
 //! From link parameters to the models of the lower layers.
 
 use qkd_optics::transmittance;
-use qkd_protocols::LinkSetup;
+use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{
     Acceptance, BlockPlan, DecoySource, Error, LinkModel, Margin, SecurityParameters,
 };
@@ -68,8 +68,10 @@ impl LinkParameters {
     /// # Errors
     /// When the link cannot be planned for.
     pub fn setup(&self) -> Result<LinkSetup, Error> {
+        let link = self.link_model()?;
         Ok(LinkSetup {
-            link: self.link_model()?,
+            hardware: Hardware::of(&link),
+            link,
             plan: self.block_plan()?,
             theorem: self.security.theorem,
             parameters: self.security_parameters(),

@@ -172,7 +172,8 @@ impl SharedFibre {
         let watts = |dbm: f64| 1e-3 * transmittance(-dbm);
         let along = self.co_propagating_dbm.map_or(0.0, watts) * transmittance(loss_db) * length_km;
         let against = self.counter_propagating_dbm.map_or(0.0, watts) * effective_km;
-        self.window.photons(self.raman_per_km_nm * (along + against))
+        self.window
+            .photons(self.raman_per_km_nm * (along + against))
     }
 }
 
@@ -266,7 +267,11 @@ mod tests {
             },
         };
         // 1.5e-6 · 7.854e-9 sr · 0.7854 m² · 1 nm · 1 ns / 2.337e-19 J.
-        assert!((moon.photons() / 3.959_3e-5 - 1.0).abs() < 1e-4, "{}", moon.photons());
+        assert!(
+            (moon.photons() / 3.959_3e-5 - 1.0).abs() < 1e-4,
+            "{}",
+            moon.photons()
+        );
         let dark = Background::default();
         assert_eq!((dark.photons(), dark.check()), (0.0, Ok(())));
         let both = Background {

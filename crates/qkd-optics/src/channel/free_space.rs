@@ -186,7 +186,14 @@ mod tests {
         };
         assert!((low.transmittance() / up.transmittance() - 0.7).abs() < 1e-12);
         assert_eq!(up.check(), Ok(()));
-        assert!(FreeSpace { elevation_deg: 0.0, ..up }.check().is_err());
+        assert!(
+            FreeSpace {
+                elevation_deg: 0.0,
+                ..up
+            }
+            .check()
+            .is_err()
+        );
         let amplifier = Beam {
             telescope_transmittance: 1.1,
             ..BEAM

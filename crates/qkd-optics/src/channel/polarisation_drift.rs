@@ -181,7 +181,10 @@ mod tests {
             let expected = DRIFT.error_after(middle_s);
             // sin² of a small normal angle scatters by √2 of its mean; 4.9 sigma are 1e-6.
             let sigma = 1.42 * expected / (intervals as f64).sqrt();
-            assert!((tooth - expected).abs() < 4.9 * sigma, "step {step}: {tooth} for {expected}");
+            assert!(
+                (tooth - expected).abs() < 4.9 * sigma,
+                "step {step}: {tooth} for {expected}"
+            );
         }
         assert!(teeth[63] > 5.0 * teeth[0]);
         let mean = teeth.iter().sum::<f64>() / STEPS as f64;

@@ -88,7 +88,8 @@ impl SatellitePass {
 
     /// Transmittance at a time from culmination, s.
     pub fn transmittance(&self, seconds_from_culmination: f64) -> f64 {
-        self.beam.transmittance(self.sight(seconds_from_culmination))
+        self.beam
+            .transmittance(self.sight(seconds_from_culmination))
     }
 
     /// Transmittance at culmination: the best moment.
@@ -207,9 +208,21 @@ mod tests {
     fn a_pass_of_micius_has_the_published_ranges_duration_and_loss() {
         let pass = micius();
         let half = 0.5 * pass.duration_s();
-        assert!((pass.range_km(0.0) - 645.0).abs() < 10.0, "{}", pass.range_km(0.0));
-        assert!((pass.range_km(half) - 1193.0).abs() < 10.0, "{}", pass.range_km(half));
-        assert!((pass.duration_s() / 273.0 - 1.0).abs() < 0.07, "{}", pass.duration_s());
+        assert!(
+            (pass.range_km(0.0) - 645.0).abs() < 10.0,
+            "{}",
+            pass.range_km(0.0)
+        );
+        assert!(
+            (pass.range_km(half) - 1193.0).abs() < 10.0,
+            "{}",
+            pass.range_km(half)
+        );
+        assert!(
+            (pass.duration_s() / 273.0 - 1.0).abs() < 0.07,
+            "{}",
+            pass.duration_s()
+        );
         let diffraction = decibel(pass.beam.geometric(1200.0));
         assert!((18.0..22.0).contains(&diffraction), "{diffraction} dB");
         // Sifted key fell from 12 to 1 kbit/s between the two: 10.8 dB, air and Gaussian beam alone
@@ -228,7 +241,11 @@ mod tests {
         // Overhead the range is the altitude, and at 10° it is 1694.6 km.
         assert!((pass.range_km(0.0) - 500.0).abs() < 1e-6);
         let half = 0.5 * pass.duration_s();
-        assert!((pass.range_km(half) - 1_694.6).abs() < 1.0, "{}", pass.range_km(half));
+        assert!(
+            (pass.range_km(half) - 1_694.6).abs() < 1.0,
+            "{}",
+            pass.range_km(half)
+        );
         let mut before = pass.best_transmittance();
         for second in 1..half as i32 {
             let after = pass.transmittance(second.into());
@@ -262,6 +279,9 @@ mod tests {
         assert!((slot as f64 / clock_hz - pass.duration_s()).abs() < 0.011);
         assert!(best > 0.999_999);
         let mean = sum / f64::from(steps) * pass.best_transmittance();
-        assert!((mean / pass.mean_transmittance() - 1.0).abs() < 1e-4, "{mean}");
+        assert!(
+            (mean / pass.mean_transmittance() - 1.0).abs() < 1e-4,
+            "{mean}"
+        );
     }
 }

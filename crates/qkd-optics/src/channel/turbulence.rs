@@ -127,7 +127,10 @@ mod tests {
             scintillation_index: 0.0,
             coherence_time_ms: 1.0,
         };
-        assert_eq!(still.fading(1e6, 1).conditions(5), (Conditions::STILL, 1000));
+        assert_eq!(
+            still.fading(1e6, 1).conditions(5),
+            (Conditions::STILL, 1000)
+        );
         let strong = Turbulence {
             scintillation_index: 1.5,
             ..still

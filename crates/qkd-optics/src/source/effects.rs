@@ -37,7 +37,6 @@ impl SourceEffects {
         }
         self.preparation_error.check()?;
         let brightest = source.intensities.iter().copied().fold(0.0, f64::max);
-        self.photon_statistics
-            .check(brightest * (1.0 + deviation))
+        self.photon_statistics.check(brightest * (1.0 + deviation))
     }
 }

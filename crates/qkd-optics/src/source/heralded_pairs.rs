@@ -107,7 +107,10 @@ mod tests {
         for n in 0..12 {
             let power = n as i32;
             let expected = mu.powi(power) / (1.0 + mu).powi(power + 1);
-            assert!((thermal[n] / expected - 1.0).abs() < 1e-13, "thermal P({n})");
+            assert!(
+                (thermal[n] / expected - 1.0).abs() < 1e-13,
+                "thermal P({n})"
+            );
             let expected = (n as f64 + 1.0) * lambda.powi(power) / (1.0 + lambda).powi(power + 2);
             assert!((two[n] / expected - 1.0).abs() < 1e-13, "two modes P({n})");
             assert!((many[n] / poisson[n] - 1.0).abs() < 1e-3, "Poisson P({n})");
@@ -136,7 +139,11 @@ mod tests {
         let empty_heralds = dark / (1.0 + mu);
         assert!((light - (herald - empty_heralds)).abs() < 1e-15, "{light}");
         let vacuum_share = empty_heralds / herald;
-        assert!(vacuum_share < 2e-4, "{vacuum_share} against {}", 1.0 / (1.0 + mu));
+        assert!(
+            vacuum_share < 2e-4,
+            "{vacuum_share} against {}",
+            1.0 / (1.0 + mu)
+        );
         // Half the loss of the open arm halves the mean, whatever the statistics.
         let mean = |law: &[f64]| -> f64 { law.iter().enumerate().map(|(n, p)| n as f64 * p).sum() };
         let lost = spdc.photon_law(mu, 0.5);

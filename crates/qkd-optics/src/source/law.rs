@@ -3,14 +3,9 @@
 //! Every sampler of Alice's light draws from this law and from nothing else, so that an effect of
 //! the source has to be described once.
 
+use super::photon_statistics::SAMPLED_PHOTONS_MAX;
 use crate::light::State;
-use crate::mathematics::exp;
-use crate::sampling::poisson;
 use crate::{Basis, Choice, IntensityClass, PHOTONS_MAX, Source};
-
-/// Most photons that the law knows: at [`INTENSITY_MAX`](crate::INTENSITY_MAX) = 16 the chance of
-/// more than 120 is below 10⁻⁶⁰.
-const SAMPLED_PHOTONS_MAX: u8 = 120;
 
 /// Weight of a photon number in one class below which 2⁶⁴ slots would never show it.
 const WEIGHT_MIN: f64 = 1e-30;
@@ -72,41 +67,57 @@ impl EmissionLaw {
 }
 
 impl Source {
-    /// The law of a slot behind a segment of `segment_transmittance`:
-    /// P(k) P(basis) ½ Poisson(n; μ_k η).
+    /// The law of a slot behind a segment of `segment_transmittance`: P(k) P(basis) ½ P(n | k, η)
+    /// of what Alice chose, and of what the modulator made of it. P(n | k, η) is that of the real
+    /// intensity of the class and of the source's photon statistics, Poisson(n; μ_k η) for a laser.
     pub(crate) fn emission_law(&self, segment_transmittance: f64) -> EmissionLaw {
         const _: () = assert!(SAMPLED_PHOTONS_MAX < PHOTONS_MAX);
-        let classes = || self.intensities.iter().zip(&self.intensity_probabilities);
-        let empty = classes().map(|(mu, p)| p * exp(-mu * segment_transmittance));
-        let mut occupied = Vec::new();
-        for (class, (mu, p)) in (0u8..).zip(classes()) {
-            let photon_law = poisson(mu * segment_transmittance, SAMPLED_PHOTONS_MAX);
+        let mut law = EmissionLaw {
+            empty: Vec::with_capacity(self.intensities.len()),
+            occupied: Vec::new(),
+        };
+        let states = self.state_law();
+        let intensities = self.real_intensities();
+        let classes = intensities.iter().zip(&self.intensity_probabilities);
+        for (class, (&intensity, p)) in (0u8..).zip(classes) {
+            let photon_law = self.photon_law(intensity, segment_transmittance);
+            law.empty.push(p * photon_law[0]);
             for (photons, weight) in (0u8..).zip(photon_law).skip(1) {
                 // Rows that nobody would ever see only make the tables fall out of the cache.
                 if weight * p < WEIGHT_MIN && photons > 1 {
                     continue;
                 }
-                for basis in [Basis::Z, Basis::X] {
-                    let share = match basis {
-                        Basis::Z => self.key_basis_probability,
-                        Basis::X => 1.0 - self.key_basis_probability,
+                for &(chosen, sent, share) in &states {
+                    let emission = Emission {
+                        label: Label::new(chosen, class),
+                        sent,
+                        photons,
                     };
-                    for bit in [false, true] {
-                        let sent = State::new(basis, bit);
-                        let emission = Emission {
-                            label: Label::new(sent, class),
-                            sent,
-                            photons,
-                        };
-                        occupied.push((emission, weight * p * share * 0.5));
-                    }
+                    law.occupied.push((emission, weight * p * share));
                 }
             }
         }
-        EmissionLaw {
-            empty: empty.collect(),
-            occupied,
+        law
+    }
+
+    /// What Alice chooses, what is made of it, and how often.
+    fn state_law(&self) -> Vec<(State, State, f64)> {
+        let mut law = Vec::new();
+        for basis in [Basis::Z, Basis::X] {
+            let share = match basis {
+                Basis::Z => self.key_basis_probability,
+                Basis::X => 1.0 - self.key_basis_probability,
+            };
+            let wrong = self.effects.preparation_error.in_basis(basis);
+            for bit in [false, true] {
+                let chosen = State::new(basis, bit);
+                law.push((chosen, chosen, share * 0.5 * (1.0 - wrong)));
+                if wrong > 0.0 {
+                    law.push((chosen, State::new(basis, !bit), share * 0.5 * wrong));
+                }
+            }
         }
+        law
     }
 }
 
@@ -121,6 +132,7 @@ mod tests {
             intensities: vec![0.6, 0.15, 0.0],
             intensity_probabilities: vec![0.6, 0.3, 0.1],
             key_basis_probability: 0.8,
+            effects: Default::default(),
         };
         let law = source.emission_law(0.5);
         let empty: f64 = law.empty.iter().sum();

@@ -7,7 +7,7 @@ use crate::sampling::poisson;
 
 /// Most photons that a source makes. A laser of 16 photons on average makes more than 120 with a
 /// probability below 10⁻⁶⁰, pairs of mean 1 below 10⁻³⁶.
-pub(crate) const SAMPLED_PHOTONS_MAX: u8 = 120;
+pub(super) const SAMPLED_PHOTONS_MAX: u8 = 120;
 
 /// What the number of photons in a pulse follows.
 ///

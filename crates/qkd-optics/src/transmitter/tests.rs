@@ -10,7 +10,7 @@ fn source() -> Source {
         intensities: vec![0.6, 0.15, 0.0],
         intensity_probabilities: vec![0.6, 0.3, 0.1],
         key_basis_probability: 0.8,
-    effects: Default::default(),
+        effects: Default::default(),
     }
 }
 
