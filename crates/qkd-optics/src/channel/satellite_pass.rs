@@ -138,8 +138,7 @@ impl SatellitePass {
         let culmination = self.cosine_at_elevation(self.elevation_max_deg);
         let (_, turned) = sin_cos(self.angular_velocity() * seconds_from_culmination);
         let cosine = culmination * turned;
-        let square =
-            EARTH_RADIUS_KM * EARTH_RADIUS_KM + r * r - 2.0 * EARTH_RADIUS_KM * r * cosine;
+        let square = EARTH_RADIUS_KM * EARTH_RADIUS_KM + r * r - 2.0 * EARTH_RADIUS_KM * r * cosine;
         let range_km = square.sqrt();
         LineOfSight {
             range_km,
