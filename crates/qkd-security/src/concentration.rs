@@ -1,5 +1,7 @@
 //! How far a count or a rate may stray from its mean, with a stated probability of being wrong.
 
+use crate::mathematics::ln;
+
 /// Probability that a bound is wrong, in (0, 1); dimensionless.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailureProbability(pub f64);
@@ -7,7 +9,7 @@ pub struct FailureProbability(pub f64);
 impl FailureProbability {
     /// ln(1/ε), the only way in which bounds use it.
     pub fn log_inverse(self) -> f64 {
-        -self.0.ln()
+        -ln(self.0)
     }
 }
 

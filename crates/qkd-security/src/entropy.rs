@@ -1,9 +1,13 @@
+//! Entropies, in bits.
+
+use crate::mathematics::{ln_1p, log2};
+
 /// Shannon's binary entropy h(p) = −p log₂ p − (1−p) log₂(1−p), in bits.
 ///
 /// Zero at and outside the ends of \[0, 1\], where the limit of p log p is zero.
 pub fn binary_entropy(p: f64) -> f64 {
     if p > 0.0 && p < 1.0 {
-        -p * p.log2() - (1.0 - p) * (-p).ln_1p() / std::f64::consts::LN_2
+        -p * log2(p) - (1.0 - p) * ln_1p(-p) / std::f64::consts::LN_2
     } else {
         0.0
     }

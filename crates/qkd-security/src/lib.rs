@@ -16,6 +16,7 @@ mod channel;
 pub mod concentration;
 mod entropy;
 mod error;
+pub mod mathematics;
 mod parameters;
 mod statistics;
 mod theorem;

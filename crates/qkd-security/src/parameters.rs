@@ -1,6 +1,7 @@
 use crate::Error;
 use crate::concentration::FailureProbability;
 use crate::error::require;
+use crate::mathematics::exp;
 use std::fmt;
 
 /// The failure budget: ε_total = ε_sec + ε_cor for each block.
@@ -139,12 +140,12 @@ impl DecoySource {
 
     /// τ₀: probability that a pulse of unknown class holds no photon.
     pub fn vacuum_probability(&self) -> f64 {
-        self.average(|intensity| (-intensity).exp())
+        self.average(|intensity| exp(-intensity))
     }
 
     /// τ₁: probability that a pulse of unknown class holds exactly one photon.
     pub fn single_photon_probability(&self) -> f64 {
-        self.average(|intensity| (-intensity).exp() * intensity)
+        self.average(|intensity| exp(-intensity) * intensity)
     }
 
     /// Mean of `value` over the classes, weighted by how often each is sent.

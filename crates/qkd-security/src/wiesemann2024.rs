@@ -27,6 +27,7 @@
 use crate::concentration::{
     FailureProbability, SplitSizes, hoeffding_deviation, serfling_deviation,
 };
+use crate::mathematics::{exp, log2, pow};
 use crate::{
     BasisStatistics, DecoySource, IntensityClass, KeyLength, Leakage, SecurityParameters,
     Statistics, binary_entropy,
@@ -51,8 +52,7 @@ pub fn secret_length(
     let test = DecoyBounds::of(&statistics.test, source, failure);
     let phase_error_rate = phase_error_rate(&key, &test, failure);
     let charged_leakage_bits = charged_leakage(leakage, parameters);
-    let security_overhead_bits =
-        4.0 * (SECRECY_PARTS / (parameters.secrecy * 2.0_f64.powf(0.25))).log2();
+    let security_overhead_bits = 4.0 * log2(SECRECY_PARTS / (parameters.secrecy * pow(2.0, 0.25)));
     let length_unclamped = key.single_photon_min * (1.0 - binary_entropy(phase_error_rate))
         - charged_leakage_bits
         - security_overhead_bits;
@@ -104,7 +104,7 @@ pub fn secret_length(
 /// λ = from_alice_bits + max(log₂(2/ε_cor), tag bits + outcome bits).
 pub fn charged_leakage(leakage: &Leakage, parameters: &SecurityParameters) -> f64 {
     let sent = leakage.verification_tag_bits as f64 + leakage.verification_outcome_bits as f64;
-    leakage.from_alice_bits as f64 + sent.max((2.0 / parameters.correctness).log2())
+    leakage.from_alice_bits as f64 + sent.max(log2(2.0 / parameters.correctness))
 }
 
 /// What the decoy method says about one basis.
@@ -126,7 +126,7 @@ impl DecoyBounds {
         // n^± and m^±: counts with their deviation, freed of the Poisson weight of their class
         // and of how often the class is sent.
         let weight = |class: IntensityClass| {
-            source.intensities()[class.index()].exp() / source.probabilities()[class.index()]
+            exp(source.intensities()[class.index()]) / source.probabilities()[class.index()]
         };
         let raised = |class: IntensityClass, values: &[f64; 2], deviation: f64| {
             weight(class) * (values[class.index()] + deviation).min(values[0] + values[1])
