@@ -114,6 +114,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
     "crc32c",
     "hkdf",
     "hmac",
+    "libm",
     "rand",
     "sha2",
     "subtle",
