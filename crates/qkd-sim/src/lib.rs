@@ -8,6 +8,7 @@
 
 mod alice;
 mod bob;
+mod frame_loss;
 mod link;
 mod quantum_channel;
 mod stores;
@@ -16,6 +17,7 @@ mod transcript;
 #[cfg(test)]
 mod tests;
 
+pub use frame_loss::FrameLoss;
 pub use link::{Error, Link, Outcome, presets};
 pub use stores::KeyPair;
 pub use transcript::Transcript;

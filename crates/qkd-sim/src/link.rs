@@ -12,6 +12,7 @@ use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Theorem};
 use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
 
+use crate::FrameLoss;
 use crate::alice::AliceLaboratory;
 use crate::bob::BobLaboratory;
 use crate::quantum_channel::QuantumChannel;
@@ -36,8 +37,8 @@ pub struct Link {
     pub parameters: SecurityParameters,
     /// What Eve does, as `qkd-attacks` spells it, at Bob's end of the fibre.
     pub attack: Option<String>,
-    /// Share of the datagrams that the network loses.
-    pub frame_loss: f64,
+    /// The datagrams that the network loses.
+    pub frame_loss: FrameLoss,
     /// Blocks to attempt.
     pub blocks: u64,
     /// What everything random comes from.
@@ -273,7 +274,7 @@ pub mod presets {
     use qkd_optics::transmittance;
     use qkd_security::{DecoySource, LinkModel, SecurityParameters};
 
-    use super::Link;
+    use super::{FrameLoss, Link};
 
     /// A 1 GHz link to superconducting detectors over `distance_km` of standard fibre.
     ///
@@ -302,9 +303,13 @@ pub mod presets {
                 correctness: 1e-15,
             },
             attack: None,
-            frame_loss: 0.0,
+            frame_loss: FrameLoss::NONE,
             blocks: 1,
             seed,
         })
     }
 }
+
+#[cfg(test)]
+#[path = "link/tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use qkd_attacks::{Attack, AttackTally};
 use qkd_bits::PhysicsRng;
 use qkd_optics::{EvePort, FRAME_BYTES, FrameEncoder, FrameOrder, PulseFrame, PulseTrain};
 
-use crate::Error;
+use crate::{Error, FrameLoss};
 
 /// The way of the frames from Alice to Bob.
 pub(crate) struct QuantumChannel {
@@ -13,7 +13,9 @@ pub(crate) struct QuantumChannel {
     attack: Option<Box<dyn Attack>>,
     /// Eve's own frames start a new sequence, as those of her process do.
     resend: FrameEncoder,
-    frame_loss: f64,
+    frame_loss: FrameLoss,
+    /// Datagrams given to the network so far.
+    sent_frames: u64,
     nature: PhysicsRng,
     eve: PhysicsRng,
     datagrams: Vec<u8>,
@@ -24,7 +26,7 @@ impl QuantumChannel {
         encoder: FrameEncoder,
         order: FrameOrder,
         attack: Option<Box<dyn Attack>>,
-        frame_loss: f64,
+        frame_loss: FrameLoss,
         mut nature: PhysicsRng,
     ) -> Self {
         Self {
@@ -33,6 +35,7 @@ impl QuantumChannel {
             order,
             attack,
             frame_loss,
+            sent_frames: 0,
             eve: nature.fork(),
             nature,
             datagrams: Vec::new(),
@@ -57,7 +60,9 @@ impl QuantumChannel {
             }
         }
         for datagram in self.datagrams.chunks(FRAME_BYTES) {
-            if !self.nature.chance(self.frame_loss) {
+            let number = self.sent_frames;
+            self.sent_frames += 1;
+            if !self.frame_loss.loses(number, &mut self.nature) {
                 // What became of it stands in the counters.
                 let _verdict = self.order.receive(now_ps, datagram)?;
             }

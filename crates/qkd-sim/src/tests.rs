@@ -2,7 +2,7 @@
 
 use qkd_session::{AbortReason, Outcome as Ended};
 
-use crate::{Link, Outcome, presets};
+use crate::{FrameLoss, Link, Outcome, presets};
 
 /// What a link must do.
 enum Expect {
@@ -116,20 +116,26 @@ fn intercept_resend_raises_the_qber_as_theory_says_and_every_block_aborts() {
 
 #[test]
 fn lost_frames_cost_time_and_nothing_else() {
-    let mut link = short(25.0, 31);
-    link.frame_loss = 0.3;
-    let outcome = check(&link, &Expect::Key);
-    let share = outcome.lost_slots as f64 / outcome.slots as f64;
-    assert!(
-        (0.25..0.35).contains(&share),
-        "{share} of the slots were lost"
-    );
+    let bursts = FrameLoss::Bursts {
+        arriving: 70,
+        lost: 30,
+    };
+    for loss in [FrameLoss::Random(0.3), bursts] {
+        let mut link = short(25.0, 31);
+        link.frame_loss = loss;
+        let outcome = check(&link, &Expect::Key);
+        let share = outcome.lost_slots as f64 / outcome.slots as f64;
+        assert!(
+            (0.25..0.35).contains(&share),
+            "{loss:?}: {share} of the slots were lost"
+        );
+    }
 }
 
 #[test]
 fn a_link_far_worse_than_planned_ends_in_too_few_detections() {
     let mut link = short(25.0, 41);
-    link.frame_loss = 0.95;
+    link.frame_loss = FrameLoss::Random(0.95);
     check(&link, &Expect::Abort(AbortReason::TooFewDetections));
 }
 
