@@ -11,7 +11,7 @@
 //! roots alone, never the platform's logarithm and never a fused multiply-add: the same seed means
 //! the same detections on every machine.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod channel;
 mod detectors;

@@ -1,5 +1,6 @@
 //! Alice's transmitter: the source, her own piece of fibre, and the record of what she did.
 
+mod dense;
 mod emissions;
 mod empty_slots;
 mod record;
