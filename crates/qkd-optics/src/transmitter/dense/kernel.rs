@@ -170,27 +170,40 @@ fn next<V: Lanes>(s: &mut [V; 4]) -> V {
     output
 }
 
-/// Bits are taken eight at a time without looking whether they are there: how many a word has is
-/// hard to foresee for a processor, how many eights much less.
+/// Eight bits at a time by table, without a branch: how many bits a byte has no processor foresees.
 #[inline(always)]
 fn positions_in(words: &[u64], first: u32, into: &mut [u32]) -> usize {
     let (mut count, mut base) = (0, first);
     for &word in words {
-        let mut rest = word;
-        for cells in into[count..count + 64].chunks_exact_mut(8) {
-            if rest == 0 {
-                break;
+        for byte in word.to_le_bytes() {
+            let cells = &mut into[count..count + 8];
+            for (cell, &bit) in cells.iter_mut().zip(&POSITIONS[usize::from(byte)]) {
+                *cell = base.wrapping_add(u32::from(bit));
             }
-            for cell in cells {
-                *cell = base.wrapping_add(rest.trailing_zeros());
-                rest &= rest.wrapping_sub(1);
-            }
+            count += byte.count_ones() as usize;
+            base = base.wrapping_add(8);
         }
-        count += word.count_ones() as usize;
-        base = base.wrapping_add(64);
     }
     count
 }
+
+/// Where the set bits of each byte are, ascending; what follows them means nothing.
+static POSITIONS: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut count) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][count] = bit as u8;
+                count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// The scalar twin.
 impl Lanes for Block {

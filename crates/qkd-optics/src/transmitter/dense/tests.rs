@@ -22,7 +22,11 @@ fn where_trains_are_cut_changes_nothing() {
         while start < 3 * SLOTS + 17 {
             let longest = [1, 63, 65, 5_000][seed as usize];
             let span = (1 + cuts.below(longest) as u32).min(3 * SLOTS + 17 - start);
-            found.extend(offsets(&mut slots, span).iter().map(|offset| start + offset));
+            found.extend(
+                offsets(&mut slots, span)
+                    .iter()
+                    .map(|offset| start + offset),
+            );
             start += span;
         }
         assert!(found == whole, "seed {seed}");
@@ -67,7 +71,10 @@ fn slots_are_occupied_alike_and_independently() {
                 .map(|(q, count)| (f64::from(count) - pairs * q).powi(2) / (pairs * q))
                 .sum();
             // Overlapping pairs double the variance at most: twice the 1e-6 quantile of 3 degrees.
-            assert!(chi2 < 61.3, "p={p}: chi-square {chi2} at distance {distance}");
+            assert!(
+                chi2 < 61.3,
+                "p={p}: chi-square {chi2} at distance {distance}"
+            );
         }
     }
 }

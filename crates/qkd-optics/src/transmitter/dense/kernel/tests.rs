@@ -72,9 +72,7 @@ fn every_kernel_of_this_machine_gives_the_bits_of_the_slot_by_slot_law() {
 fn every_kernel_finds_the_set_bits_in_order() {
     let mut rng = PhysicsRng::from_seed(9);
     let mut words = vec![0, u64::MAX, 1, 1 << 63];
-    words.extend((0..60).map(|i| {
-        (0..i % 8).fold(rng.next_u64(), |word, _| word & rng.next_u64())
-    }));
+    words.extend((0..60).map(|i| (0..i % 8).fold(rng.next_u64(), |word, _| word & rng.next_u64())));
     let first = 5u32.wrapping_sub(64);
     let expected: Vec<u32> = (0u32..)
         .zip(&words)
