@@ -42,4 +42,4 @@ pub use source::{
     Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,
     PreparationError, SinglePhoton, Source, SourceEffects,
 };
-pub use transmitter::Transmitter;
+pub use transmitter::{Sampling, Transmitter};

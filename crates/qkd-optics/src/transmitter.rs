@@ -14,6 +14,7 @@ use crate::light::Pulse;
 use crate::sampling::binomial::multinomial;
 use crate::source::check_probability;
 use crate::{Choice, Error, PulseTrain, Source};
+use dense::Dense;
 use empty_slots::EmptySlots;
 use record::{Cursor, Entries, RUN_SLOTS_MAX, Record};
 use sparse::Sparse;
@@ -35,13 +36,42 @@ pub struct Transmitter {
     next_slot: u64,
 }
 
-/// What draws the slots. All its members draw from one law, and none remembers what it drew: a
+/// What draws the slots. All its members draw from one law in which no slot knows of another: a
 /// piece of a train is the same wherever it begins.
 enum Sampler {
     /// No slot ever holds light.
     Dark,
     /// Pulse by pulse.
     Sparse(Box<Sparse>),
+    /// Slot by slot.
+    Dense(Box<Dense>),
+}
+
+/// How a transmitter draws its slots. The light follows the same law either way, to the last
+/// correlation; only the time it takes differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// Pulse by pulse, skipping what is empty: the cost follows the light.
+    Sparse,
+    /// Slot by slot, 512 at a time: cheaper where much of the slots hold light.
+    Dense,
+}
+
+/// Share of slots that hold light from which on asking every slot is cheaper than skipping, by
+/// `benches/dense.rs`: the two are equal at 0.085 with AVX2, and at 0.13 with the baseline's
+/// instructions, where the longer way costs 15 % at 0.1.
+const DENSE_MIN: f64 = 0.1;
+
+impl Sampling {
+    /// The cheaper way when a slot holds light with `occupied_probability`. Nothing but that
+    /// decides, so that the same seed sends the same light on every machine.
+    pub fn for_density(occupied_probability: f64) -> Self {
+        if occupied_probability < DENSE_MIN {
+            Sampling::Sparse
+        } else {
+            Sampling::Dense
+        }
+    }
 }
 
 impl Sampler {
@@ -49,6 +79,7 @@ impl Sampler {
         match self {
             Sampler::Dark => {}
             Sampler::Sparse(sparse) => sparse.sample(piece, pulses, entries),
+            Sampler::Dense(dense) => dense.sample(piece, pulses, entries),
         }
     }
 }
@@ -62,17 +93,41 @@ impl Transmitter {
     pub fn new(
         source: Source,
         segment_transmittance: f64,
+        secret: SecretRng,
+    ) -> Result<Self, Error> {
+        Self::build(source, segment_transmittance, secret, Sampling::for_density)
+    }
+
+    /// As [`new`](Self::new), with the slots drawn in the way that is asked for: to compare the two
+    /// in time and statistics.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_sampling(
+        source: Source,
+        segment_transmittance: f64,
+        secret: SecretRng,
+        sampling: Sampling,
+    ) -> Result<Self, Error> {
+        Self::build(source, segment_transmittance, secret, |_| sampling)
+    }
+
+    fn build(
+        source: Source,
+        segment_transmittance: f64,
         mut secret: SecretRng,
+        sampling: impl Fn(f64) -> Sampling,
     ) -> Result<Self, Error> {
         source.check()?;
         check_probability("segment_transmittance", segment_transmittance)?;
         let law = source.emission_law(segment_transmittance);
         let occupied_probability = law.occupied_probability();
         let empty_slots = EmptySlots::new(&law.empty, source.key_basis_probability, &mut secret);
-        let sampler = match Sparse::new(&law, secret) {
-            Some(sparse) => Sampler::Sparse(Box::new(sparse)),
-            None => Sampler::Dark,
-        };
+        let sampler = match sampling(occupied_probability) {
+            Sampling::Sparse => Sparse::new(&law, secret).map(|s| Sampler::Sparse(Box::new(s))),
+            Sampling::Dense => Dense::new(&law, secret).map(|d| Sampler::Dense(Box::new(d))),
+        }
+        .unwrap_or(Sampler::Dark);
         Ok(Self {
             source,
             sampler,

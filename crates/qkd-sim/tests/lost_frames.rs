@@ -50,6 +50,7 @@ fn source(intensities: &[f64], probabilities: &[f64]) -> Source {
         intensities: intensities.to_vec(),
         intensity_probabilities: probabilities.to_vec(),
         key_basis_probability: KEY_BASIS_PROBABILITY,
+        effects: Default::default(),
     }
 }
 
@@ -68,6 +69,7 @@ fn run(source: Source, loss: FrameLoss) -> Run {
         misalignment_error: MISALIGNMENT_ERROR,
         insertion_transmittance: 1.0,
         key_basis_probability: KEY_BASIS_PROBABILITY,
+        effects: Default::default(),
     };
     let mut nature = PhysicsRng::from_seed(u64::from(SEED));
     let mut bob = Receiver::new(detectors, secret(1), nature.fork()).expect("valid detectors");

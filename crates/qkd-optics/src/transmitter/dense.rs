@@ -1,30 +1,90 @@
-//! Every slot drawn: which of them hold light, 512 at a time.
+//! Light that is drawn slot by slot: every slot is asked whether it holds any, 512 at a time.
 //!
-//! The sparse path pays for each pulse twice, for the gap before it and for what it is; where
-//! pulses are dense it is cheaper to ask every slot whether it holds light, bit-sliced, than to
-//! count the empty ones. One plane answers that, at about ten random bits a slot
-//! ([`kernel`]); what an occupied slot holds is then one draw from the same table as in the sparse
-//! path. Planes for class, basis, bit and each photon number as well would cost seven such
-//! comparisons for *every* slot, and each occupied slot would still have to be taken out of them
-//! one by one; the table needs none of them and is exact for any joint law, also one in which
-//! nothing factorises (preparation errors).
+//! The sparse path pays for each pulse twice, for the gap before it and for what it is. Where
+//! pulses are dense it is cheaper to ask every slot than to count the empty ones. One bit-sliced
+//! plane answers that, at about ten random bits a slot ([`kernel`]); what an occupied slot holds is
+//! then drawn from the same table as in the sparse path.
 //!
-//! Which slots hold light is nature's doing and comes from a generator for physics; what is in them
-//! never does. The planes go on from one train to the next: where trains are cut changes nothing.
+//! The other way would be planes for intensity, basis, bit and each photon number as well: seven
+//! such comparisons for *every* slot instead of one, and each occupied slot would still have to be
+//! taken out of them one by one. The table costs less than that even when nearly every slot holds
+//! light, knows any number of photons, and is exact for laws in which nothing factorises, such as
+//! preparation errors.
+//!
+//! Which slots hold light is nature's doing and comes from a generator for physics, which somebody
+//! who sees enough light can foresee. That tells nothing of what is in the slots: all of Alice's
+//! choices come from the secret stream.
 
 mod kernel;
 
-use qkd_bits::PhysicsRng;
+use std::ops::Range;
 
+use qkd_bits::{PhysicsRng, SecretRng, SecretStream};
+use zeroize::Zeroizing;
+
+use super::emissions::{EmissionTable, Packed};
+use super::record::Entries;
+use crate::light::Pulse;
 use crate::sampling::threshold;
+use crate::source::EmissionLaw;
 use kernel::{Block, Generator, Kernel, LANES};
 
 const BLOCKS: usize = 8;
-/// Slots that are decided in one go: planes, offsets and pulses stay in the first-level cache.
-pub(super) const SLOTS: u32 = (BLOCKS * LANES * 64) as u32;
+/// Slots that are decided in one go: their planes and offsets stay in the caches.
+const SLOTS: u32 = (BLOCKS * LANES * 64) as u32;
+/// Emissions that are drawn at once.
+const CHUNK: usize = 256;
 
-/// The slots that hold light, each one with the same probability and on its own.
-pub(super) struct OccupiedSlots {
+/// The sampler of slots of which many hold light.
+pub(super) struct Dense {
+    slots: OccupiedSlots,
+    emissions: EmissionTable,
+    secret: SecretStream,
+}
+
+impl Dense {
+    /// A sampler of the law; nothing when no slot ever holds light.
+    pub fn new(law: &EmissionLaw, mut secret: SecretRng) -> Option<Self> {
+        let mut physics = PhysicsRng::from_seed(secret.next_u64());
+        Some(Self {
+            slots: OccupiedSlots::new(law.occupied_probability(), &mut physics),
+            emissions: EmissionTable::new(&law.occupied)?,
+            secret: SecretStream::new(secret),
+        })
+    }
+
+    /// Draws the slots of `piece`, offsets within the train: light goes to `pulses`, Alice's
+    /// choices to `entries`.
+    pub fn sample(&mut self, piece: Range<u32>, pulses: &mut Vec<Pulse>, entries: &mut Entries) {
+        // One word of the stream serves two emissions.
+        let mut words = Zeroizing::new([0; CHUNK / 2]);
+        let mut emitted = Zeroizing::new([Packed::default(); CHUNK]);
+        let span = piece.end - piece.start;
+        let mut done = 0;
+        while done < span {
+            let (covered, occupied) = self.slots.next(done, span - done);
+            for offsets in occupied.chunks(CHUNK) {
+                self.secret
+                    .fill_u32(&mut words[..offsets.len().div_ceil(2)]);
+                let emitted = &mut emitted[..offsets.len()];
+                for (pair, word) in emitted.chunks_mut(2).zip(words.iter()) {
+                    for (packed, word) in pair.iter_mut().zip([*word, word >> 16]) {
+                        *packed = self.emissions.draw(word, &mut self.secret);
+                    }
+                }
+                let chunk = || offsets.iter().copied().zip(emitted.iter().copied());
+                pulses
+                    .extend(chunk().map(|(offset, emission)| emission.pulse(piece.start + offset)));
+                entries.extend(chunk());
+            }
+            done += covered;
+        }
+    }
+}
+
+/// The slots that hold light, each one with the same probability and on its own. They go on from
+/// one train to the next: where trains are cut changes nothing.
+struct OccupiedSlots {
     kernel: Kernel,
     threshold: u64,
     generator: Generator,
