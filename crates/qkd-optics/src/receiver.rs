@@ -11,8 +11,7 @@ mod settle;
 
 use std::ops::Range;
 
-use qkd_bits::{PhysicsRng, SecretRng};
-use zeroize::Zeroize;
+use qkd_bits::{PhysicsRng, SecretRng, SecretStream};
 
 use crate::light::Pulse;
 use crate::{Channel, Conditions, Detection, Detectors, Error, PulseTrain};
@@ -48,7 +47,7 @@ pub struct Receiver {
     next_slot: u64,
     scratch: Box<Scratch>,
     /// Chooses basis and clicks of every pulse, 32 bits for each.
-    pulses: SecretRng,
+    pulses: SecretStream,
     /// What few pulses need beyond that, in the order of the pulses.
     further: SecretRng,
     /// Bases and coins of what fires without a pulse of its own.
@@ -85,7 +84,7 @@ impl Receiver {
             detectors,
             next_slot: 0,
             scratch: Scratch::new(),
-            pulses: secret.fork(),
+            pulses: SecretStream::new(secret.fork()),
             further: secret.fork(),
             secret,
             physics,
@@ -194,7 +193,7 @@ impl Receiver {
             let clicks = &self.scratch.fired[next..fired];
             let light_is_first = clicks
                 .first()
-                .is_some_and(|click| start_slot + u64::from(click.offset) < slot);
+                .is_some_and(|click| start_slot + click.offset() < slot);
             if slot < end && !light_is_first {
                 next += self.click_with_noise(slot, start_slot, pulses, next..fired, into);
             }
@@ -205,15 +204,25 @@ impl Receiver {
     fn fire(&mut self, pulses: &[Pulse]) -> usize {
         let scratch = &mut *self.scratch;
         let words = &mut scratch.words[..pulses.len()];
-        fill(words, &mut self.pulses);
+        self.pulses.fill_u32(words);
         let outcomes = &mut scratch.outcomes[..pulses.len()];
+        let mut all = 0;
+        for ((pulse, &mut word), outcome) in pulses.iter().zip(&mut *words).zip(&mut *outcomes) {
+            *outcome = self.table.draw(pulse, word);
+            all |= outcome.code();
+        }
+        if Outcome::from_code(all).is_open() {
+            for ((pulse, &mut word), outcome) in pulses.iter().zip(words).zip(&mut *outcomes) {
+                if outcome.is_open() {
+                    let (table, law) = (&self.table, &self.law);
+                    *outcome = table.close(pulse, word, law, &mut self.further);
+                }
+            }
+        }
         let fired = &mut scratch.fired[..pulses.len()];
         let mut len = 0;
-        for ((pulse, &mut word), kept) in pulses.iter().zip(words).zip(outcomes) {
-            let outcome = self.table.draw(pulse, word, &self.law, &mut self.further);
-            *kept = outcome;
-            let offset = pulse.offset;
-            fired[len] = Click { offset, outcome };
+        for (pulse, outcome) in pulses.iter().zip(outcomes) {
+            fired[len] = Click::new(pulse.offset, *outcome);
             len += usize::from(outcome.fired());
         }
         len
@@ -234,15 +243,15 @@ impl Receiver {
             .run(start_slot, clicks, end, &mut scratch.registered);
         let registered = &scratch.registered[..run.registered];
         into.extend(registered.iter().map(|click| Detection {
-            slot: start_slot + u64::from(click.offset),
-            basis: click.outcome.basis(),
-            bit: click.outcome.bit(),
+            slot: start_slot + click.offset(),
+            basis: click.outcome().basis(),
+            bit: click.outcome().bit(),
         }));
         self.counters.clicks += run.registered as u64;
         self.counters.double_clicks += run.doubles;
         self.counters.discarded_in_dead_time += (run.taken - run.registered) as u64;
         if let Some(last) = registered.last() {
-            let outcome = last.outcome;
+            let outcome = last.outcome();
             self.leave_afterpulse(outcome);
         }
         run.taken
@@ -259,20 +268,15 @@ impl Receiver {
         into: &mut Vec<Detection>,
     ) -> usize {
         let noise = self.noise.take(slot, &mut self.physics);
-        let offset = u32::try_from(slot.wrapping_sub(start_slot)).ok();
+        let offset = slot - start_slot;
         let clicks = &self.scratch.fired[clicks];
-        let with_light = clicks
-            .first()
-            .is_some_and(|click| Some(click.offset) == offset);
+        let with_light = clicks.first().is_some_and(|click| click.offset() == offset);
         if !self.dead_time.is_alive(slot) {
             self.counters.discarded_in_dead_time += 1;
             return usize::from(with_light);
         }
-        let pulse = offset.and_then(|offset| {
-            let found = pulses.binary_search_by_key(&offset, |pulse| pulse.offset);
-            found.ok()
-        });
-        let light = pulse.map(|index| self.scratch.outcomes[index]);
+        let found = pulses.binary_search_by_key(&offset, |pulse| u64::from(pulse.offset));
+        let light = found.ok().map(|index| self.scratch.outcomes[index]);
         let outcome = self.law.settle(light, noise.detectors(), &mut self.secret);
         self.counters.clicks += 1;
         self.counters.double_clicks += u64::from(outcome.is_double());
@@ -312,17 +316,6 @@ impl Receiver {
             self.click_with_noise(slot, slot, &[], 0..0, into);
         }
     }
-}
-
-/// Fills `words` with secret uniform bits.
-fn fill(words: &mut [u32], secret: &mut SecretRng) {
-    let mut bytes = [0; 4 * BLOCK_PULSES];
-    let bytes = &mut bytes[..4 * words.len()];
-    secret.fill(bytes);
-    for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(4)) {
-        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    }
-    bytes.zeroize();
 }
 
 #[cfg(test)]

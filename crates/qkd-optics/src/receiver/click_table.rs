@@ -16,19 +16,35 @@ const LAWS: usize = 4 * (PHOTONS_TABULATED as usize + 1);
 ///
 /// The first 5 of 32 bits choose a row, the other 27 decide between its two outcomes, unless they
 /// equal the row's threshold: then 64 further bits decide, so that every probability is exact to
-/// 2⁻⁹¹ of a row and to the rounding of the law itself.
+/// 2⁻⁹¹ of a row and to the rounding of the law itself. Instead of the law of no photon, which no
+/// pulse has, the tables hold one that leaves everything open: for brighter pulses than they know.
 pub(super) struct ClickTable {
     rows: Box<[Row; LAWS * ROWS]>,
     /// What decides when the 27 bits equal those of the row.
     fine: Box<[u64; LAWS * ROWS]>,
 }
 
-/// The 27 bits of a threshold stand above 5 zero bits.
+/// One row in one word, so that choosing its outcome is a shift and no branch that is guessed wrong
+/// half the time. From the lowest bit up: threshold (27 bits above 5 zero bits), the outcome below
+/// it, the outcome from it on.
 #[derive(Clone, Copy, Default)]
-struct Row {
-    threshold: u32,
-    below: Outcome,
-    above: Outcome,
+struct Row(u64);
+
+impl Row {
+    fn new(threshold: u32, [below, above]: [Outcome; 2]) -> Self {
+        let outcomes = u64::from(below.code()) | u64::from(above.code()) << 8;
+        Self(u64::from(threshold) | outcomes << 32)
+    }
+
+    #[inline]
+    fn threshold(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
+    fn outcome(self, above: bool) -> u8 {
+        (self.0 >> (32 + 8 * u32::from(above))) as u8
+    }
 }
 
 impl ClickTable {
@@ -38,48 +54,41 @@ impl ClickTable {
             fine: Box::new([0; LAWS * ROWS]),
         };
         for code in 0..4 {
-            for photons in 0..=PHOTONS_TABULATED {
-                let state = State::from_code(code);
+            let state = State::from_code(code);
+            table.build(first_row(state, 0), &[(Outcome::OPEN, 1.0)]);
+            for photons in 1..=PHOTONS_TABULATED {
                 table.build(first_row(state, photons), &law.outcomes(state, photons));
             }
         }
         table
     }
 
-    /// What becomes of a pulse: `word` decides; in rare cases so do further bits of `further`.
+    /// What becomes of a pulse, from 32 uniform bits: [open](Outcome::OPEN) when it has more photons
+    /// than the tables know, or when the bits leave the choice to further ones. No branch depends
+    /// on the pulse.
     #[inline]
-    pub fn draw(
+    pub fn draw(&self, pulse: &Pulse, word: u32) -> Outcome {
+        let row = self.rows[row(pulse, word)];
+        let rest = word << ROW_BITS;
+        let open = u8::from(rest == row.threshold()) * Outcome::OPEN.code();
+        Outcome::from_code(row.outcome(rest >= row.threshold()) | open)
+    }
+
+    /// What becomes of a pulse whose draw with `word` left that open.
+    #[cold]
+    pub fn close(
         &self,
         pulse: &Pulse,
         word: u32,
         law: &ClickLaw,
         further: &mut SecretRng,
     ) -> Outcome {
-        if pulse.photons > PHOTONS_TABULATED {
-            return bright(law, pulse, further);
+        if !(1..=PHOTONS_TABULATED).contains(&pulse.photons) {
+            return without_table(law, pulse, further);
         }
-        // The mask changes nothing: it proves the index to be inside.
-        let row = (first_row(pulse.state, pulse.photons) + (word >> (32 - ROW_BITS)) as usize)
-            & (LAWS * ROWS - 1);
-        let Row {
-            threshold,
-            below,
-            above,
-        } = self.rows[row];
-        let rest = word << ROW_BITS;
-        if rest == threshold {
-            return self.refine(row, further);
-        }
-        if rest < threshold { below } else { above }
-    }
-
-    #[cold]
-    fn refine(&self, row: usize, further: &mut SecretRng) -> Outcome {
-        if further.next_u64() < self.fine[row] {
-            self.rows[row].below
-        } else {
-            self.rows[row].above
-        }
+        let row = row(pulse, word);
+        let above = further.next_u64() >= self.fine[row];
+        Outcome::from_code(self.rows[row].outcome(above))
     }
 
     fn build(&mut self, first: usize, law: &[(Outcome, f64)]) {
@@ -107,17 +116,25 @@ impl ClickTable {
         }
     }
 
-    fn set(&mut self, row: usize, share: f64, [below, above]: [Outcome; 2]) {
+    fn set(&mut self, row: usize, share: f64, outcomes: [Outcome; 2]) {
         // Scaling by a power of two is exact, and so is the part behind the point.
         let scaled = share * f64::from(1u32 << (32 - ROW_BITS));
         let whole = scaled as u32;
         self.fine[row] = ((scaled - f64::from(whole)) * (1u128 << 64) as f64) as u64;
-        self.rows[row] = Row {
-            threshold: whole << ROW_BITS,
-            below,
-            above,
-        };
+        self.rows[row] = Row::new(whole << ROW_BITS, outcomes);
     }
+}
+
+/// The row that `word` chooses for a pulse.
+#[inline]
+fn row(pulse: &Pulse, word: u32) -> usize {
+    let photons = if pulse.photons <= PHOTONS_TABULATED {
+        pulse.photons
+    } else {
+        0
+    };
+    // The mask changes nothing: it proves the index to be inside.
+    (first_row(pulse.state, photons) + (word >> (32 - ROW_BITS)) as usize) & (LAWS * ROWS - 1)
 }
 
 #[inline]
@@ -126,8 +143,7 @@ fn first_row(state: State, photons: u8) -> usize {
 }
 
 /// A pulse too bright for the tables: its law is made for it alone.
-#[cold]
-fn bright(law: &ClickLaw, pulse: &Pulse, further: &mut SecretRng) -> Outcome {
+fn without_table(law: &ClickLaw, pulse: &Pulse, further: &mut SecretRng) -> Outcome {
     let outcomes = law.outcomes(pulse.state, pulse.photons);
     let mut left = further.uniform() * outcomes.iter().map(|(_, weight)| weight).sum::<f64>();
     let mut last = Outcome::default();
@@ -154,21 +170,17 @@ mod tests {
         let law = law();
         let table = ClickTable::new(&law);
         for code in 0..4 {
-            for photons in 0..=PHOTONS_TABULATED {
+            for photons in 1..=PHOTONS_TABULATED {
                 let state = State::from_code(code);
                 let first = first_row(state, photons);
                 let mut sums = [0.0; 64];
                 for row in first..first + ROWS {
-                    let Row {
-                        threshold,
-                        below,
-                        above,
-                    } = table.rows[row];
-                    let coarse = f64::from(threshold) / 2f64.powi(32);
+                    let [below, above] = [false, true].map(|above| table.rows[row].outcome(above));
+                    let coarse = f64::from(table.rows[row].threshold()) / 2f64.powi(32);
                     let fine = table.fine[row] as f64 / 2f64.powi(64 + 27);
                     let share = coarse + fine;
-                    sums[usize::from(below.code())] += share / ROWS as f64;
-                    sums[usize::from(above.code())] += (1.0 - share) / ROWS as f64;
+                    sums[usize::from(below)] += share / ROWS as f64;
+                    sums[usize::from(above)] += (1.0 - share) / ROWS as f64;
                 }
                 for (outcome, probability) in law.outcomes(state, photons) {
                     let sum = &mut sums[usize::from(outcome.code())];

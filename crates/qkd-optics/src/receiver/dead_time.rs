@@ -62,7 +62,7 @@ impl DeadTime {
         let mut run = Run::default();
         let mut alive_from = self.alive_from;
         for click in clicks {
-            let slot = start_slot + u64::from(click.offset);
+            let slot = start_slot + click.offset();
             if slot >= end || run.registered == limit {
                 break;
             }
@@ -70,7 +70,7 @@ impl DeadTime {
             registered[run.registered] = *click;
             let alive = slot >= alive_from;
             run.registered += usize::from(alive);
-            run.doubles += u64::from(alive & click.outcome.is_double());
+            run.doubles += u64::from(alive & click.outcome().is_double());
             let recovered = slot.saturating_add(self.recovery_slots);
             alive_from = if alive { recovered } else { alive_from };
         }

@@ -19,6 +19,7 @@ const BASIS: u8 = 1 << 2;
 const BIT: u8 = 1 << 3;
 const ACROSS: u8 = 1 << 4;
 const DOUBLE: u8 = 1 << 5;
+const OPEN: u8 = 1 << 7;
 
 /// Both detectors of a basis, as a mask.
 pub(super) const BOTH: u8 = 0b11;
@@ -41,9 +42,23 @@ impl Outcome {
         Self(self.0 | ACROSS | DOUBLE)
     }
 
+    /// No outcome yet: one draw was not enough.
+    pub const OPEN: Self = Self(OPEN);
+
+    #[inline]
+    pub fn is_open(self) -> bool {
+        self.0 & OPEN != 0
+    }
+
     #[inline]
     pub fn exits(self) -> u8 {
         self.0 & BOTH
+    }
+
+    /// From its byte.
+    #[inline]
+    pub fn from_code(code: u8) -> Self {
+        Self(code)
     }
 
     #[inline]
@@ -77,8 +92,8 @@ impl Outcome {
         self.0 & ACROSS != 0
     }
 
-    /// The byte, below 64.
-    #[cfg(test)]
+    /// The byte; below 64 unless it is open.
+    #[inline]
     pub fn code(self) -> u8 {
         self.0
     }

@@ -20,16 +20,30 @@ pub(super) struct Scratch {
     pub registered: [Click; BLOCK_PULSES],
 }
 
-/// A click before it is announced.
+/// A click before it is announced: slot within the train, and below it the outcome, in one word.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Click {
-    /// Slot within the train.
-    pub offset: u32,
-    pub outcome: Outcome,
-}
+pub(super) struct Click(u64);
 
-// An offset and an outcome, both of which are zero by default.
+// Slot 0 and nothing fired is zero.
 impl DefaultIsZeroes for Click {}
+
+impl Click {
+    #[inline]
+    pub fn new(offset: u32, outcome: Outcome) -> Self {
+        Self(u64::from(offset) << 8 | u64::from(outcome.code()))
+    }
+
+    /// Slot within the train.
+    #[inline]
+    pub fn offset(self) -> u64 {
+        self.0 >> 8
+    }
+
+    #[inline]
+    pub fn outcome(self) -> Outcome {
+        Outcome::from_code(self.0 as u8)
+    }
+}
 
 impl Scratch {
     pub fn new() -> Box<Self> {
