@@ -70,6 +70,7 @@ fn detect(criterion: &mut Criterion) {
             intensities: vec![0.33, 0.115],
             intensity_probabilities: vec![0.45, 0.55],
             key_basis_probability: 0.8,
+            effects: Default::default(),
         };
         let secret = SecretRng::from_seed([1; 32]);
         let mut alice = Transmitter::new(source, link.transmittance, secret).expect("valid source");
