@@ -43,22 +43,6 @@ pub enum Error {
         /// First slot that the receiver has not seen.
         next_slot: u64,
     },
-    /// A pulse train does not have the span that its epoch has agreed on.
-    #[error("a pulse train spans {span} slots, every frame of this epoch spans {expected}")]
-    WrongSpan {
-        /// Span of the train in slots.
-        span: u32,
-        /// Span of every frame of the epoch in slots.
-        expected: u32,
-    },
-    /// A pulse train holds more pulses than its frames can carry.
-    #[error("a pulse train of {pulses} pulses needs more than {fragments_max} fragments")]
-    TooManyPulses {
-        /// Pulses in the train.
-        pulses: usize,
-        /// Most fragments that a frame may be cut into.
-        fragments_max: u16,
-    },
     /// Eve put light where it cannot go.
     #[error("no pulse can be injected into slot {slot}: {reason}")]
     Injection {
@@ -92,6 +76,9 @@ pub enum FrameError {
     /// A word width that does not exist.
     #[error("a word has 8, 16 or 32 bits, the header says {0}")]
     WordBits(u8),
+    /// A number of photon bits that does not exist.
+    #[error("a word has 0 or 2 photon bits, the header says {0}")]
+    PhotonBits(u8),
     /// Slots that do not exist: an empty span, or one beyond the last slot.
     #[error("{span} slots from slot {start_slot} on do not exist")]
     Slots {
@@ -99,14 +86,6 @@ pub enum FrameError {
         start_slot: u64,
         /// Number of slots.
         span: u32,
-    },
-    /// Fragment i of n with i not below n, or more fragments than slots.
-    #[error("fragment {fragment} of {fragments} does not exist")]
-    Fragment {
-        /// Index from 0.
-        fragment: u16,
-        /// How many there are.
-        fragments: u16,
     },
     /// More payload than fits, or half a word.
     #[error("a payload of {0} bytes is longer than a frame or ends within a word")]
@@ -117,7 +96,9 @@ pub enum FrameError {
     /// A pulse lies outside the slots that the frame covers.
     #[error("word {0} of the payload places a pulse outside the slots of the frame")]
     OutsideSpan(usize),
-    /// A word that no encoder writes.
-    #[error("word {0} of the payload is no event, no advance and no extension")]
+    /// A word that no encoder writes in its place.
+    #[error(
+        "word {0} of the payload is no event, advance or number of photons that may stand there"
+    )]
     Word(usize),
 }

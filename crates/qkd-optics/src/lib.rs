@@ -34,7 +34,8 @@ pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
 pub use frame::{
     FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
-    OrderLimits, PAYLOAD_BYTES, PulseFrame, Verdict, WordBits,
+    LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, Verdict, WordBits,
+    WordFormat,
 };
 pub use light::{Basis, Choice, Detection, IntensityClass, PHOTONS_MAX, PulseTrain};
 pub use receiver::{Receiver, ReceiverCounters};

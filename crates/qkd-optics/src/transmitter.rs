@@ -13,7 +13,7 @@ use qkd_bits::SecretRng;
 use crate::light::Pulse;
 use crate::sampling::binomial::multinomial;
 use crate::source::check_probability;
-use crate::{Choice, Error, PulseTrain, Source};
+use crate::{Choice, Error, LightDensity, PulseTrain, Source};
 use dense::Dense;
 use empty_slots::EmptySlots;
 use record::{Cursor, Entries, RUN_SLOTS_MAX, Record};
@@ -32,7 +32,7 @@ pub struct Transmitter {
     sampler: Sampler,
     record: Record,
     empty_slots: EmptySlots,
-    occupied_probability: f64,
+    density: LightDensity,
     next_slot: u64,
 }
 
@@ -121,9 +121,9 @@ impl Transmitter {
         source.check()?;
         check_probability("segment_transmittance", segment_transmittance)?;
         let law = source.emission_law(segment_transmittance);
-        let occupied_probability = law.occupied_probability();
+        let density = law.density();
         let empty_slots = EmptySlots::new(&law.empty, source.key_basis_probability, &mut secret);
-        let sampler = match sampling(occupied_probability) {
+        let sampler = match sampling(density.occupied_probability) {
             Sampling::Sparse => Sparse::new(&law, secret).map(|s| Sampler::Sparse(Box::new(s))),
             Sampling::Dense => Dense::new(&law, secret).map(|d| Sampler::Dense(Box::new(d))),
         }
@@ -133,7 +133,7 @@ impl Transmitter {
             sampler,
             record: Record::default(),
             empty_slots,
-            occupied_probability,
+            density,
             next_slot: 0,
         })
     }
@@ -161,7 +161,7 @@ impl Transmitter {
 
     /// Pulses that `span` slots hold at most, but for one train in 10²³.
     fn room(&self, span: u32) -> usize {
-        let expected = f64::from(span) * self.occupied_probability;
+        let expected = f64::from(span) * self.density.occupied_probability;
         (expected + 10.0 * expected.sqrt() + 10.0).min(f64::from(span)) as usize
     }
 
@@ -175,9 +175,14 @@ impl Transmitter {
         &self.source
     }
 
-    /// Probability that a slot still holds light after the segment: what a frame is sized for.
+    /// Probability that a slot still holds light after the segment.
     pub fn occupied_probability(&self) -> f64 {
-        self.occupied_probability
+        self.density.occupied_probability
+    }
+
+    /// How much light is left in a slot after the segment: what frames are sized for.
+    pub fn density(&self) -> LightDensity {
+        self.density
     }
 
     /// What Alice did in `slot`: from the record where the slot held light, else drawn from

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use super::shape::{FrameAddress, WordBits};
-use super::{
-    EVENT_BITS, FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, PHOTONS_EXTENDED,
+use super::format::{
+    PHOTONS_EXTENDED_MIN, PhotonBits, WordBits, WordFormat, advance, for_format, low_bits,
 };
+use super::shape::FrameAddress;
+use super::{FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES};
 use crate::light::{Pulse, State};
 use crate::{FrameError, PulseTrain};
 
@@ -14,25 +15,20 @@ use crate::{FrameError, PulseTrain};
 pub struct FrameHeader {
     /// Whom it belongs to.
     pub address: FrameAddress,
-    /// Width of its words.
-    pub word_bits: WordBits,
-    /// Absolute slot in which the span starts.
+    /// How its words divide their bits.
+    pub format: WordFormat,
+    /// First absolute slot that it covers.
     pub start_slot: u64,
-    /// Slots of the span, of which a fragment covers a part.
+    /// Number of slots that it covers.
     pub span: u32,
     /// Number of the datagram.
     pub sequence: u64,
-    /// Index of this fragment.
-    pub fragment: u16,
-    /// Number of fragments that share the span.
-    pub fragments: u16,
 }
 
 impl FrameHeader {
     /// The absolute slots that this frame covers, at least one.
     pub fn slots(&self) -> Range<u64> {
-        let part = fragment_slots(self.span, self.fragment, self.fragments);
-        self.start_slot + u64::from(part.start)..self.start_slot + u64::from(part.end)
+        self.start_slot..self.start_slot + u64::from(self.span)
     }
 }
 
@@ -61,26 +57,19 @@ impl PulseFrame {
         let header = read_header(frame)?;
         let length = u16::from_le_bytes(field(frame, 40));
         let bytes = usize::from(length);
-        if bytes > PAYLOAD_BYTES || !bytes.is_multiple_of(header.word_bits.bytes()) {
+        if bytes > PAYLOAD_BYTES || !bytes.is_multiple_of(header.format.word_bits.bytes()) {
             return Err(FrameError::PayloadLength(length));
         }
         let (payload, padding) = frame[HEADER_BYTES..].split_at(bytes);
         if let Some(at) = padding.iter().position(|&byte| byte != 0) {
             return Err(FrameError::Padding(HEADER_BYTES + bytes + at));
         }
-        let slots = header.slots();
-        // A fragment's slots are a part of a 32-bit span.
-        let span = (slots.end - slots.start) as u32;
-        let pulses = match header.word_bits {
-            WordBits::Eight => read_words::<1>(payload, WordBits::Eight, span)?,
-            WordBits::Sixteen => read_words::<2>(payload, WordBits::Sixteen, span)?,
-            WordBits::ThirtyTwo => read_words::<4>(payload, WordBits::ThirtyTwo, span)?,
-        };
+        let pulses = read(header.format, payload, header.span)?;
         Ok(Self {
             header,
             train: PulseTrain {
-                start_slot: slots.start,
-                span,
+                start_slot: header.start_slot,
+                span: header.span,
                 pulses,
             },
         })
@@ -103,12 +92,6 @@ pub(super) fn checksum(frame: &[u8]) -> u32 {
     crc32c::crc32c_append(head, &frame[HEADER_BYTES..])
 }
 
-/// The part of a span that one fragment covers. `fragments` is not 0.
-pub(super) fn fragment_slots(span: u32, fragment: u16, fragments: u16) -> Range<u32> {
-    let cut = |i: u64| (i * u64::from(span) / u64::from(fragments)) as u32;
-    cut(u64::from(fragment))..cut(u64::from(fragment) + 1)
-}
-
 fn field<const N: usize>(frame: &[u8; FRAME_BYTES], at: usize) -> [u8; N] {
     std::array::from_fn(|i| frame[at + i])
 }
@@ -126,8 +109,9 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
         return Err(FrameError::Kind(frame[4]));
     }
     let word_bits = WordBits::from_bits(frame[5]).ok_or(FrameError::WordBits(frame[5]))?;
-    if let Some(at) = frame[46..60].iter().position(|&byte| byte != 0) {
-        return Err(FrameError::Padding(46 + at));
+    let photon_bits = PhotonBits::from_bits(frame[42]).ok_or(FrameError::PhotonBits(frame[42]))?;
+    if let Some(at) = frame[43..60].iter().position(|&byte| byte != 0) {
+        return Err(FrameError::Padding(43 + at));
     }
     let header = FrameHeader {
         address: FrameAddress {
@@ -135,74 +119,114 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
             link: u16::from_le_bytes(field(frame, 6)),
             epoch: u32::from_le_bytes(field(frame, 28)),
         },
-        word_bits,
+        format: WordFormat {
+            word_bits,
+            photon_bits,
+        },
         start_slot: u64::from_le_bytes(field(frame, 16)),
         span: u32::from_le_bytes(field(frame, 24)),
         sequence: u64::from_le_bytes(field(frame, 32)),
-        fragment: u16::from_le_bytes(field(frame, 42)),
-        fragments: u16::from_le_bytes(field(frame, 44)),
     };
     let (start_slot, span) = (header.start_slot, header.span);
     if span == 0 || start_slot.checked_add(u64::from(span)).is_none() {
         return Err(FrameError::Slots { start_slot, span });
     }
-    let (fragment, fragments) = (header.fragment, header.fragments);
-    if fragment >= fragments || u32::from(fragments) > span {
-        return Err(FrameError::Fragment {
-            fragment,
-            fragments,
-        });
-    }
     Ok(header)
 }
 
-fn read_words<const BYTES: usize>(
+fn read(format: WordFormat, payload: &[u8], span: u32) -> Result<Vec<Pulse>, FrameError> {
+    for_format!(format, read_words(payload, span))
+}
+
+/// The words of a payload, each `BYTES` long.
+struct Words<'a, const BYTES: usize>(&'a [[u8; BYTES]]);
+
+impl<const BYTES: usize> Words<'_, BYTES> {
+    #[inline(always)]
+    fn at(&self, index: usize) -> Option<u32> {
+        let mut bytes = [0; 4];
+        bytes[..BYTES].copy_from_slice(self.0.get(index)?);
+        Some(u32::from_le_bytes(bytes))
+    }
+
+    /// The number of photons that stands in an extension word.
+    fn photons_at(&self, index: usize) -> Result<u8, FrameError> {
+        let photons = self.at(index).and_then(|word| u8::try_from(word).ok());
+        photons
+            .filter(|&photons| photons >= PHOTONS_EXTENDED_MIN)
+            .ok_or(FrameError::Word(index))
+    }
+}
+
+fn read_words<const BYTES: usize, const PHOTON_BITS: u32>(
     payload: &[u8],
-    word_bits: WordBits,
     span: u32,
 ) -> Result<Vec<Pulse>, FrameError> {
-    let advance = word_bits.advance();
-    let mut pulses = Vec::with_capacity(payload.len() / BYTES);
-    let mut words = payload.chunks_exact(BYTES).map(|chunk| {
-        let mut bytes = [0; 4];
-        bytes[..BYTES].copy_from_slice(chunk);
-        u32::from_le_bytes(bytes)
-    });
-    let mut index = 0;
+    let advance = advance(BYTES, PHOTON_BITS);
+    let low_bits = low_bits(PHOTON_BITS);
+    let words = Words::<BYTES>(payload.as_chunks().0);
+    let vacant = || Pulse {
+        offset: 0,
+        photons: 0,
+        state: State::from_code(0),
+    };
+    let mut pulses = Vec::new();
+    pulses.resize_with(words.0.len(), vacant);
+    let (mut index, mut count) = (0, 0);
     // 64 bits: no sequence of words in one frame can overflow it.
     let mut cursor = 0u64;
-    while let Some(word) = words.next() {
-        let (gap, event) = (word >> EVENT_BITS, word & ((1 << EVENT_BITS) - 1));
-        cursor += u64::from(gap);
-        if gap == advance {
-            if event != 0 {
+    let mut in_event = true;
+    while let Some(word) = words.at(index) {
+        let (gap, low) = (word >> low_bits, word & ((1 << low_bits) - 1));
+        in_event = gap != advance;
+        let mut offset = cursor + u64::from(gap);
+        let mut state = low >> PHOTON_BITS;
+        let mut photons = 1;
+        let code = low & ((1 << PHOTON_BITS) - 1);
+        if PHOTON_BITS == 0 {
+            // A word that announces an event of several photons, and the event.
+            if !in_event && low != 0 {
+                photons = low as u8 + 1;
+                if photons == PHOTONS_EXTENDED_MIN {
+                    index += 1;
+                    photons = words.photons_at(index)?;
+                }
+                index += 1;
+                let event = words.at(index).filter(|event| event >> low_bits != advance);
+                let event = event.ok_or(FrameError::Word(index))?;
+                offset = cursor + u64::from(event >> low_bits);
+                state = event & ((1 << low_bits) - 1);
+                in_event = true;
+            }
+        } else {
+            photons = code as u8 + 1;
+            if !in_event && low != 0 {
                 return Err(FrameError::Word(index));
             }
-            index += 1;
-            continue;
+            if photons == PHOTONS_EXTENDED_MIN {
+                index += 1;
+                photons = words.photons_at(index)?;
+            }
         }
-        let offset = u32::try_from(cursor).map_err(|_| FrameError::OutsideSpan(index))?;
-        if offset >= span {
+        if in_event && offset >= u64::from(span) {
             return Err(FrameError::OutsideSpan(index));
         }
-        let code = event & PHOTONS_EXTENDED;
-        let photons = if code == PHOTONS_EXTENDED {
-            index += 1;
-            words
-                .next()
-                .and_then(|word| u8::try_from(word).ok())
-                .filter(|&photons| u32::from(photons) > PHOTONS_EXTENDED)
-                .ok_or(FrameError::Word(index))?
-        } else {
-            code as u8 + 1
-        };
-        pulses.push(Pulse {
-            offset,
-            photons,
-            state: State::from_code((event >> 2) as u8),
-        });
-        cursor += 1;
+        // What turns out to be an advance is overwritten by the next event.
+        if let Some(place) = pulses.get_mut(count) {
+            *place = Pulse {
+                offset: offset as u32,
+                photons,
+                state: State::from_code(state as u8),
+            };
+        }
+        count += usize::from(in_event);
+        cursor = offset + u64::from(in_event);
         index += 1;
     }
+    if !in_event {
+        // Nothing comes after the last event.
+        return Err(FrameError::Word(index - 1));
+    }
+    pulses.truncate(count);
     Ok(pulses)
 }

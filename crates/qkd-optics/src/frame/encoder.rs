@@ -1,15 +1,13 @@
 //! From light to frames.
 
-use super::shape::{FrameShape, WordBits};
-use super::{
-    EVENT_BITS, FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES,
-    PHOTONS_EXTENDED, codec,
+use super::format::{
+    PHOTONS_EXTENDED_MIN, PhotonBits, WordBits, WordFormat, advance, event_words_max, for_format,
+    low_bits,
 };
+use super::shape::FrameShape;
+use super::{FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec};
 use crate::light::Pulse;
 use crate::{Error, PulseTrain};
-
-/// Most fragments of one train.
-const FRAGMENTS_MAX: u16 = 1 << 15;
 
 /// Turns the trains of one epoch into frames, one after the other.
 pub struct FrameEncoder {
@@ -17,13 +15,13 @@ pub struct FrameEncoder {
     sequence: u64,
 }
 
-/// A piece of a train that goes into one frame.
-struct Fragment<'a> {
-    index: u16,
-    count: u16,
-    /// First slot of the piece within the span.
-    from: u32,
-    pulses: &'a [Pulse],
+/// How far the encoder has come in a train.
+struct Progress<'a> {
+    /// Light that no frame holds yet.
+    rest: &'a [Pulse],
+    /// First slot of the train that no frame covers yet.
+    next: u32,
+    span: u32,
 }
 
 impl FrameEncoder {
@@ -42,121 +40,122 @@ impl FrameEncoder {
         self.sequence
     }
 
-    /// Appends a train as k · [`FRAME_BYTES`] bytes, k datagrams, and returns k: 1 unless there are
-    /// more pulses than fit one frame. The light is gone afterwards: it is in the frame.
+    /// Appends a train as k · [`FRAME_BYTES`] bytes, k datagrams, and returns k, which is at least
+    /// 1. Trains that span what the shape says nearly always take the same number; any other span
+    /// is encoded just as well. The light is gone afterwards: it is in the frames.
     ///
     /// # Errors
-    /// [`Error::WrongSpan`] when the train does not span what the epoch agreed on,
-    /// [`Error::TooManyPulses`] when it would take more than 32,768 fragments; nothing is appended.
+    /// [`Error::OutOfRange`] when the train has no slot; nothing is appended.
     pub fn encode(&mut self, train: PulseTrain, into: &mut Vec<u8>) -> Result<usize, Error> {
-        if train.span != self.shape.span {
-            return Err(Error::WrongSpan {
-                span: train.span,
-                expected: self.shape.span,
+        if train.span == 0 {
+            return Err(Error::OutOfRange {
+                name: "span of a train",
+                value: 0.0,
+                expected: "at least one slot",
             });
         }
-        let words_max = PAYLOAD_BYTES / self.shape.word_bits.bytes();
-        let advance = self.shape.word_bits.advance();
-        let mut count = 1u16;
-        while fragments(&train, count).any(|piece| piece.words(advance) > words_max) {
-            // A fragment of one slot always fits.
-            if count >= FRAGMENTS_MAX {
-                return Err(Error::TooManyPulses {
-                    pulses: train.pulses.len(),
-                    fragments_max: FRAGMENTS_MAX,
-                });
-            }
-            count *= 2;
+        let mut progress = Progress {
+            rest: &train.pulses,
+            next: 0,
+            span: train.span,
+        };
+        let mut count = 0;
+        while progress.next < progress.span {
+            let from = progress.next;
+            let at = into.len();
+            into.resize(at + FRAME_BYTES, 0);
+            let frame = &mut into[at..];
+            let (header, payload) = frame.split_at_mut(HEADER_BYTES);
+            let length = fill(self.shape.format, payload, &mut progress);
+            let start_slot = train.start_slot + u64::from(from);
+            self.head(header, start_slot, progress.next - from, length);
+            let checksum = codec::checksum(frame);
+            frame[60..64].copy_from_slice(&checksum.to_le_bytes());
+            self.sequence = self.sequence.wrapping_add(1);
+            count += 1;
         }
-        for fragment in fragments(&train, count) {
-            self.append(&train, &fragment, into);
-        }
-        Ok(usize::from(count))
+        Ok(count)
     }
 
-    fn append(&mut self, train: &PulseTrain, fragment: &Fragment<'_>, into: &mut Vec<u8>) {
-        let at = into.len();
-        into.resize(at + FRAME_BYTES, 0);
-        let frame = &mut into[at..];
-        let payload = &mut frame[HEADER_BYTES..];
-        let length = match self.shape.word_bits {
-            WordBits::Eight => fragment.write::<1>(WordBits::Eight.advance(), payload),
-            WordBits::Sixteen => fragment.write::<2>(WordBits::Sixteen.advance(), payload),
-            WordBits::ThirtyTwo => fragment.write::<4>(WordBits::ThirtyTwo.advance(), payload),
-        };
-        frame[0..4].copy_from_slice(&MAGIC);
-        frame[4] = KIND_FOCK_SPARSE;
-        frame[5] = self.shape.word_bits.bits() as u8;
-        frame[6..8].copy_from_slice(&self.shape.link.to_le_bytes());
-        frame[8..16].copy_from_slice(&self.shape.session.to_le_bytes());
-        frame[16..24].copy_from_slice(&train.start_slot.to_le_bytes());
-        frame[24..28].copy_from_slice(&train.span.to_le_bytes());
-        frame[28..32].copy_from_slice(&self.shape.epoch.to_le_bytes());
-        frame[32..40].copy_from_slice(&self.sequence.to_le_bytes());
-        frame[40..42].copy_from_slice(&(length as u16).to_le_bytes());
-        frame[42..44].copy_from_slice(&fragment.index.to_le_bytes());
-        frame[44..46].copy_from_slice(&fragment.count.to_le_bytes());
-        let checksum = codec::checksum(frame);
-        frame[60..64].copy_from_slice(&checksum.to_le_bytes());
-        self.sequence = self.sequence.wrapping_add(1);
+    /// Writes all of a header but its checksum.
+    fn head(&self, header: &mut [u8], start_slot: u64, span: u32, length: usize) {
+        let WordFormat {
+            word_bits,
+            photon_bits,
+        } = self.shape.format;
+        header[0..4].copy_from_slice(&MAGIC);
+        header[4] = KIND_FOCK_SPARSE;
+        header[5] = word_bits.bits() as u8;
+        header[6..8].copy_from_slice(&self.shape.link.to_le_bytes());
+        header[8..16].copy_from_slice(&self.shape.session.to_le_bytes());
+        header[16..24].copy_from_slice(&start_slot.to_le_bytes());
+        header[24..28].copy_from_slice(&span.to_le_bytes());
+        header[28..32].copy_from_slice(&self.shape.epoch.to_le_bytes());
+        header[32..40].copy_from_slice(&self.sequence.to_le_bytes());
+        header[40..42].copy_from_slice(&(length as u16).to_le_bytes());
+        header[42] = photon_bits.bits() as u8;
     }
 }
 
-fn fragments(train: &PulseTrain, count: u16) -> impl Iterator<Item = Fragment<'_>> {
-    let mut rest = train.pulses.as_slice();
-    (0..count).map(move |index| {
-        let slots = codec::fragment_slots(train.span, index, count);
-        let here = rest.partition_point(|pulse| pulse.offset < slots.end);
-        let (pulses, later) = rest.split_at(here);
-        rest = later;
-        Fragment {
-            index,
-            count,
-            from: slots.start,
-            pulses,
-        }
-    })
+/// Fills one payload and returns the bytes written.
+fn fill(format: WordFormat, payload: &mut [u8], progress: &mut Progress<'_>) -> usize {
+    for_format!(format, write(payload, progress))
 }
 
-impl Fragment<'_> {
-    /// Words that it takes.
-    fn words(&self, advance: u32) -> usize {
-        let mut cursor = self.from;
-        let mut words = 0;
-        for pulse in self.pulses {
-            let gap = pulse.offset - cursor;
-            // A division for each pulse would cost more than writing it.
-            if gap >= advance {
-                words += (gap / advance) as usize;
+fn write<const BYTES: usize, const PHOTON_BITS: u32>(
+    payload: &mut [u8],
+    progress: &mut Progress<'_>,
+) -> usize {
+    let advance = advance(BYTES, PHOTON_BITS);
+    let low_bits = low_bits(PHOTON_BITS);
+    // Beyond this many bytes the longest event might not fit: the frame ends.
+    let full = PAYLOAD_BYTES - event_words_max(PHOTON_BITS) * BYTES;
+    let mut at = 0;
+    let mut put = |at: &mut usize, word: u32| {
+        payload[*at..*at + BYTES].copy_from_slice(&word.to_le_bytes()[..BYTES]);
+        *at += BYTES;
+    };
+    let mut next = progress.next;
+    for (index, pulse) in progress.rest.iter().enumerate() {
+        let mut gap = pulse.offset - next;
+        let events_end = at;
+        while gap >= advance {
+            put(&mut at, advance << low_bits);
+            next += advance;
+            gap -= advance;
+            if at > full {
+                progress.rest = &progress.rest[index..];
+                progress.next = next;
+                // The slots that the header states say the same as the advances at the end.
+                payload[events_end..at].fill(0);
+                return events_end;
             }
-            words += 1 + usize::from(u32::from(pulse.photons) > PHOTONS_EXTENDED);
-            cursor = pulse.offset + 1;
         }
-        words
-    }
-
-    /// Writes its words, `BYTES` each, and returns the number of bytes written.
-    fn write<const BYTES: usize>(&self, advance: u32, payload: &mut [u8]) -> usize {
-        let mut at = 0;
-        let mut put = |word: u32| {
-            payload[at..at + BYTES].copy_from_slice(&word.to_le_bytes()[..BYTES]);
-            at += BYTES;
-        };
-        let mut cursor = self.from;
-        for pulse in self.pulses {
-            let mut gap = pulse.offset - cursor;
-            while gap >= advance {
-                put(advance << EVENT_BITS);
-                gap -= advance;
+        let (photons, state) = (u32::from(pulse.photons), u32::from(pulse.state.code()));
+        let event = gap << low_bits | state << PHOTON_BITS;
+        let extended = pulse.photons >= PHOTONS_EXTENDED_MIN;
+        if PHOTON_BITS == 0 {
+            if photons > 1 {
+                put(&mut at, advance << low_bits | (photons - 1).min(3));
+                if extended {
+                    put(&mut at, photons);
+                }
             }
-            let photons = u32::from(pulse.photons);
-            let code = (photons - 1).min(PHOTONS_EXTENDED);
-            put(gap << EVENT_BITS | u32::from(pulse.state.code()) << 2 | code);
-            if code == PHOTONS_EXTENDED {
-                put(photons);
+            put(&mut at, event);
+        } else {
+            put(&mut at, event | (photons - 1).min(3));
+            if extended {
+                put(&mut at, photons);
             }
-            cursor = pulse.offset + 1;
         }
-        at
+        next = pulse.offset + 1;
+        if at > full {
+            progress.rest = &progress.rest[index + 1..];
+            progress.next = next;
+            return at;
+        }
     }
+    progress.rest = &[];
+    progress.next = progress.span;
+    at
 }

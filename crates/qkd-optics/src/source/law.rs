@@ -3,9 +3,11 @@
 //! Every sampler of Alice's light draws from this law and from nothing else, so that an effect of
 //! the source has to be described once.
 
+use std::ops::RangeInclusive;
+
 use super::photon_statistics::SAMPLED_PHOTONS_MAX;
 use crate::light::State;
-use crate::{Basis, Choice, IntensityClass, PHOTONS_MAX, Source};
+use crate::{Basis, Choice, IntensityClass, LightDensity, PHOTONS_MAX, Source};
 
 /// Weight of a photon number in one class below which 2⁶⁴ slots would never show it.
 const WEIGHT_MIN: f64 = 1e-30;
@@ -63,6 +65,20 @@ impl EmissionLaw {
     pub fn occupied_probability(&self) -> f64 {
         let total: f64 = self.occupied.iter().map(|(_, weight)| weight).sum();
         total.clamp(0.0, 1.0)
+    }
+
+    /// How much light there is in a slot.
+    pub fn density(&self) -> LightDensity {
+        let share = |photons: RangeInclusive<u8>| {
+            let within = |(emission, _): &&(Emission, f64)| photons.contains(&emission.photons);
+            let total: f64 = self.occupied.iter().filter(within).map(|(_, w)| w).sum();
+            total.clamp(0.0, 1.0)
+        };
+        LightDensity {
+            occupied_probability: self.occupied_probability(),
+            few_photons_probability: share(2..=3),
+            many_photons_probability: share(4..=PHOTONS_MAX),
+        }
     }
 }
 

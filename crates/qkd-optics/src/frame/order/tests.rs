@@ -1,6 +1,6 @@
 use super::*;
 use crate::PulseTrain;
-use crate::frame::{FRAME_BYTES, FrameEncoder, FrameShape, WordBits};
+use crate::frame::{FRAME_BYTES, FrameEncoder, FrameShape, PhotonBits, WordBits, WordFormat};
 use crate::light::{Pulse, State};
 
 const ADDRESS: FrameAddress = FrameAddress {
@@ -12,16 +12,23 @@ const MILLISECOND: u64 = 1_000_000_000;
 
 /// The frame number `index` of an epoch with 100 slots a frame.
 fn frame_at(address: FrameAddress, index: u64) -> PulseFrame {
+    frame_of(address, index * 100, 100)
+}
+
+fn frame_of(address: FrameAddress, start_slot: u64, span: u32) -> PulseFrame {
     let shape = FrameShape {
         session: address.session,
         link: address.link,
         epoch: address.epoch,
-        word_bits: WordBits::Eight,
-        span: 100,
+        format: WordFormat {
+            word_bits: WordBits::Eight,
+            photon_bits: PhotonBits::Two,
+        },
+        span,
     };
     let train = PulseTrain {
-        start_slot: index * 100,
-        span: 100,
+        start_slot,
+        span,
         pulses: vec![Pulse {
             offset: 3,
             photons: 1,
@@ -31,7 +38,7 @@ fn frame_at(address: FrameAddress, index: u64) -> PulseFrame {
     let mut bytes = Vec::new();
     FrameEncoder::new(shape)
         .encode(train, &mut bytes)
-        .expect("fits");
+        .expect("it has slots");
     PulseFrame::decode(&bytes).expect("valid")
 }
 
@@ -162,4 +169,33 @@ fn no_more_frames_wait_than_the_limit() {
     }
     assert_eq!(released(&mut order, 0), [1]);
     assert_eq!(order.counters().lost_slots, 100);
+}
+
+/// Frames state their own slots: nothing says that all are of one size.
+#[test]
+fn frames_of_different_spans_come_in_order_and_never_overlap() {
+    let mut order = order();
+    let take =
+        |order: &mut FrameOrder, start, span| order.accept(0, frame_of(ADDRESS, start, span));
+    assert_eq!(take(&mut order, 250, 50), Verdict::Accepted);
+    assert_eq!(take(&mut order, 70, 130), Verdict::Accepted);
+    for (start, span) in [
+        (60, 11),
+        (60, 1_000),
+        (199, 5),
+        (200, 51),
+        (260, 10),
+        (299, 9),
+        (80, 7),
+    ] {
+        assert_eq!(take(&mut order, start, span), Verdict::Duplicate, "{start}");
+    }
+    assert_eq!(take(&mut order, 0, 70), Verdict::Accepted);
+    let starts = |frames: Vec<PulseFrame>| frames.iter().map(|f| f.header().start_slot).collect();
+    let first: Vec<u64> = starts(order.release(0));
+    assert_eq!((first, order.next_slot()), (vec![0, 70], 200));
+    assert_eq!(take(&mut order, 200, 50), Verdict::Accepted);
+    let second: Vec<u64> = starts(order.release(0));
+    assert_eq!((second, order.next_slot()), (vec![200, 250], 300));
+    assert_eq!(order.counters().lost_slots, 0);
 }
