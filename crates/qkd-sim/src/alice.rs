@@ -43,15 +43,7 @@ impl AliceLaboratory {
                         slots,
                         end_slot,
                     } => {
-                        let mut failed = None;
-                        let choices = slots.iter().map_while(|&slot| {
-                            let choice = self.transmitter.choice_at(slot);
-                            choice.map_err(|error| failed = Some(error)).ok()
-                        });
-                        let record = AliceRecord::new(choices);
-                        if let Some(error) = failed {
-                            return Err(error.into());
-                        }
+                        let record = AliceRecord::new(self.transmitter.choices_at(&slots)?);
                         self.transmitter.forget_before(end_slot);
                         let recalled = AliceInput::Recalled { block, record };
                         more.extend(self.engine.handle(now, recalled)?);

@@ -19,8 +19,8 @@ use crate::quantum_channel::QuantumChannel;
 use crate::stores::{KeyPair, Stores};
 use crate::transcript::Transcript;
 
-/// Frames between two looks at the engines; the photons of a real link do not wait for them.
-const FRAMES_PER_STEP: usize = 16;
+/// Trains between two looks at the engines; the photons of a real link do not wait for them.
+const TRAINS_PER_STEP: usize = 2;
 
 /// A link to simulate. Equal links give equal outcomes.
 #[derive(Debug, Clone)]
@@ -178,7 +178,7 @@ impl Run {
         let span_max = (link.model.clock_hz / 50.0)
             .max(1.0)
             .min(f64::from(u32::MAX)) as u32;
-        let shape = FrameShape::for_density(address, transmitter.occupied_probability(), span_max)?;
+        let shape = FrameShape::for_density(address, transmitter.density(), span_max)?;
         let limits = SessionLimits {
             blocks_in_flight_max: 3,
             blocks_max: Some(link.blocks),
@@ -218,7 +218,7 @@ impl Run {
         {
             let mut frames = Vec::new();
             let mut now = self.now();
-            for _ in 0..FRAMES_PER_STEP {
+            for _ in 0..TRAINS_PER_STEP {
                 let train = self.alice.transmit(self.span);
                 now = self.now();
                 frames.extend(self.channel.carry(train, now.0)?);

@@ -31,8 +31,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Frames per second of the clock, at least: light waits no longer for its frame to fill.
-const FRAMES_PER_SECOND_MIN: f64 = 50.0;
+/// Trains per second, at least: light waits no longer for its train to end.
+const TRAINS_PER_SECOND_MIN: f64 = 50.0;
 
 pub(super) async fn run(
     config: AliceConfig,
@@ -195,8 +195,10 @@ impl Caller<'_> {
         commands: Receiver<Command>,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let address = quantum::address(session);
-        let span_max = (self.node.setup.link.clock_hz / FRAMES_PER_SECOND_MIN).max(1.0) as u32;
-        let shape = FrameShape::for_density(address, transmitter.occupied_probability(), span_max)
+        let clock_hz = self.node.setup.link.clock_hz;
+        let slots_per_second = clock_hz.min(self.slots_per_second_max);
+        let span_max = (slots_per_second / TRAINS_PER_SECOND_MIN).max(1.0) as u32;
+        let shape = FrameShape::for_density(address, transmitter.density(), span_max)
             .map_err(std::io::Error::other)?;
         let path = TransmitPath {
             transmitter,

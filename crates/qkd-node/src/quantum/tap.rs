@@ -129,7 +129,7 @@ impl Tap {
         };
         let shape = outgoing_shape(&frame);
         let encoder = match &mut bench.encoder {
-            Some(encoder) if *encoder.shape() == shape => encoder,
+            Some(encoder) if is_of(encoder.shape(), &shape) => encoder,
             stale => stale.insert(FrameEncoder::new(shape)),
         };
         let mut port = EvePort::new(frame.into_light(), bench.nature.fork());
@@ -157,18 +157,21 @@ struct Bench {
     datagrams: Vec<u8>,
 }
 
-/// What leaves her looks as what came: the same session, epoch, width and slots.
+/// What leaves her looks as what came: the same session, epoch, format and slots.
 fn outgoing_shape(frame: &PulseFrame) -> FrameShape {
     let header = frame.header();
-    let slots = header.slots();
     FrameShape {
         session: header.address.session,
         link: header.address.link,
         epoch: header.address.epoch,
-        word_bits: header.word_bits,
-        // A frame's slots are at most its span, a 32-bit number.
-        span: (slots.end - slots.start) as u32,
+        format: header.format,
+        span: header.span,
     }
+}
+
+/// Whether frames of two shapes are of one sequence: their spans differ from frame to frame.
+fn is_of(one: &FrameShape, other: &FrameShape) -> bool {
+    one.address() == other.address() && one.format == other.format
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

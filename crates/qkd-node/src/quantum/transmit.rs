@@ -169,15 +169,7 @@ impl Emitting {
 
     fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), Error> {
         let transmitter = &mut self.path.transmitter;
-        let mut failed = None;
-        let choices = slots.iter().map_while(|&slot| {
-            let choice = transmitter.choice_at(slot);
-            choice.map_err(|error| failed = Some(error)).ok()
-        });
-        let record = AliceRecord::new(choices);
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        let record = AliceRecord::new(transmitter.choices_at(slots)?);
         transmitter.forget_before(end_slot);
         self.path.link.tell(LinkEvent::Recalled { block, record });
         Ok(())

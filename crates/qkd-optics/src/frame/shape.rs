@@ -8,8 +8,9 @@ use crate::source::check_probability;
 
 /// Longest span of a train in slots.
 const SPAN_MAX: f64 = 1e9;
-/// Most frames that a train is meant to fill.
-const FRAMES_MAX: u32 = 16;
+/// Most frames that a train is meant to fill: three such trains fit one call of generic segmentation
+/// offload (64 KiB).
+const FRAMES_MAX: u32 = 15;
 /// Standard deviations above the mean that still fit the frames that a train is meant to fill: a
 /// smaller margin costs more in further frames than it saves in padding.
 const MARGIN_SIGMA: f64 = 2.0;
@@ -53,7 +54,7 @@ pub struct FrameShape {
 
 impl FrameShape {
     /// The shape that takes the fewest bytes: the cheapest format, and the span up to `span_max`
-    /// slots (and 10⁹) that fills a whole number of frames, sixteen at most, to 97 % or more.
+    /// slots (and 10⁹) that fills a whole number of frames, fifteen at most, to 97 % or more.
     /// `span_max` bounds how long light waits for its train to end.
     ///
     /// # Errors
