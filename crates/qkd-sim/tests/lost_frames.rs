@@ -21,8 +21,8 @@ const DETECTOR_EFFICIENCY: f64 = 0.5;
 const DARK_COUNT_PROBABILITY: f64 = 1e-3;
 const MISALIGNMENT_ERROR: f64 = 0.02;
 const KEY_BASIS_PROBABILITY: f64 = 0.6;
-/// Short frames, so that there are many of them.
-const SPAN_MAX: u32 = 5_000;
+/// Trains of two or three frames, which are cut where they are full.
+const SPAN_MAX: u32 = 60_000;
 /// A run ends with the train that reaches this slot.
 const SLOTS_MIN: u64 = 6_000_000;
 
@@ -78,7 +78,7 @@ fn run(source: Source, loss: FrameLoss) -> Run {
         link: 0,
         epoch: 0,
     };
-    let density = alice.occupied_probability();
+    let density = alice.density();
     let shape = FrameShape::for_density(address, density, SPAN_MAX).expect("valid density");
     let mut encoder = FrameEncoder::new(shape);
     let mut order = FrameOrder::new(address, OrderLimits::default(), 0);

@@ -78,6 +78,7 @@ fn real_light_costs_few_bytes_a_pulse_and_its_trains_nearly_always_as_many_frame
             intensities: intensities.to_vec(),
             intensity_probabilities: probabilities.to_vec(),
             key_basis_probability: 0.8,
+            effects: Default::default(),
         };
         let secret = SecretRng::from_seed([km as u8; 32]);
         let mut alice =
