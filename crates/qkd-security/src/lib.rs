@@ -12,12 +12,24 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
+pub mod bbm92;
 mod channel;
+pub mod chsh;
 pub mod concentration;
+pub mod dps;
 mod entropy;
 mod error;
+pub mod gg02;
 pub mod mathematics;
+pub mod maximisation;
 mod parameters;
+mod range;
+#[cfg(test)]
+mod reference_table;
+pub mod repeater;
+pub mod repeaterless;
+pub mod six_state;
+mod standing;
 mod statistics;
 mod theorem;
 pub mod wiesemann2024;
@@ -27,5 +39,6 @@ pub use channel::{ClassExpected, Expected, LinkModel, Spread};
 pub use entropy::binary_entropy;
 pub use error::Error;
 pub use parameters::{DecoySource, IntensityClass, SecurityParameters, TestedBasis};
+pub use standing::Standing;
 pub use statistics::{BasisStatistics, Leakage, Statistics};
 pub use theorem::{KeyLength, Theorem};

@@ -1,0 +1,207 @@
+//! GG02: coherent states with Gaussian modulation, measured by homodyne or heterodyne detection,
+//! reverse reconciliation. Grosshans and Grangier, PRL 88, 057902 (2002); Grosshans, Van Assche,
+//! Wenger, Brouri, Cerf and Grangier, Nature 421, 238 (2003).
+//!
+//! Collective attacks, bounded by Holevo's quantity of a Gaussian state with the covariances seen
+//! (García-Patrón and Cerf, PRL 97, 190503 (2006); Navascués, Grosshans and Acín, PRL 97, 190502
+//! (2006)). Trusted detector: its loss and electronic noise are calibrated and not Eve's. A
+//! discrete modulation and a local oscillator that Eve can reach are outside these formulas.
+//!
+//! Noise is in shot-noise units (SNU, the variance of the vacuum is 1), excess noise at the
+//! entrance of the line. [`Gg02::rate`] is asymptotic, [`Gg02::finite_rate`] for finite blocks.
+
+mod finite;
+
+use crate::mathematics::{ln_1p, log2};
+use crate::range;
+use crate::{Error, Standing};
+pub use finite::{FiniteRate, FiniteSize};
+use std::f64::consts::LN_2;
+
+/// What [`Gg02::rate`] is worth.
+pub const STANDING: Standing = Standing::Asymptotic;
+
+/// What [`Gg02::finite_rate`] is worth.
+pub const FINITE_STANDING: Standing = Standing::FiniteCollective;
+
+/// What Bob measures of each symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quadratures {
+    /// One quadrature, chosen at random: homodyne detection.
+    One,
+    /// Both at once, each with half of the light: heterodyne detection.
+    Both,
+}
+
+/// Modulation, line and detector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gg02 {
+    /// Homodyne or heterodyne.
+    pub quadratures: Quadratures,
+    /// V_A: variance of each quadrature that Alice modulates, SNU, above 0.
+    pub modulation_variance_snu: f64,
+    /// T: transmittance of the line alone, (0, 1].
+    pub transmittance_channel: f64,
+    /// ξ: excess noise at the entrance of the line, SNU, zero or more.
+    pub excess_noise_snu: f64,
+    /// η: efficiency of Bob's detection, (0, 1].
+    pub detector_efficiency: f64,
+    /// v_el: electronic noise, SNU at the detector's output, zero or more.
+    pub electronic_noise_snu: f64,
+    /// β: share of the mutual information that reconciliation extracts, (0, 1].
+    pub reconciliation_efficiency: f64,
+}
+
+/// What [`Gg02`] gives; all but the noises in bits per symbol.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gg02Rate {
+    /// χ_line = 1/T − 1 + ξ, SNU at the entrance.
+    pub line_noise_snu: f64,
+    /// χ_det: the detector's noise, SNU at its own entrance.
+    pub detection_noise_snu: f64,
+    /// χ_tot = χ_line + χ_det/T, SNU at the entrance of the line.
+    pub total_noise_snu: f64,
+    /// λ₁ to λ₄: symplectic eigenvalues, of Eve's state and of it given Bob's outcome.
+    pub symplectic_eigenvalues: [f64; 4],
+    /// I_AB.
+    pub mutual_information_bits: f64,
+    /// χ_BE: at most so much Eve knows of Bob's outcome.
+    pub holevo_bits: f64,
+    /// β I_AB − χ_BE; negative means no key.
+    pub secret_bits_per_symbol: f64,
+}
+
+impl Gg02 {
+    /// The same when every figure lies in its range.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the first figure that does not, and the range.
+    pub fn checked(self) -> Result<Self, Error> {
+        let snu = "shot-noise units above 0";
+        range::positive("modulation_variance_snu", self.modulation_variance_snu, snu)?;
+        let open = "a number above 0 and at most 1 (no unit)";
+        for (what, value) in [
+            ("transmittance_channel", self.transmittance_channel),
+            ("detector_efficiency", self.detector_efficiency),
+            ("reconciliation_efficiency", self.reconciliation_efficiency),
+        ] {
+            range::require(what, value, value > 0.0 && value <= 1.0, open)?;
+        }
+        let snu = "shot-noise units, zero or more";
+        range::not_negative("excess_noise_snu", self.excess_noise_snu, snu)?;
+        range::not_negative("electronic_noise_snu", self.electronic_noise_snu, snu)?;
+        Ok(self)
+    }
+
+    /// Asymptotic rate β I_AB − χ_BE.
+    ///
+    /// Lodewyck et al., PRA 76, 042305 (2007), section II, for homodyne detection; for heterodyne
+    /// detection Fossier, Diamanti, Debuisschert, Tualle-Brouri and Grangier, J. Phys. B
+    /// 42, 114014 (2009).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the first figure outside its range.
+    pub fn rate(&self) -> Result<Gg02Rate, Error> {
+        Ok(self.checked()?.evaluate())
+    }
+
+    fn evaluate(&self) -> Gg02Rate {
+        let (variance, loss) = (
+            1.0 + self.modulation_variance_snu,
+            self.transmittance_channel,
+        );
+        let (efficiency, electronic) = (self.detector_efficiency, self.electronic_noise_snu);
+        let line = 1.0 / loss - 1.0 + self.excess_noise_snu;
+        let detection = match self.quadratures {
+            Quadratures::One => (1.0 - efficiency + electronic) / efficiency,
+            Quadratures::Both => (2.0 - efficiency + 2.0 * electronic) / efficiency,
+        };
+        let total = line + detection / loss;
+        // One half of log₂(1 + signal/noise) for each quadrature.
+        let per_quadrature = ln_1p(self.modulation_variance_snu / (1.0 + total)) / (2.0 * LN_2);
+        let mutual_information_bits = match self.quadratures {
+            Quadratures::One => per_quadrature,
+            Quadratures::Both => 2.0 * per_quadrature,
+        };
+        let symplectic_eigenvalues = self.symplectic_eigenvalues(&Noises {
+            variance,
+            line,
+            detection,
+            total,
+        });
+        let [first, second, third, fourth] = symplectic_eigenvalues.map(thermal_entropy);
+        let holevo_bits = first + second - third - fourth;
+        Gg02Rate {
+            line_noise_snu: line,
+            detection_noise_snu: detection,
+            total_noise_snu: total,
+            symplectic_eigenvalues,
+            mutual_information_bits,
+            holevo_bits,
+            secret_bits_per_symbol: self.reconciliation_efficiency * mutual_information_bits
+                - holevo_bits,
+        }
+    }
+
+    fn symplectic_eigenvalues(&self, noises: &Noises) -> [f64; 4] {
+        let Noises {
+            variance: v,
+            line,
+            detection,
+            total,
+        } = *noises;
+        let loss = self.transmittance_channel;
+        let sum = v * v * (1.0 - 2.0 * loss) + 2.0 * loss + (loss * (v + line)).powi(2);
+        let root = loss * (v * line + 1.0);
+        let [first, second] = eigenvalues(sum, root);
+        let output = loss * (v + total);
+        let (sum_after, root_after) = match self.quadratures {
+            Quadratures::One => (
+                (v * root + loss * (v + line) + sum * detection) / output,
+                (root * (v + root * detection) / output).sqrt(),
+            ),
+            Quadratures::Both => (
+                (sum * detection * detection
+                    + root * root
+                    + 1.0
+                    + 2.0 * detection * (v * root + loss * (v + line))
+                    + 2.0 * loss * (v * v - 1.0))
+                    / (output * output),
+                (v + root * detection) / output,
+            ),
+        };
+        let [third, fourth] = eigenvalues(sum_after, root_after);
+        [first, second, third, fourth]
+    }
+}
+
+/// Variance of what Alice sends and the noises of line, detector and both, SNU.
+struct Noises {
+    variance: f64,
+    line: f64,
+    detection: f64,
+    total: f64,
+}
+
+/// λ with λ₁² + λ₂² = `sum` and λ₁ λ₂ = `root`. The smaller from the product: as a difference of
+/// squares it would lose the digits that its distance from 1 needs.
+fn eigenvalues(sum: f64, root: f64) -> [f64; 2] {
+    let discriminant = (sum * sum - 4.0 * root * root).max(0.0).sqrt();
+    let larger = ((sum + discriminant) / 2.0).sqrt();
+    [larger, root / larger]
+}
+
+/// G((λ−1)/2), G(x) = (x+1) log₂(x+1) − x log₂ x: entropy of a thermal state, bits.
+///
+/// Zero at λ = 1 and below it, where rounding may put a pure state.
+fn thermal_entropy(eigenvalue: f64) -> f64 {
+    let photons = (eigenvalue - 1.0) / 2.0;
+    if photons > 0.0 {
+        (photons + 1.0) * ln_1p(photons) / LN_2 - photons * log2(photons)
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests;
