@@ -2,9 +2,17 @@
 
 mod basis_choice;
 mod efficiency_mismatch;
+mod gating;
+mod linear_mode;
+mod power_monitor;
+mod timing_jitter;
 
 pub use basis_choice::BasisChoice;
 pub use efficiency_mismatch::EfficiencyMismatch;
+pub use gating::Gating;
+pub use linear_mode::LinearMode;
+pub use power_monitor::PowerMonitor;
+pub use timing_jitter::TimingJitter;
 
 use crate::Error;
 use crate::source::check_probability;
@@ -39,6 +47,35 @@ pub struct DetectorEffects {
     pub basis_choice: BasisChoice,
     /// A difference between the efficiencies of the detectors of 0 and 1.
     pub efficiency_mismatch: Option<EfficiencyMismatch>,
+    /// Gates in which alone the detectors see light.
+    pub gating: Option<Gating>,
+    /// What bright light makes of the detectors.
+    pub linear_mode: Option<LinearMode>,
+    /// A watch on the light at the entrance.
+    pub power_monitor: Option<PowerMonitor>,
+    /// Scatter of the time at which a click is registered.
+    pub timing_jitter: Option<TimingJitter>,
+}
+
+impl DetectorEffects {
+    fn check(&self) -> Result<(), Error> {
+        if let Some(mismatch) = &self.efficiency_mismatch {
+            mismatch.check()?;
+        }
+        if let Some(gating) = &self.gating {
+            gating.check()?;
+        }
+        if let Some(linear_mode) = &self.linear_mode {
+            linear_mode.check()?;
+        }
+        if let Some(monitor) = &self.power_monitor {
+            monitor.check()?;
+        }
+        if let Some(jitter) = &self.timing_jitter {
+            jitter.check()?;
+        }
+        Ok(())
+    }
 }
 
 impl Detectors {
@@ -71,10 +108,7 @@ impl Detectors {
                 expected: "0 to 1e15 slots",
             });
         }
-        if let Some(mismatch) = &self.effects.efficiency_mismatch {
-            mismatch.check()?;
-        }
-        Ok(())
+        self.effects.check()
     }
 
     /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire.
@@ -83,6 +117,27 @@ impl Detectors {
             Some(mismatch) => mismatch.factors(),
             None => [1.0; 2],
         };
-        factors.map(|factor| self.detector_efficiency * factor)
+        let in_gate = match &self.effects.gating {
+            Some(gating) => gating.light_in_gate(),
+            None => 1.0,
+        };
+        factors.map(|factor| self.detector_efficiency * in_gate * factor)
+    }
+
+    /// Slots after a click in which nothing is seen.
+    pub(crate) fn blind_slots(&self) -> u64 {
+        let hold_off = match &self.effects.gating {
+            Some(gating) => gating.hold_off_slots(),
+            None => 0,
+        };
+        self.dead_time_slots.max(hold_off)
+    }
+
+    /// Slots from one gate to the next: 1 without gating.
+    pub(crate) fn gate_period_slots(&self) -> u64 {
+        match &self.effects.gating {
+            Some(gating) => u64::from(gating.gate_period_slots),
+            None => 1,
+        }
     }
 }

@@ -29,7 +29,10 @@ pub use channel::{
     Background, Beam, Channel, ChannelEffects, Conditions, Daylight, Fibre, FreeSpace,
     PolarisationDrift, SatellitePass, SharedFibre, SharedLength, Turbulence, Window, transmittance,
 };
-pub use detectors::{BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch};
+pub use detectors::{
+    BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch, Gating, LinearMode, PowerMonitor,
+    TimingJitter,
+};
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
 pub use frame::{

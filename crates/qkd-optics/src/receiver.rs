@@ -1,27 +1,30 @@
 //! Bob's receiver: choice of basis, detectors, one dead time, squashing.
 
+mod block;
 mod click_law;
 mod click_table;
 mod counters;
 mod dead_time;
+mod integrator;
+mod jitter;
 mod noise;
 mod outcome;
 mod scratch;
 mod settle;
-
-use std::ops::Range;
+mod surroundings;
 
 use qkd_bits::{PhysicsRng, SecretRng, SecretStream};
 
-use crate::light::Pulse;
-use crate::{Channel, Conditions, Detection, Detectors, Error, PulseTrain};
+use crate::{Channel, Detection, Detectors, Error, PulseTrain};
+use block::Block;
 use click_law::ClickLaw;
 use click_table::ClickTable;
 pub use counters::ReceiverCounters;
 use dead_time::DeadTime;
-use noise::{Cause, Noise, Planned};
-use outcome::{BOTH, Outcome};
-use scratch::{BLOCK_PULSES, Click, Scratch};
+use jitter::Jitter;
+use noise::Noise;
+use scratch::{BLOCK_PULSES, Scratch};
+use surroundings::Surroundings;
 
 /// Bob's receiver, which ages slot by slot whether light arrives or not.
 ///
@@ -36,14 +39,14 @@ use scratch::{BLOCK_PULSES, Click, Scratch};
 /// exact table of its state and photon number; the cost follows pulses, not slots.
 pub struct Receiver {
     detectors: Detectors,
-    channel: Option<Box<dyn Channel + Send>>,
-    conditions: Conditions,
-    /// First slot in which the conditions may be others.
-    conditions_until: u64,
+    surroundings: Surroundings,
     law: ClickLaw,
     table: ClickTable,
     noise: Noise,
     dead_time: DeadTime,
+    jitter: Option<Jitter>,
+    /// Slots from one gate to the next, 1 without gating.
+    gate_period_slots: u64,
     next_slot: u64,
     scratch: Box<Scratch>,
     /// Chooses basis and clicks of every pulse, 32 bits for each.
@@ -69,18 +72,22 @@ impl Receiver {
         mut physics: PhysicsRng,
     ) -> Result<Self, Error> {
         detectors.check()?;
-        let conditions = Conditions::STILL;
-        let law = ClickLaw::new(&detectors, &conditions);
-        let mut noise = Noise::new();
+        let surroundings = Surroundings::new(&detectors.effects);
+        let (conditions, response) = (surroundings.conditions(), surroundings.response());
+        let law = ClickLaw::new(&detectors, conditions, response);
+        let mut noise = Noise::new(detectors.gate_period_slots());
         noise.set(law.noise(), 0, &mut physics);
         Ok(Self {
-            channel: None,
-            conditions,
-            conditions_until: u64::MAX,
+            surroundings,
             table: ClickTable::new(&law),
             law,
             noise,
             dead_time: DeadTime::new(&detectors, &mut physics),
+            jitter: match &detectors.effects.timing_jitter {
+                Some(jitter) => Jitter::new(jitter, physics.fork()),
+                None => None,
+            },
+            gate_period_slots: detectors.gate_period_slots(),
             detectors,
             next_slot: 0,
             scratch: Scratch::new(),
@@ -96,8 +103,7 @@ impl Receiver {
     /// be (see [`Conditions::check`]) are those of a channel that lets nothing pass.
     #[must_use]
     pub fn with_channel(mut self, channel: Box<dyn Channel + Send>) -> Self {
-        self.channel = Some(channel);
-        self.conditions_until = self.next_slot;
+        self.surroundings.set_channel(channel, self.next_slot);
         self
     }
 
@@ -117,17 +123,17 @@ impl Receiver {
         self.advance_to(train.start_slot, into);
         let mut pulses = &train.pulses[..];
         while self.next_slot < train.end_slot() {
-            let end = self.enter_conditions().min(train.end_slot());
+            let end = self.enter_surroundings().min(train.end_slot());
             let offset = end - train.start_slot;
             let here = pulses.partition_point(|pulse| u64::from(pulse.offset) < offset);
             let (now, later) = pulses.split_at(here);
-            let mut blocks = now.chunks(BLOCK_PULSES).peekable();
-            while let Some(block) = blocks.next() {
-                let block_end = match blocks.peek().and_then(|next| next.first()) {
-                    Some(next) => train.start_slot + u64::from(next.offset),
-                    None => end,
-                };
-                self.block(train.start_slot, block, block_end, into);
+            self.surroundings.illuminate(now, end - self.next_slot);
+            for pulses in now.chunks(BLOCK_PULSES) {
+                let start_slot = train.start_slot;
+                let last = pulses.last().map_or(0, |pulse| u64::from(pulse.offset));
+                let block_end = start_slot + last + 1;
+                self.read(Block { start_slot, pulses }, block_end, into);
+                self.next_slot = block_end;
             }
             self.vacuum_before(end, into);
             pulses = later;
@@ -140,7 +146,8 @@ impl Receiver {
     /// nothing when the receiver is already there.
     pub fn advance_to(&mut self, slot: u64, into: &mut Vec<Detection>) {
         while self.next_slot < slot {
-            let end = self.enter_conditions().min(slot);
+            let end = self.enter_surroundings().min(slot);
+            self.surroundings.illuminate(&[], end - self.next_slot);
             self.vacuum_before(end, into);
             self.next_slot = end;
         }
@@ -153,168 +160,27 @@ impl Receiver {
 
     /// What happened so far.
     pub fn counters(&self) -> ReceiverCounters {
-        self.counters
+        ReceiverCounters {
+            power_alarms: self.surroundings.alarms(),
+            ..self.counters
+        }
     }
 
-    /// Takes over the conditions of the next slot and returns the first one with others.
-    fn enter_conditions(&mut self) -> u64 {
-        if self.next_slot >= self.conditions_until
-            && let Some(channel) = &mut self.channel
-        {
-            let (conditions, until) = channel.conditions(self.next_slot);
-            self.conditions_until = until.max(self.next_slot.saturating_add(1));
-            let conditions = match conditions.check() {
-                Ok(()) => conditions,
-                Err(_) => Conditions {
-                    transmittance: 0.0,
-                    ..Conditions::STILL
-                },
-            };
-            if conditions != self.conditions {
-                self.conditions = conditions;
-                self.law = ClickLaw::new(&self.detectors, &conditions);
-                self.table = ClickTable::new(&self.law);
-                self.noise
-                    .set(self.law.noise(), self.next_slot, &mut self.physics);
+    /// Takes over what holds from the next slot on, and returns the first slot in which that may
+    /// have changed.
+    fn enter_surroundings(&mut self) -> u64 {
+        if self.surroundings.enter(self.next_slot) {
+            let surroundings = &self.surroundings;
+            let (conditions, response) = (surroundings.conditions(), surroundings.response());
+            self.law = ClickLaw::new(&self.detectors, conditions, response);
+            self.table = ClickTable::new(&self.law);
+            let noise = self.law.noise();
+            self.noise.set(noise, self.next_slot, &mut self.physics);
+            if !self.law.has_avalanches() {
+                self.noise.forget_afterpulses();
             }
         }
-        self.conditions_until
-    }
-
-    /// A block of pulses, and the vacuum between them, up to and without slot `end`.
-    fn block(&mut self, start_slot: u64, pulses: &[Pulse], end: u64, into: &mut Vec<Detection>) {
-        let fired = self.fire(pulses);
-        let mut next = 0;
-        while next < fired || self.noise.next_slot() < end {
-            let before = self.noise.next_slot().min(end);
-            next += self.run(start_slot, next..fired, before, into);
-            // The run may have planned an afterpulse, which it stops for.
-            let slot = self.noise.next_slot();
-            let clicks = &self.scratch.fired[next..fired];
-            let light_is_first = clicks
-                .first()
-                .is_some_and(|click| start_slot + click.offset() < slot);
-            if slot < end && !light_is_first {
-                next += self.click_with_noise(slot, start_slot, pulses, next..fired, into);
-            }
-        }
-    }
-
-    /// What becomes of each pulse; returns how many fired a detector.
-    fn fire(&mut self, pulses: &[Pulse]) -> usize {
-        let scratch = &mut *self.scratch;
-        let words = &mut scratch.words[..pulses.len()];
-        self.pulses.fill_u32(words);
-        let outcomes = &mut scratch.outcomes[..pulses.len()];
-        let mut all = 0;
-        for ((pulse, &mut word), outcome) in pulses.iter().zip(&mut *words).zip(&mut *outcomes) {
-            *outcome = self.table.draw(pulse, word);
-            all |= outcome.code();
-        }
-        if Outcome::from_code(all).is_open() {
-            for ((pulse, &mut word), outcome) in pulses.iter().zip(words).zip(&mut *outcomes) {
-                if outcome.is_open() {
-                    let (table, law) = (&self.table, &self.law);
-                    *outcome = table.close(pulse, word, law, &mut self.further);
-                }
-            }
-        }
-        let fired = &mut scratch.fired[..pulses.len()];
-        let mut len = 0;
-        for (pulse, outcome) in pulses.iter().zip(outcomes) {
-            fired[len] = Click::new(pulse.offset, *outcome);
-            len += usize::from(outcome.fired());
-        }
-        len
-    }
-
-    /// Registers clicks of light alone, before slot `end`; returns how many it has looked at.
-    fn run(
-        &mut self,
-        start_slot: u64,
-        clicks: Range<usize>,
-        end: u64,
-        into: &mut Vec<Detection>,
-    ) -> usize {
-        let scratch = &mut *self.scratch;
-        let clicks = &scratch.fired[clicks];
-        let run = self
-            .dead_time
-            .run(start_slot, clicks, end, &mut scratch.registered);
-        let registered = &scratch.registered[..run.registered];
-        into.extend(registered.iter().map(|click| Detection {
-            slot: start_slot + click.offset(),
-            basis: click.outcome().basis(),
-            bit: click.outcome().bit(),
-        }));
-        self.counters.clicks += run.registered as u64;
-        self.counters.double_clicks += run.doubles;
-        self.counters.discarded_in_dead_time += (run.taken - run.registered) as u64;
-        if let Some(last) = registered.last() {
-            let outcome = last.outcome();
-            self.leave_afterpulse(outcome);
-        }
-        run.taken
-    }
-
-    /// What fires in the noise's next slot, together with the light in it, if there is any; returns
-    /// how many of the clicks of light that took.
-    fn click_with_noise(
-        &mut self,
-        slot: u64,
-        start_slot: u64,
-        pulses: &[Pulse],
-        clicks: Range<usize>,
-        into: &mut Vec<Detection>,
-    ) -> usize {
-        let noise = self.noise.take(slot, &mut self.physics);
-        let offset = slot - start_slot;
-        let clicks = &self.scratch.fired[clicks];
-        let with_light = clicks.first().is_some_and(|click| click.offset() == offset);
-        if !self.dead_time.is_alive(slot) {
-            self.counters.discarded_in_dead_time += 1;
-            return usize::from(with_light);
-        }
-        let found = pulses.binary_search_by_key(&offset, |pulse| u64::from(pulse.offset));
-        let light = found.ok().map(|index| self.scratch.outcomes[index]);
-        let outcome = self.law.settle(light, noise.detectors(), &mut self.secret);
-        self.counters.clicks += 1;
-        self.counters.double_clicks += u64::from(outcome.is_double());
-        self.counters.dark_counts += u64::from(noise.dark != 0);
-        self.counters.afterpulses += u64::from(noise.afterpulse != 0);
-        self.dead_time.register(slot);
-        into.push(Detection {
-            slot,
-            basis: outcome.basis(),
-            bit: outcome.bit(),
-        });
-        self.leave_afterpulse(outcome);
-        usize::from(with_light)
-    }
-
-    /// Plans the afterpulse of the click that was just registered, if it leaves one.
-    #[inline]
-    fn leave_afterpulse(&mut self, outcome: Outcome) {
-        if let Some(slot) = self.dead_time.afterpulse(&mut self.physics) {
-            // After a double click either detector may be the one that traps the carrier.
-            let exit = if outcome.exits() == BOTH {
-                self.physics.bit()
-            } else {
-                outcome.bit()
-            };
-            self.noise.plan(Planned {
-                slot,
-                detector: self.law.detector(outcome.basis(), exit),
-                cause: Cause::Afterpulse,
-            });
-        }
-    }
-
-    fn vacuum_before(&mut self, end: u64, into: &mut Vec<Detection>) {
-        while self.noise.next_slot() < end {
-            let slot = self.noise.next_slot();
-            self.click_with_noise(slot, slot, &[], 0..0, into);
-        }
+        self.surroundings.until()
     }
 }
 

@@ -8,10 +8,13 @@ use crate::{Basis, Conditions, Detectors};
 
 /// What decides the clicks, as long as the conditions of the channel hold.
 pub(super) struct ClickLaw {
+    response: Response,
     choice: BasisChoice,
     key_basis_probability: f64,
     /// Probability that a photon at Bob's entrance which takes the exit 0 or 1 makes it fire.
     survival: [f64; 2],
+    /// Share of the light at the entrance that reaches the detectors.
+    light_inside: f64,
     misalignment_error: f64,
     /// Sine and cosine of the channel's rotation.
     rotation: (f64, f64),
@@ -22,19 +25,33 @@ pub(super) struct ClickLaw {
     background_survival: [f64; 2],
 }
 
+/// How detectors answer light.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Response {
+    /// A single photon makes an avalanche, with the detector's efficiency.
+    SinglePhotons,
+    /// Blind for photons: the classical energy in a slot decides, for certain.
+    Linear {
+        /// Photons on a detector from which it clicks.
+        threshold_photons: f64,
+    },
+}
+
 /// The detectors, whether two or four: Z0, Z1, X0, X1. With an active choice of basis the first two
 /// serve both bases.
 pub(super) const DETECTORS: usize = 4;
 
 impl ClickLaw {
-    pub fn new(detectors: &Detectors, conditions: &Conditions) -> Self {
+    pub fn new(detectors: &Detectors, conditions: &Conditions, response: Response) -> Self {
         let inside = detectors
             .efficiencies()
             .map(|efficiency| detectors.insertion_transmittance * efficiency);
         Self {
+            response,
             choice: detectors.effects.basis_choice,
             key_basis_probability: detectors.key_basis_probability,
             survival: inside.map(|survival| conditions.transmittance * survival),
+            light_inside: conditions.transmittance * detectors.insertion_transmittance,
             misalignment_error: detectors.misalignment_error,
             rotation: sin_cos(conditions.rotation_rad),
             dark_count_probability: detectors.dark_count_probability,
@@ -51,6 +68,14 @@ impl ClickLaw {
         }
     }
 
+    /// Whether an avalanche is what a click is.
+    pub fn has_avalanches(&self) -> bool {
+        match self.response {
+            Response::SinglePhotons => true,
+            Response::Linear { .. } => false,
+        }
+    }
+
     /// Probability per slot that each detector fires without a pulse: a dark count or background,
     /// whose photons fall on both exits of a basis alike. Detectors that do not exist never do.
     pub fn noise(&self) -> [f64; DETECTORS] {
@@ -62,6 +87,9 @@ impl ClickLaw {
             }
         };
         let mut noise = [0.0; DETECTORS];
+        if !self.has_avalanches() {
+            return noise;
+        }
         for (detector, noise) in noise.iter_mut().enumerate() {
             let exists = matches!(self.choice, BasisChoice::Passive) || detector < 2;
             if exists {
@@ -95,9 +123,17 @@ impl ClickLaw {
     fn one_basis(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
         let mut outcomes = Vec::with_capacity(10);
         for (basis, chosen) in self.bases() {
-            let [zero, one] = self.fires(state, basis);
-            let quiet = (1.0 - zero - one).max(0.0);
-            let pattern = of_photons([quiet, zero, one, 0.0], photons);
+            let pattern = match self.response {
+                Response::SinglePhotons => {
+                    let [zero, one] = self.fires(state, basis);
+                    let quiet = (1.0 - zero - one).max(0.0);
+                    of_photons([quiet, zero, one, 0.0], photons)
+                }
+                Response::Linear { threshold_photons } => {
+                    let light = self.light(state, basis, photons);
+                    certain(light.map(|light| light >= threshold_photons))
+                }
+            };
             for (exits, probability) in (0..=BOTH).zip(pattern) {
                 push_settled(&mut outcomes, (basis, exits), chosen * probability);
             }
@@ -108,15 +144,16 @@ impl ClickLaw {
     /// A beam splitter sends every photon to the pair of detectors of one basis or the other. When
     /// both pairs fire, a fair coin chooses the basis.
     fn both_bases(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
-        let mut one_photon = [0.0; 1 << DETECTORS];
-        let mut quiet = 1.0;
-        for (place, (basis, chosen)) in self.bases().into_iter().enumerate() {
-            for (bit, fires) in self.fires(state, basis).into_iter().enumerate() {
-                one_photon[1 << (2 * place + bit)] = chosen * fires;
-                quiet -= chosen * fires;
+        let patterns = match self.response {
+            Response::SinglePhotons => of_photons(self.one_photon_on_four(state), photons),
+            Response::Linear { threshold_photons } => {
+                let [z, x] = self.bases().map(|(basis, chosen)| {
+                    let light = self.light(state, basis, photons);
+                    light.map(|light| chosen * light >= threshold_photons)
+                });
+                certain::<DETECTORS, { 1 << DETECTORS }>([z[0], z[1], x[0], x[1]])
             }
-        }
-        one_photon[0] = quiet.max(0.0);
+        };
         let mut outcomes: Vec<(Outcome, f64)> = Vec::with_capacity(17);
         let mut add = |outcome: Outcome, probability: f64| match outcomes
             .iter_mut()
@@ -125,7 +162,7 @@ impl ClickLaw {
             Some((_, sum)) => *sum += probability,
             None => outcomes.push((outcome, probability)),
         };
-        for (pattern, probability) in (0u8..).zip(of_photons(one_photon, photons)) {
+        for (pattern, probability) in (0u8..).zip(patterns) {
             let mut settled = Vec::with_capacity(4);
             let pairs = [(Basis::Z, pattern & BOTH), (Basis::X, pattern >> 2)];
             match pairs.map(|(_, exits)| exits != 0) {
@@ -149,17 +186,43 @@ impl ClickLaw {
         outcomes
     }
 
+    /// The law of the set of detectors that one photon fires, behind the beam splitter.
+    fn one_photon_on_four(&self, state: State) -> [f64; 1 << DETECTORS] {
+        let mut law = [0.0; 1 << DETECTORS];
+        let mut quiet = 1.0;
+        for (place, (basis, chosen)) in self.bases().into_iter().enumerate() {
+            for (bit, fires) in self.fires(state, basis).into_iter().enumerate() {
+                law[1 << (2 * place + bit)] = chosen * fires;
+                quiet -= chosen * fires;
+            }
+        }
+        law[0] = quiet.max(0.0);
+        law
+    }
+
     fn bases(&self) -> [(Basis, f64); 2] {
         let z = self.key_basis_probability;
         [(Basis::Z, z), (Basis::X, 1.0 - z)]
     }
 
     /// Probabilities that one photon, measured in `basis`, fires detector 0 and detector 1.
+    fn fires(&self, state: State, basis: Basis) -> [f64; 2] {
+        let exits = self.exits(state, basis);
+        [exits[0] * self.survival[0], exits[1] * self.survival[1]]
+    }
+
+    /// Photons on detector 0 and detector 1 when a pulse is measured in `basis`, as classical light.
+    fn light(&self, state: State, basis: Basis, photons: u8) -> [f64; 2] {
+        let inside = f64::from(photons) * self.light_inside;
+        self.exits(state, basis).map(|share| share * inside)
+    }
+
+    /// How light that is measured in `basis` divides between exit 0 and exit 1.
     ///
     /// The states stand at 0 (Z0), 90 (X0), 180 (Z1) and 270 degrees (X1) of a great circle, and
     /// the channel turns them by θ: outcome 0 of Z has probability (1 + cos φ)/2, that of X
     /// (1 + sin φ)/2. The misalignment then exchanges the exits.
-    fn fires(&self, state: State, basis: Basis) -> [f64; 2] {
+    fn exits(&self, state: State, basis: Basis) -> [f64; 2] {
         let (sin, cos) = self.rotation;
         // Along the circle from the basis of the measurement.
         let along = match (state.basis(), basis) {
@@ -172,13 +235,23 @@ impl ClickLaw {
         let error = self.misalignment_error;
         let straight = own * (1.0 - error) + other * error;
         let crossed = own * error + other * (1.0 - error);
-        let exits = if state.bit() {
+        if state.bit() {
             [crossed, straight]
         } else {
             [straight, crossed]
-        };
-        [exits[0] * self.survival[0], exits[1] * self.survival[1]]
+        }
     }
+}
+
+/// The law that is certain of the set of detectors that fire.
+fn certain<const COUNT: usize, const PATTERNS: usize>(fires: [bool; COUNT]) -> [f64; PATTERNS] {
+    let fired = fires
+        .iter()
+        .rev()
+        .fold(0, |set, &fires| set << 1 | usize::from(fires));
+    let mut law = [0.0; PATTERNS];
+    law[fired] = 1.0;
+    law
 }
 
 /// Adds an outcome, and after a double click both sides of the coin.

@@ -110,9 +110,14 @@ impl ClickTable {
                 small.push(rich);
             }
         }
-        // What is left differs from a whole row by rounding alone.
+        // What is left differs from a whole row by rounding alone, unless it never had a weight.
+        let likeliest = law.iter().max_by(|a, b| a.1.total_cmp(&b.1));
         for row in small.into_iter().chain(large) {
-            self.set(first + row, 0.0, [outcome(row); 2]);
+            let whole = match likeliest {
+                Some((likeliest, _)) if share[row] < 0.5 => *likeliest,
+                Some(_) | None => outcome(row),
+            };
+            self.set(first + row, 0.0, [whole; 2]);
         }
     }
 

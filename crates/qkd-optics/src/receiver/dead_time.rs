@@ -32,7 +32,7 @@ pub(super) struct Run {
 impl DeadTime {
     pub fn new(detectors: &Detectors, physics: &mut PhysicsRng) -> Self {
         let mut dead_time = Self {
-            recovery_slots: detectors.dead_time_slots.saturating_add(1),
+            recovery_slots: detectors.blind_slots().saturating_add(1),
             alive_from: 0,
             afterpulse_gap: GeometricGap::new(detectors.afterpulse_probability),
             afterpulse_delay: GeometricGap::with_decay(detectors.afterpulse_decay_slots),

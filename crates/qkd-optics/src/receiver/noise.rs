@@ -7,6 +7,8 @@ use crate::sampling::GeometricGap;
 
 /// The clicks that will happen without a pulse in their slot, the next one always at hand.
 pub(super) struct Noise {
+    /// Slots from one gate to the next: nothing is seen, and nothing fires, in between.
+    gate_period_slots: u64,
     probabilities: [f64; DETECTORS],
     gaps: [GeometricGap; DETECTORS],
     /// Next dark count or background click of each detector.
@@ -30,6 +32,8 @@ pub(super) struct Planned {
 pub(super) enum Cause {
     /// A charge that an earlier avalanche left behind.
     Afterpulse,
+    /// Light of another slot, registered early or late.
+    Jitter,
 }
 
 /// Which detectors fire in one slot: a bit for each, by cause.
@@ -37,19 +41,21 @@ pub(super) enum Cause {
 pub(super) struct Fired {
     pub dark: u8,
     pub afterpulse: u8,
+    pub displaced: u8,
 }
 
 impl Fired {
     /// All of them.
     pub fn detectors(self) -> u8 {
-        self.dark | self.afterpulse
+        self.dark | self.afterpulse | self.displaced
     }
 }
 
 impl Noise {
     /// A receiver in which nothing fires on its own yet.
-    pub fn new() -> Self {
+    pub fn new(gate_period_slots: u64) -> Self {
         Self {
+            gate_period_slots,
             probabilities: [0.0; DETECTORS],
             gaps: [0.0; DETECTORS].map(GeometricGap::new),
             next_dark: [u64::MAX; DETECTORS],
@@ -66,7 +72,9 @@ impl Noise {
                 self.probabilities[detector] = probability;
                 self.gaps[detector] = GeometricGap::new(probability);
                 let gap = self.gaps[detector].draw(physics.next_u64());
-                self.next_dark[detector] = from.saturating_add(gap);
+                let first = self.gate_from(from);
+                self.next_dark[detector] =
+                    first.saturating_add(gap.saturating_mul(self.gate_period_slots));
             }
         }
         self.find_next();
@@ -85,7 +93,8 @@ impl Noise {
             if *next == slot {
                 fired.dark |= 1 << detector;
                 let gap = self.gaps[detector].draw(physics.next_u64());
-                *next = slot.saturating_add(1).saturating_add(gap);
+                let slots = gap.saturating_add(1).saturating_mul(self.gate_period_slots);
+                *next = slot.saturating_add(slots);
             }
         }
         while let Some(&event) = self.planned.last()
@@ -93,6 +102,7 @@ impl Noise {
         {
             match event.cause {
                 Cause::Afterpulse => fired.afterpulse |= 1 << event.detector,
+                Cause::Jitter => fired.displaced |= 1 << event.detector,
             }
             self.planned.pop();
         }
@@ -100,13 +110,34 @@ impl Noise {
         fired
     }
 
-    /// Plans a click.
-    pub fn plan(&mut self, event: Planned) {
+    /// Plans a click. A charge is released into the next gate; light between gates is not seen.
+    pub fn plan(&mut self, mut event: Planned) {
+        let gate = self.gate_from(event.slot);
+        match event.cause {
+            Cause::Afterpulse => event.slot = gate,
+            Cause::Jitter if event.slot == gate => {}
+            Cause::Jitter => return,
+        }
         let position = self
             .planned
             .partition_point(|other| other.slot > event.slot);
         self.planned.insert(position, event);
         self.find_next();
+    }
+
+    /// Without avalanches there are no charges left of them.
+    pub fn forget_afterpulses(&mut self) {
+        self.planned
+            .retain(|event| event.cause != Cause::Afterpulse);
+        self.find_next();
+    }
+
+    /// The first gate in `slot` or after it.
+    fn gate_from(&self, slot: u64) -> u64 {
+        match slot % self.gate_period_slots {
+            0 => slot,
+            past => slot.saturating_add(self.gate_period_slots - past),
+        }
     }
 
     fn find_next(&mut self) {

@@ -42,6 +42,11 @@ impl Outcome {
         Self(self.0 | ACROSS | DOUBLE)
     }
 
+    /// The same with only these of its detectors.
+    pub fn with_exits(self, exits: u8) -> Self {
+        Self::new(self.basis(), self.exits() & exits, self.bit())
+    }
+
     /// No outcome yet: one draw was not enough.
     pub const OPEN: Self = Self(OPEN);
 

@@ -33,6 +33,11 @@ impl Click {
         Self(u64::from(offset) << 8 | u64::from(outcome.code()))
     }
 
+    /// The same slot with another outcome.
+    pub fn with(self, outcome: Outcome) -> Self {
+        Self(self.0 >> 8 << 8 | u64::from(outcome.code()))
+    }
+
     /// Slot within the train.
     #[inline]
     pub fn offset(self) -> u64 {

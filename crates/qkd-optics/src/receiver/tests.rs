@@ -1,4 +1,8 @@
 use super::*;
+
+mod effects;
+mod patterns;
+
 use crate::light::{Pulse, State};
 use crate::{Basis, Fibre, Source, Transmitter};
 
@@ -34,10 +38,15 @@ fn transmitter(intensity: f64, eta: f64, seed: u8) -> Transmitter {
 
 /// Light in every slot, one photon each, bright enough to make an ideal detector click always.
 fn full_train(start_slot: u64, span: u32) -> PulseTrain {
-    let pulses = (0..span).map(|offset| Pulse {
+    train_of(start_slot, span, 1, 1, 0)
+}
+
+/// A pulse of `photons` photons of one state in every `period`-th slot.
+fn train_of(start_slot: u64, span: u32, period: usize, photons: u8, state: u8) -> PulseTrain {
+    let pulses = (0..span).step_by(period).map(|offset| Pulse {
         offset,
-        photons: 1,
-        state: State::from_code(0),
+        photons,
+        state: State::from_code(state),
     });
     PulseTrain {
         start_slot,

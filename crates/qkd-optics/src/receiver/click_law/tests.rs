@@ -24,7 +24,11 @@ pub(in crate::receiver) fn law() -> ClickLaw {
         rotation_rad: 0.3,
         background_photons: 1e-3,
     };
-    ClickLaw::new(&detectors(BasisChoice::Passive), &conditions)
+    ClickLaw::new(
+        &detectors(BasisChoice::Passive),
+        &conditions,
+        Response::SinglePhotons,
+    )
 }
 
 fn probability(law: &ClickLaw, state: u8, photons: u8, what: impl Fn(Outcome) -> bool) -> f64 {
@@ -35,7 +39,11 @@ fn probability(law: &ClickLaw, state: u8, photons: u8, what: impl Fn(Outcome) ->
 
 #[test]
 fn probabilities_add_up_to_one_for_every_state_and_photon_number() {
-    let still = ClickLaw::new(&detectors(BasisChoice::Active), &Conditions::STILL);
+    let still = ClickLaw::new(
+        &detectors(BasisChoice::Active),
+        &Conditions::STILL,
+        Response::SinglePhotons,
+    );
     for law in [law(), still] {
         for state in 0..4 {
             for photons in [0, 1, 2, 3, 7, 8, 100, 255] {
@@ -49,7 +57,11 @@ fn probabilities_add_up_to_one_for_every_state_and_photon_number() {
 /// Inclusion and exclusion: P(no 0) = (1−a)ⁿ, P(no 1) = (1−b)ⁿ, P(none) = (1−a−b)ⁿ.
 #[test]
 fn patterns_of_n_photons_are_those_of_independent_photons() {
-    let law = ClickLaw::new(&detectors(BasisChoice::Active), &Conditions::STILL);
+    let law = ClickLaw::new(
+        &detectors(BasisChoice::Active),
+        &Conditions::STILL,
+        Response::SinglePhotons,
+    );
     let eta: f64 = 0.8 * 0.9;
     for photons in [1u8, 2, 3, 5, 30] {
         let n = i32::from(photons);
@@ -81,7 +93,7 @@ fn a_rotation_turns_states_on_the_circle_through_both_bases() {
         misalignment_error: 0.0,
         ..detectors(BasisChoice::Active)
     };
-    let law = ClickLaw::new(&ideal, &conditions);
+    let law = ClickLaw::new(&ideal, &conditions, Response::SinglePhotons);
     let share = |state, basis, exits: u8| {
         let all = probability(&law, state, 1, |outcome| {
             outcome.basis() == basis && outcome.fired()
@@ -109,7 +121,11 @@ fn a_rotation_turns_states_on_the_circle_through_both_bases() {
 /// Each pair sees a Poissonian share of the photons; a cross-basis click has a random basis.
 #[test]
 fn a_passive_choice_splits_photons_between_both_pairs() {
-    let law = ClickLaw::new(&detectors(BasisChoice::Passive), &Conditions::STILL);
+    let law = ClickLaw::new(
+        &detectors(BasisChoice::Passive),
+        &Conditions::STILL,
+        Response::SinglePhotons,
+    );
     let eta: f64 = 0.8 * 0.9;
     for photons in [1u8, 2, 5] {
         let n = i32::from(photons);
@@ -133,11 +149,21 @@ fn background_adds_to_the_dark_counts_of_every_detector() {
         rotation_rad: 0.0,
         background_photons: 0.01,
     };
-    let two = ClickLaw::new(&detectors(BasisChoice::Active), &conditions).noise();
+    let two = ClickLaw::new(
+        &detectors(BasisChoice::Active),
+        &conditions,
+        Response::SinglePhotons,
+    )
+    .noise();
     let click = |photons: f64| 1.0 - (1.0 - 1e-3) * (-photons * 0.9 * 0.8).exp();
     assert!((two[0] - click(0.005)).abs() < 1e-15 && two[0] == two[1]);
     assert_eq!(two[2..], [0.0; 2]);
-    let four = ClickLaw::new(&detectors(BasisChoice::Passive), &conditions).noise();
+    let four = ClickLaw::new(
+        &detectors(BasisChoice::Passive),
+        &conditions,
+        Response::SinglePhotons,
+    )
+    .noise();
     assert!((four[1] - click(0.0035)).abs() < 1e-15);
     assert!((four[2] - click(0.0015)).abs() < 1e-15);
 }
