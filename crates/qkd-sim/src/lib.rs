@@ -10,6 +10,7 @@ mod alice;
 mod bob;
 mod frame_loss;
 mod link;
+mod photons;
 mod quantum_channel;
 mod stores;
 mod transcript;
@@ -19,5 +20,6 @@ mod tests;
 
 pub use frame_loss::FrameLoss;
 pub use link::{Error, Link, Outcome, presets};
+pub use photons::{Deviation, PhotonCounts};
 pub use stores::KeyPair;
 pub use transcript::Transcript;
