@@ -4,6 +4,7 @@ mod spread;
 mod trapped;
 
 use crate::error::require;
+use crate::mathematics::{exp_m1, ln_1p};
 use crate::{BasisStatistics, DecoySource, Error, IntensityClass, Statistics};
 pub use spread::Spread;
 use trapped::{Mark, Memory, Trapped};
@@ -116,9 +117,8 @@ impl LinkModel {
     /// 1 − (1−p_d)² e^(−ημ), exact for two detectors and the same in either basis.
     pub fn gain(&self, intensity: f64) -> f64 {
         // As a sum of small terms: at long distance 1 − e^(…) would cancel.
-        let exponent =
-            2.0 * (-self.dark_count_probability).ln_1p() - self.transmittance() * intensity;
-        -exponent.exp_m1()
+        let exponent = 2.0 * ln_1p(-self.dark_count_probability) - self.transmittance() * intensity;
+        -exp_m1(exponent)
     }
 
     /// E_μ Q_μ: probability that a live slot clicks and, both bases being equal, the bit is wrong.
@@ -133,9 +133,9 @@ impl LinkModel {
     /// Probabilities that the right and the wrong detector fire without afterpulse, bases equal.
     fn firing(&self, intensity: f64) -> [f64; 2] {
         let light = self.transmittance() * intensity;
-        let dark = (-self.dark_count_probability).ln_1p();
+        let dark = ln_1p(-self.dark_count_probability);
         [1.0 - self.misalignment_error, self.misalignment_error]
-            .map(|share| -(dark - light * share).exp_m1())
+            .map(|share| -exp_m1(dark - light * share))
     }
 
     /// Everything a block is expected to show, per registered detection.

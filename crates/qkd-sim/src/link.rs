@@ -118,6 +118,14 @@ impl Link {
         Run::new(self)?.into_outcome(self.blocks)
     }
 
+    /// The hardware that nature realises.
+    pub(crate) fn hardware(&self) -> Hardware {
+        match &self.hardware {
+            Some(hardware) => hardware.clone(),
+            None => Hardware::of(&self.model),
+        }
+    }
+
     /// The plan both sides make for this link.
     ///
     /// # Errors
@@ -153,10 +161,7 @@ impl Run {
             plan: link.plan()?,
             theorem: Theorem::Wiesemann2024,
             parameters: link.parameters,
-            hardware: match &link.hardware {
-                Some(hardware) => hardware.clone(),
-                None => Hardware::of(&link.model),
-            },
+            hardware: link.hardware(),
         };
         // Alice and Bob draw from generators that have nothing in common but the test's seed.
         let mut root = [0; 32];

@@ -3,8 +3,7 @@
 
 use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_optics::{Basis, Detection, Receiver, ReceiverCounters, Transmitter};
-use qkd_protocols::LinkSetup;
-use qkd_security::{IntensityClass, LinkModel, Statistics, Theorem};
+use qkd_security::{IntensityClass, LinkModel, Statistics};
 
 use crate::{Error, Link};
 
@@ -58,24 +57,16 @@ impl Link {
     /// without a protocol. Equal links give equal counts.
     ///
     /// # Errors
-    /// When the link cannot be planned or its instruments cannot be built.
+    /// When its instruments cannot be built.
     pub fn count_photons(&self, slots: u64) -> Result<PhotonCounts, Error> {
-        let setup = LinkSetup {
-            link: self.model,
-            plan: self.plan()?,
-            theorem: Theorem::Wiesemann2024,
-            parameters: self.parameters,
-        };
+        let hardware = self.hardware();
         let mut root = [0; 32];
         root[..8].copy_from_slice(&self.seed.to_le_bytes());
         let mut seeds = SecretRng::from_seed(root);
-        let mut alice = Transmitter::new(
-            setup.source(),
-            self.model.transmittance_channel,
-            seeds.fork(),
-        )?;
+        let light = hardware.segment_transmittance;
+        let mut alice = Transmitter::new(hardware.source, light, seeds.fork())?;
         let nature = PhysicsRng::from_seed(self.seed);
-        let mut bob = Receiver::new(setup.detectors(), seeds.fork(), nature)?;
+        let mut bob = Receiver::new(hardware.detectors, seeds.fork(), nature)?;
         let span = PULSES_PER_TRAIN / alice.occupied_probability();
         let span = span.clamp(1.0, f64::from(u32::MAX)) as u32;
         let mut counts = PhotonCounts {

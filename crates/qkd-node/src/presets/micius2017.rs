@@ -1,5 +1,7 @@
 //! From a satellite to the ground: Liao et al., Nature 549, 43 (2017).
 
+use qkd_security::mathematics::log10;
+
 use super::{bb84, one_decoy};
 use crate::parameters::{ChannelParameters, DetectorParameters, LinkParameters, SourceParameters};
 
@@ -54,7 +56,7 @@ pub fn micius2017(distance_km: f64) -> LinkParameters {
 /// Loss between the telescopes: diffraction, and the atmosphere divided by the sine of the
 /// elevation.
 fn loss_db(distance_km: f64) -> f64 {
-    let diffraction = 22.0 + 20.0 * (distance_km / 1200.0).log10();
+    let diffraction = 22.0 + 20.0 * log10(distance_km / 1200.0);
     // Law of cosines: R, R + h and the distance.
     let chord = ALTITUDE_KM * (ALTITUDE_KM + 2.0 * EARTH_RADIUS_KM) - distance_km * distance_km;
     let sine = chord / (2.0 * EARTH_RADIUS_KM * distance_km);

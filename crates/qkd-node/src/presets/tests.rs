@@ -2,7 +2,7 @@
 //! double clicks, a common dead time and afterpulses. With `--nocapture` the table is printed.
 
 use qkd_security::LinkModel;
-use qkd_sim::{Deviation, Link};
+use qkd_sim::{Deviation, FrameLoss, Link};
 
 use super::*;
 
@@ -23,8 +23,9 @@ fn check(preset: Preset) {
             model,
             block_bits: parameters.security.block_bits,
             parameters: parameters.security_parameters(),
+            hardware: None,
             attack: None,
-            frame_loss: 0.0,
+            frame_loss: FrameLoss::NONE,
             blocks: 1,
             seed: 400 + cell,
         };

@@ -16,6 +16,8 @@
 //! n grows by at most one per click, so its stationary law follows from cuts between n and n + 1,
 //! in sums of positive terms. Registered detections are the renewals of this chain.
 
+use crate::mathematics::{exp, exp_m1, ln_1p};
+
 /// A flow below this share is none.
 const NO_FLOW: f64 = 1e-100;
 
@@ -135,9 +137,9 @@ impl Trapped {
     /// Probability that a live slot with `pending` charges clicks and the click bears the mark.
     pub fn in_live_slot(&self, mark: Mark, pending: f64) -> f64 {
         let silent = self.decay(pending);
-        let fired = -self.exponent(pending).exp_m1();
+        let fired = -exp_m1(self.exponent(pending));
         // (1 − h/2)ⁿ − xⁿ
-        let other_silent = (pending * (-self.firing() / 2.0).ln_1p()).exp() - silent;
+        let other_silent = exp(pending * ln_1p(-self.firing() / 2.0)) - silent;
         mark.fired * fired + mark.one_silent * other_silent + mark.light * silent
     }
 
@@ -146,14 +148,14 @@ impl Trapped {
     pub fn leaving(&self, mark: Mark, pending: usize, left: usize) -> f64 {
         let gone = pending - left;
         let dead = self.memory.dead_time_slots;
-        let outlives = binomial(pending, left) * self.decay(dead + 1.0).powi(left as i32);
+        let outlives = binomial(pending, left) * power(self.decay(dead + 1.0), left);
         // A charge that does not fire in the slot, but in the dead time.
-        let discarded = self.decay(1.0) * -self.exponent(dead).exp_m1();
+        let discarded = self.decay(1.0) * -exp_m1(self.exponent(dead));
         let firing = self.firing();
         outlives
             * (mark.fired * power_step(discarded, firing, gone)
                 + mark.one_silent * power_step(discarded, firing / 2.0, gone)
-                + mark.light * discarded.powi(gone as i32))
+                + mark.light * power(discarded, gone))
     }
 
     fn solve(&self) -> Vec<(f64, f64)> {
@@ -224,12 +226,12 @@ impl Trapped {
 
     /// h: probability that a charge fires in a slot.
     fn firing(&self) -> f64 {
-        -self.exponent(1.0).exp_m1()
+        -exp_m1(self.exponent(1.0))
     }
 
     /// Probability that none of so many charges fires in so many slots, for their product `times`.
     fn decay(&self, times: f64) -> f64 {
-        self.exponent(times).exp()
+        exp(self.exponent(times))
     }
 
     fn exponent(&self, times: f64) -> f64 {
@@ -249,6 +251,10 @@ fn power_step(u: f64, s: f64, m: usize) -> f64 {
         power *= u + s;
     }
     s * sum
+}
+
+fn power(base: f64, exponent: usize) -> f64 {
+    (0..exponent).fold(1.0, |product, _| product * base)
 }
 
 fn binomial(n: usize, k: usize) -> f64 {
