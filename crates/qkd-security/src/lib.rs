@@ -13,13 +13,17 @@
 
 mod acceptance;
 pub mod bbm92;
+pub mod bisection;
 mod channel;
 pub mod chsh;
 pub mod concentration;
+pub mod decoy;
 pub mod dps;
 mod entropy;
 mod error;
 pub mod gg02;
+pub mod gllp;
+pub mod lim2014;
 pub mod mathematics;
 pub mod maximisation;
 mod parameters;
@@ -28,6 +32,7 @@ mod range;
 mod reference_table;
 pub mod repeater;
 pub mod repeaterless;
+pub mod rusca2018;
 pub mod six_state;
 mod standing;
 mod statistics;

@@ -1,3 +1,6 @@
+use crate::Error;
+use crate::error::require;
+
 /// What one basis showed, per intensity: index 0 the signal, 1 the decoy.
 ///
 /// `N` is `u64` for what was observed and `f64` for expectation values.
@@ -80,6 +83,17 @@ impl<N> Statistics<N> {
 }
 
 impl Statistics<f64> {
+    /// The same when it can be the outcome of a measurement.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a count that is negative or not finite and for more errors than
+    /// counts of the same class.
+    pub fn checked(self) -> Result<Self, Error> {
+        check_basis(&KEY_BASIS, &self.key.counts, &self.key.errors)?;
+        check_basis(&TEST_BASIS, &self.test.counts, &self.test.errors)?;
+        Ok(self)
+    }
+
     /// The same with every count and error multiplied by `factor`.
     pub fn scaled(&self, factor: f64) -> Self {
         self.map(|count| count * factor)
@@ -103,6 +117,34 @@ impl From<Statistics<u64>> for Statistics<f64> {
             test: observed.test.into(),
         }
     }
+}
+
+/// What the numbers of one basis are called where they are refused.
+pub(crate) struct BasisNames {
+    counts: &'static str,
+    errors: &'static str,
+}
+
+pub(crate) const KEY_BASIS: BasisNames = BasisNames {
+    counts: "an entry of key_basis.counts",
+    errors: "an entry of key_basis.errors",
+};
+
+pub(crate) const TEST_BASIS: BasisNames = BasisNames {
+    counts: "an entry of test_basis.counts",
+    errors: "an entry of test_basis.errors",
+};
+
+/// Counts are finite and not negative, errors no more than counts, class by class.
+pub(crate) fn check_basis(names: &BasisNames, counts: &[f64], errors: &[f64]) -> Result<(), Error> {
+    for (&count, &error) in counts.iter().zip(errors) {
+        let holds = count >= 0.0 && count.is_finite();
+        require(names.counts, count, holds, "zero or more detections")?;
+        let holds = (0.0..=count).contains(&error);
+        let expected = "from zero to the number of detections of the same intensity";
+        require(names.errors, error, holds, expected)?;
+    }
+    Ok(())
 }
 
 /// Bits said in public about the key, counted where they were said; a theorem decides which of
