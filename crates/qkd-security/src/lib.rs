@@ -26,6 +26,7 @@ pub mod gllp;
 pub mod lim2014;
 pub mod mathematics;
 pub mod maximisation;
+pub mod mdi;
 mod parameters;
 mod range;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub mod six_state;
 mod standing;
 mod statistics;
 mod theorem;
+pub mod twin_field;
 pub mod wiesemann2024;
 
 pub use acceptance::{Acceptance, Accepted, BlockPlan, Margin, Refusal};
