@@ -111,8 +111,9 @@ impl Detectors {
         self.effects.check()
     }
 
-    /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire.
-    pub(crate) fn efficiencies(&self) -> [f64; 2] {
+    /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire, with what
+    /// mismatch and gates take away.
+    pub fn efficiencies(&self) -> [f64; 2] {
         let factors = match &self.effects.efficiency_mismatch {
             Some(mismatch) => mismatch.factors(),
             None => [1.0; 2],
@@ -124,8 +125,9 @@ impl Detectors {
         factors.map(|factor| self.detector_efficiency * in_gate * factor)
     }
 
-    /// Slots after a click in which nothing is seen.
-    pub(crate) fn blind_slots(&self) -> u64 {
+    /// Slots after a click in which nothing is seen: the dead time or the hold-off, whichever is
+    /// longer.
+    pub fn blind_slots(&self) -> u64 {
         let hold_off = match &self.effects.gating {
             Some(gating) => gating.hold_off_slots(),
             None => 0,

@@ -34,7 +34,7 @@ impl Outcome {
         let exits = exits & BOTH;
         let double = exits == BOTH;
         let bit = if double { coin } else { exits == 0b10 };
-        Self(exits | basis | u8::from(bit) * BIT | u8::from(double) * DOUBLE)
+        Self(exits | basis | (u8::from(bit) * BIT) | (u8::from(double) * DOUBLE))
     }
 
     /// The same, while detectors of the other basis fired too.

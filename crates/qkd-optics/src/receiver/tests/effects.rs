@@ -87,7 +87,6 @@ fn jitter_moves_clicks_into_neighbouring_slots_where_half_of_them_are_errors() {
     let clicks = clicks_of(&mut bob, train_of(0, 2_000_000, 10, 1, 0));
     let n = 2e5;
     assert_eq!(clicks.len(), 200_000, "clicks are moved, not lost");
-    // The one pulse at the very beginning cannot be early.
     check_rate("own slot", count(&clicks, |c| c.slot % 10 == 0), n, 1.0 - q);
     check_rate("one late", count(&clicks, |c| c.slot % 10 == 1), n, q / 2.0);
     check_rate(
@@ -298,4 +297,59 @@ fn conditions_of_the_channel_hold_from_their_slot_on() {
         check_rate("its bits", dark_wrong, dark as f64, 0.5);
         assert_eq!(bob.counters().dark_counts, dark);
     }
+}
+
+/// FNV-1a over slots, bases and bits.
+fn fingerprint(clicks: &[Detection]) -> u64 {
+    clicks.iter().fold(0xcbf2_9ce4_8422_2325, |hash, click| {
+        let code = click.slot << 2 | u64::from(click.basis == Basis::X) << 1 | u64::from(click.bit);
+        (hash ^ code).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// Everything at once, in trains of two lengths; whoever changes a transcript changes this number.
+#[test]
+fn the_same_seed_sees_the_same_clicks_on_every_machine() {
+    let parameters = Detectors {
+        dark_count_probability: 1e-3,
+        dead_time_slots: 3,
+        afterpulse_probability: 0.05,
+        afterpulse_decay_slots: 6.5,
+        misalignment_error: 0.02,
+        insertion_transmittance: 0.9,
+        key_basis_probability: 0.7,
+        ..with(DetectorEffects {
+            efficiency_mismatch: Some(EfficiencyMismatch {
+                relative_efficiency: [1.0, 0.9],
+                gate_offset_ps: [0.0, 40.0],
+                gate_deviation_ps: 150.0,
+                arrival_offset_ps: 10.0,
+            }),
+            timing_jitter: Some(TimingJitter {
+                deviation_ps: 200.0,
+                slot_ps: 1000.0,
+            }),
+            ..Default::default()
+        })
+    };
+    let mut bob = receiver(parameters, 42).with_channel(Box::new(Weather));
+    let mut nature = PhysicsRng::from_seed(43);
+    let mut clicks = Vec::new();
+    while bob.next_slot() < 300_000 {
+        let span = 1_000 + nature.below(10_000) as u32;
+        let train = PulseTrain {
+            start_slot: bob.next_slot() + nature.below(100),
+            span,
+            pulses: (0..span)
+                .step_by(3)
+                .map(|offset| Pulse {
+                    offset,
+                    photons: 1 + nature.below(12) as u8,
+                    state: State::from_code(nature.below(4) as u8),
+                })
+                .collect(),
+        };
+        bob.detect(train, &mut clicks).expect("in order");
+    }
+    assert_eq!(fingerprint(&clicks), 2_925_646_993_184_834_438);
 }
