@@ -3,9 +3,6 @@ use crate::Error;
 use crate::mathematics::log2;
 use crate::range;
 
-/// 2 dim H_X + 3 for a bit per symbol, dim H_X = 2 (Leverrier et al. 2010).
-const SMOOTHING_FACTOR: f64 = 7.0;
-
 /// How a block of symbols is divided and how sure its bounds are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FiniteSize {
@@ -63,10 +60,17 @@ impl FiniteSize {
         Ok(self)
     }
 
-    /// Δ(n) = 7 √(log₂(2/ε̄)/n) + (2/n) log₂(1/ε_PA) for n key symbols.
-    fn penalty_bits(&self) -> f64 {
+    /// Δ(n) = (2 dim H_X + 3) √(log₂(2/ε̄)/n) + (2/n) log₂(1/ε_PA) for n key symbols.
+    ///
+    /// dim H_X = 2, one bit per symbol, for homodyne detection as in the paper; 4, a bit for each
+    /// quadrature, for heterodyne detection, where others keep 2 and so claim too much.
+    fn penalty_bits(&self, quadratures: Quadratures) -> f64 {
         let key_symbols = self.symbols - self.estimation_symbols;
-        SMOOTHING_FACTOR * (log2(2.0 / self.smoothing_failure) / key_symbols).sqrt()
+        let smoothing_factor = match quadratures {
+            Quadratures::One => 7.0,
+            Quadratures::Both => 11.0,
+        };
+        smoothing_factor * (log2(2.0 / self.smoothing_failure) / key_symbols).sqrt()
             - 2.0 / key_symbols * log2(self.amplification_failure)
     }
 }
@@ -114,7 +118,7 @@ impl Gg02 {
         } else {
             f64::INFINITY
         };
-        let penalty_bits = size.penalty_bits();
+        let penalty_bits = size.penalty_bits(self.quadratures);
         let per_key_symbol = self.reconciliation_efficiency * expected.mutual_information_bits
             - holevo_max_bits
             - penalty_bits;

@@ -90,6 +90,58 @@ fn observed(link: &Mdi, alice: [f64; 3], bob: [f64; 3]) -> ObservedMdi {
     }
 }
 
+/// Figures of an implementation by others (PyPI `qkd` 0.2.0), both for arms that differ.
+#[test]
+fn unequal_arms_agree_with_an_independent_implementation() {
+    let eta = 0.145 * 10_f64.powf(-0.25);
+    let link = Mdi {
+        intensities: Arms {
+            alice: 0.4,
+            bob: 0.3,
+        },
+        transmittances: Arms {
+            alice: eta,
+            bob: eta / 2.0,
+        },
+        ..link(0.0)
+    };
+    let near = |value: f64, expected: f64| assert!((value / expected - 1.0).abs() < 1e-9);
+    let diagonal = link.diagonal().unwrap();
+    near(diagonal.gain, 0.000_488_874_242_688_573_2);
+    near(diagonal.qber, 0.306_505_288_732_106_14);
+    let rate = link.rate().unwrap();
+    near(rate.rectilinear.gain, 0.000_193_385_735_141_596_54);
+    near(rate.rectilinear.qber, 0.016_315_632_453_409_768);
+    near(rate.single_photon_yield, 0.001_663_564_858_906_183_8);
+    near(rate.phase_error_rate, 0.015_411_855_293_059_435);
+}
+
+/// The same implementation's bounds from three intensities.
+#[test]
+fn bounds_agree_with_an_independent_implementation() {
+    let intensities = [0.4, 0.05, 0.001];
+    let bounds = observed(&link(50.0), intensities, intensities)
+        .bounds()
+        .unwrap();
+    let near = |value: f64, expected: f64| assert!((value / expected - 1.0).abs() < 1e-8);
+    near(
+        bounds.single_photon_yield_key_min,
+        0.000_997_865_164_456_826_8,
+    );
+    near(
+        bounds.single_photon_yield_test_min,
+        0.000_953_576_471_026_146_3,
+    );
+    near(bounds.phase_error_rate_max, 0.048_071_205_119_935_54);
+    let bounds = observed(&link(50.0), intensities, [0.3, 0.08, 0.002])
+        .bounds()
+        .unwrap();
+    near(
+        bounds.single_photon_yield_key_min,
+        0.000_869_420_748_181_301_4,
+    );
+}
+
 #[test]
 fn bounds_from_three_intensities_hold_and_are_close() {
     for (alice, bob) in [
