@@ -1,5 +1,6 @@
 //! Garbage on every socket: it is counted or refused, the daemons stay up, and keys are made.
 
+mod flood;
 mod raw_call;
 
 use std::net::{SocketAddr, UdpSocket};

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod bad_input;
+mod bench;
 mod certificates;
 mod classical_channel;
 mod client;

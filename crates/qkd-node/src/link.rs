@@ -1,5 +1,6 @@
 //! The classical link: a connection, the handshake on it, and the thread that serves it.
 
+mod bare;
 mod connection;
 mod engine;
 mod event;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use qkd_wire::link::LinkMessage;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+pub use bare::{BareLink, Heard};
 pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{LinkEffect, LinkEvent, LinkFault};

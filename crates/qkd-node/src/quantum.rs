@@ -19,7 +19,7 @@ pub use light_in::{RECEIVE_BUFFER_BYTES, bind, receive_buffer_bytes};
 pub use onward::{Onward, OnwardSender};
 pub use receive::ReceivePath;
 pub use tap::Tap;
-pub use transmit::TransmitPath;
+pub use transmit::{TransmitPath, shape};
 
 /// What the link tells the optical instruments.
 pub enum Command {

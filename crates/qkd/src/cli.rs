@@ -10,6 +10,7 @@ use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
 pub use self::help::command;
+use crate::bench::BenchCommand;
 use crate::completions::CompletionsArgs;
 use crate::key::KeyCommand;
 use crate::mail::{ReceiveArgs, SendArgs};
@@ -85,6 +86,13 @@ pub enum Command {
     /// encrypted under such a key from Alice to Bob, prints a report and stops everything.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
+    /// Measure how fast this machine is
+    #[command(arg_required_else_help = true)]
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Make, renew and list the certificates of a laboratory
     Pki(PkiArgs),
     /// Show what a node is doing: link, blocks, error rate, keys in store
@@ -258,7 +266,8 @@ fn fibre(text: &str) -> Result<Fibre, String> {
     }
 }
 
-fn distance(text: &str) -> Result<f64, String> {
+/// A length of fibre, km.
+pub fn distance(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(km) if (0.0..=1000.0).contains(&km) => Ok(km),
         Ok(_) | Err(_) => Err("expected a length in km from 0 to 1000, such as 25".to_owned()),
@@ -270,7 +279,8 @@ fn seed(text: &str) -> Result<u64, String> {
     seed.map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
-fn presets() -> impl TypedValueParser<Value = Preset> {
+/// A preset by its name.
+pub fn presets() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| {
         Preset::from_name(&name).ok_or_else(|| format!("there is no preset {name:?}"))
     })

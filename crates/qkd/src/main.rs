@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cli;
 mod client;
 mod completions;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Bob(args) => daemon::run(Role::Bob, args),
         Command::Eve(args) => daemon::run(Role::Eve, args),
         Command::Lab(args) => lab::run(args),
+        Command::Bench { command } => bench::run(command),
         Command::Pki(args) => pki::run(args),
         Command::Status(args) => status::run(args),
         Command::Key { command } => key::run(command),

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use qkd_keystore::Side;
-use qkd_optics::{FrameEncoder, FrameShape, Transmitter};
+use qkd_optics::{FrameEncoder, Transmitter};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -30,9 +30,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Trains per second, at least: light waits no longer for its train to end.
-const TRAINS_PER_SECOND_MIN: f64 = 50.0;
 
 pub(super) async fn run(
     config: AliceConfig,
@@ -195,10 +192,7 @@ impl Caller<'_> {
         commands: Receiver<Command>,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let address = quantum::address(session);
-        let clock_hz = self.node.setup.link.clock_hz;
-        let slots_per_second = clock_hz.min(self.slots_per_second_max);
-        let span_max = (slots_per_second / TRAINS_PER_SECOND_MIN).max(1.0) as u32;
-        let shape = FrameShape::for_density(address, transmitter.density(), span_max)
+        let shape = quantum::shape(address, &transmitter, self.slots_per_second_max)
             .map_err(std::io::Error::other)?;
         let path = TransmitPath {
             transmitter,

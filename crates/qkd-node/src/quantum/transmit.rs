@@ -9,7 +9,7 @@ mod stretch;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Error, FRAME_BYTES, FrameEncoder, Transmitter};
+use qkd_optics::{Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, Transmitter};
 use qkd_protocols::AliceRecord;
 
 use super::onward::DATAGRAMS_AT_ONCE_MAX;
@@ -18,6 +18,24 @@ use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 use pace::Pace;
 use stretch::ClockWatch;
+
+/// Trains per second, at least: light waits no longer for its train to end.
+const TRAINS_PER_SECOND_MIN: f64 = 50.0;
+
+/// The shape of the frames in which the light of a transmitter leaves, at most so many slots of it in
+/// a second of wall-clock time.
+///
+/// # Errors
+/// When its figures make none; those of a transmitter that was built do.
+pub fn shape(
+    address: FrameAddress,
+    transmitter: &Transmitter,
+    slots_per_second_max: f64,
+) -> Result<FrameShape, Error> {
+    let slots_per_second = transmitter.source().clock_hz.min(slots_per_second_max);
+    let span_max = (slots_per_second / TRAINS_PER_SECOND_MIN).max(1.0) as u32;
+    FrameShape::for_density(address, transmitter.density(), span_max)
+}
 
 /// What the thread needs.
 pub struct TransmitPath {

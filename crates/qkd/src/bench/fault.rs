@@ -1,0 +1,50 @@
+//! What may go wrong with a measurement.
+
+use std::io;
+
+use qkd_node::bench::BenchError;
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The operating system refused something.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// A photon path cannot be measured.
+    #[error(transparent)]
+    Path(#[from] BenchError),
+    /// A process of ours ended without its figures; it has said why on standard error.
+    #[error("{side}'s process ended before it had figures")]
+    Ended {
+        /// Which one.
+        side: &'static str,
+    },
+    /// A process of ours says what none of ours would say.
+    #[error("{side}'s process should have printed {expected}, and printed {line:?}")]
+    Strange {
+        /// Which one.
+        side: &'static str,
+        /// What it should have printed.
+        expected: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// Nothing happens any more.
+    #[error("no figures within {seconds} s")]
+    Late {
+        /// The patience.
+        seconds: u64,
+    },
+}
+
+impl Fault {
+    /// For `map_err`: the operating system refused to do `action`.
+    pub fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Fault::Io { action, source }
+    }
+}

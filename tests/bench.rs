@@ -1,0 +1,142 @@
+//! `qkd bench link`: two processes, figures that make sense, and nothing left behind.
+
+use serde_json::Value;
+
+use crate::process::{PATIENCE, Running, STOP_WITHIN};
+
+const REPORT: &[&str] = &[
+    "machine",
+    "seconds",
+    "one_core",
+    "numpy_pulses_per_second",
+    "numpy_absent",
+    "rows",
+];
+
+const ROW: &[&str] = &[
+    "preset",
+    "distance_km",
+    "target_clock_hz",
+    "run_clock_hz",
+    "sustained_clock_hz",
+    "detections_per_second",
+    "clicks_per_second",
+    "pulses_per_second",
+    "alice_cpu",
+    "bob_cpu",
+    "lost_frames",
+    "frames",
+    "bytes_per_event",
+    "receive_buffer_bytes",
+    "ratio_to_numpy",
+];
+
+fn fields(value: &Value, expected: &[&str]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{value}"));
+    let mut found: Vec<&str> = object.keys().map(String::as_str).collect();
+    let mut expected = expected.to_vec();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{value}");
+}
+
+#[test]
+fn a_measured_row_has_every_field_and_figures_that_fit_together() {
+    #[rustfmt::skip]
+    let mut bench = Running::start(&[
+        "bench", "link", "--distances", "50", "--presets", "snspd", "--clock-hz", "2e7",
+        "--seconds", "1", "--json",
+    ]);
+    let status = bench.end_within(PATIENCE);
+    assert_eq!(status.code(), Some(0), "{}", bench.story());
+    assert_eq!(bench.family(), [], "{}", bench.story());
+    let text = bench.stdout();
+    assert_eq!(
+        text.lines().count(),
+        1,
+        "one object only: {}",
+        bench.story()
+    );
+    let report: Value = serde_json::from_str(&text).unwrap();
+    fields(&report, REPORT);
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{report}");
+    let row = &rows[0];
+    fields(row, ROW);
+    let number = |name: &str| {
+        row[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {row}"))
+    };
+    assert_eq!(row["preset"], "snspd");
+    assert_eq!(number("distance_km"), 50.0);
+    assert_eq!(number("target_clock_hz"), 2e7);
+    // On a machine that is busy with other tests the clock may have been lowered.
+    let (run, sustained) = (number("run_clock_hz"), number("sustained_clock_hz"));
+    assert!(
+        run <= 2e7 && (0.3 * run..1.1 * run).contains(&sustained),
+        "{row}"
+    );
+    // A slot holds light with 2.1 %, and clicks with 1.7 %; 30 ns are no whole slot of this clock.
+    let per_slot = |name: &str| number(name) / sustained;
+    assert!(
+        (0.018..0.024).contains(&per_slot("pulses_per_second")),
+        "{row}"
+    );
+    assert!(
+        (0.015..0.019).contains(&per_slot("clicks_per_second")),
+        "{row}"
+    );
+    assert!(
+        number("detections_per_second") <= number("clicks_per_second"),
+        "{row}"
+    );
+    assert!(
+        (0.014..0.019).contains(&per_slot("detections_per_second")),
+        "{row}"
+    );
+    for side in ["alice_cpu", "bob_cpu"] {
+        assert!((0.0..3.0).contains(&number(side)), "{row}");
+    }
+    assert!(
+        number("frames") > 100.0 && number("lost_frames") < number("frames"),
+        "{row}"
+    );
+    assert!((0.9..40.0).contains(&number("bytes_per_event")), "{row}");
+    assert!(number("receive_buffer_bytes") > 1000.0, "{row}");
+    let has_numpy = report["numpy_absent"].is_null();
+    assert_eq!(report["numpy_pulses_per_second"].is_null(), !has_numpy);
+    assert_eq!(row["ratio_to_numpy"].is_null(), !has_numpy);
+    assert!(report["machine"]["cores"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn a_measurement_that_is_interrupted_prints_what_it_has_and_leaves_no_process() {
+    let mut bench = Running::start(&["bench", "link", "--distances", "200", "--clock-hz", "1e6"]);
+    bench.while_running("both sides", |bench| {
+        let sides = ["alice", "bob"].map(str::to_owned);
+        let there = |side| {
+            bench
+                .family()
+                .iter()
+                .any(|one| one.arguments.contains(side))
+        };
+        sides.iter().all(there).then_some(())
+    });
+    bench.signal("INT");
+    let status = bench.family_ends_within(STOP_WITHIN);
+    assert_eq!(status.code(), Some(130), "{}", bench.story());
+    let story = bench.story();
+    assert!(bench.stdout().contains("Photon path only"), "{story}");
+}
+
+#[test]
+fn a_preset_that_there_is_not_is_answered_with_those_there_are() {
+    let mut bench = Running::start(&["bench", "link", "--presets", "snspf"]);
+    let status = bench.end_within(PATIENCE);
+    assert_eq!(status.code(), Some(64), "{}", bench.story());
+    let said = bench.stderr();
+    for word in ["snspf", "snspd", "ingaas", "gys2004"] {
+        assert!(said.contains(word), "{said}");
+    }
+}
