@@ -1,3 +1,6 @@
+#[path = "tests/sampling.rs"]
+mod sampling;
+
 use std::collections::HashMap;
 
 use super::*;
