@@ -176,24 +176,28 @@ impl Trapped {
     fn law_up_to(&self, most: usize) -> Vec<(f64, f64)> {
         let a = self.memory.afterpulse_probability;
         let any = Mark::click(self.click_probability);
-        let click: Vec<f64> = (0..=most).map(|n| self.live_click(n as f64)).collect();
         let up: Vec<f64> = (0..=most)
-            .map(|n| a * self.leaving(any, n, n) / click[n])
+            .map(|n| a * self.leaving(any, n, n) / self.live_click(n as f64))
             .collect();
-        let most = up
-            .iter()
-            .position(|up| *up < NO_FLOW)
-            .unwrap_or(most)
-            .min(most);
+        let end = up.iter().position(|up| *up < NO_FLOW);
+        let most = end.unwrap_or(most);
+        // P(m → at most n), n < m, by m and n.
+        let down: Vec<Vec<f64>> = (0..=most)
+            .map(|m| {
+                let (click, mut below) = (self.live_click(m as f64), 0.0);
+                let flow = |left| {
+                    let at = self.leaving(any, m, left) / click;
+                    let flow = below + (1.0 - a) * at;
+                    below += at;
+                    flow
+                };
+                (0..m).map(flow).collect()
+            })
+            .collect();
         let mut weights = vec![0.0; most + 1];
         weights[most] = 1.0;
         for n in (0..most).rev() {
-            let mut flow = 0.0;
-            for m in n + 1..=most {
-                let below: f64 = (0..n).map(|l| self.leaving(any, m, l)).sum();
-                let at = self.leaving(any, m, n);
-                flow += weights[m] * (below + (1.0 - a) * at) / click[m];
-            }
+            let flow: f64 = (n + 1..=most).map(|m| weights[m] * down[m][n]).sum();
             weights[n] = flow / up[n];
             if weights[n] > 1e100 {
                 weights.iter_mut().for_each(|weight| *weight *= 1e-100);
@@ -201,8 +205,8 @@ impl Trapped {
         }
         let total: f64 = weights.iter().sum();
         let mut law: Vec<(f64, f64)> = (0..=most).map(|n| (n as f64, weights[n] / total)).collect();
-        // An empty state at the end says that the law is complete.
-        if up[most] < NO_FLOW {
+        if end.is_some() {
+            // An empty state at the end says that the law is complete.
             law.push((most as f64 + 1.0, 0.0));
         }
         law
