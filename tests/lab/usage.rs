@@ -17,7 +17,7 @@ fn wrong_usage_ends_with_64_and_says_what_is_known() {
     let cases: &[(&[&str], &[&str])] = &[
         (&[], &["Usage", "alice", "bob", "eve", "lab"]),
         (&["laboratory"], &["laboratory", "'lab'"]),
-        (&["lab", "--preset", "apd"], &["--preset", "apd", "snspd", "ingaas", "gys2004"]),
+        (&["lab", "--preset", "apd"], &["--preset", "apd", "snspd", "ingaas", "gys2004", "lucamarini2013", "micius2017", "boaron2018"]),
         (&["lab", "--eve", "photon-splitting"], &["--eve", "photon-splitting", "passive", "intercept-resend"]),
         (&["lab", "--eve", "intercept-resend:1.5"], &["--eve", "1.5", "from 0 to 1"]),
         (&["lab", "--eve", "intercept-resend:-0.1"], &["--eve", "from 0 to 1"]),

@@ -324,6 +324,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_a_column_for_every_preset() {
+        let page = include_str!("../manual/presets.md");
+        let names = page.lines().find(|line| line.starts_with("| | ")).unwrap();
+        let columns: Vec<&str> = names.split('|').map(str::trim).skip(2).collect();
+        let expected = Preset::ALL.map(|preset| format!("`{}`", preset.name()));
+        assert_eq!(columns[..columns.len() - 1], expected);
+    }
+
+    #[test]
     fn the_laboratory_needs_no_option() {
         let args = lab(&[]).unwrap();
         assert_eq!((args.distance, args.blocks), (25.0, 3));
@@ -382,7 +391,13 @@ mod tests {
         let cases: [(&[&str], &[&str]); 11] = [
             (
                 &["--preset", "snspf"],
-                &["--preset", "snspd", "ingaas", "gys2004"],
+                &[
+                    "--preset",
+                    "snspd",
+                    "gys2004",
+                    "lucamarini2013",
+                    "boaron2018",
+                ],
             ),
             (
                 &["--eve", "listen"],
