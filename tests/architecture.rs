@@ -218,6 +218,15 @@ fn engines_and_methods_take_nothing_impure_from_outside() {
 fn engines_and_methods_know_no_clock_socket_file_or_thread() {
     for name in ENGINES_AND_BELOW {
         for path in sources(&root().join("crates").join(name).join("src")) {
+            // What is compiled for tests alone may say what it found.
+            let parts = path.iter().map(|part| part.to_string_lossy());
+            if parts
+                .rev()
+                .take_while(|part| part != "src")
+                .any(|part| part == "tests" || part == "tests.rs")
+            {
+                continue;
+            }
             let text = read(&path);
             let code = text
                 .split("#[cfg(test)]")
