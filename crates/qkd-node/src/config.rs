@@ -6,6 +6,7 @@
 
 mod address;
 mod document;
+mod effects;
 mod files;
 mod place;
 mod profile;

@@ -1,9 +1,13 @@
 //! The physical and security parameters that Alice and Bob must agree on before light flows.
 
+mod effects;
+mod entries;
 mod setup;
 
 use std::fmt::Write as _;
 
+pub use effects::HardwareEffects;
+use entries::entries;
 use qkd_security::Theorem;
 
 /// Everything about source, fibre, detectors, protocol and security that both sides must share.
@@ -19,6 +23,9 @@ pub struct LinkParameters {
     pub protocol: ProtocolParameters,
     /// `[security]`: what is promised.
     pub security: SecuritySettings,
+    /// The optional keys and sections of `[source]`, `[channel]` and `[detector]`: what real
+    /// hardware does beside what it should.
+    pub effects: HardwareEffects,
 }
 
 /// `[source]`: a phase-randomised weak coherent source with a signal and a decoy intensity.
@@ -129,19 +136,11 @@ pub struct AcceptLimits {
     pub secret_length_bits: Option<u64>,
 }
 
-/// Section, key and TOML value of one parameter.
-struct Entry {
-    section: &'static str,
-    key: &'static str,
-    value: String,
-}
-
 impl LinkParameters {
     /// One `section.key = value` per line, sorted by key: what the handshake compares. Equal
     /// parameters give equal texts on every machine (numbers in their shortest exact form).
     pub fn canonical_text(&self) -> String {
-        let mut lines: Vec<String> = self
-            .entries()
+        let mut lines: Vec<String> = entries(self)
             .into_iter()
             .map(|entry| format!("{}.{} = {}\n", entry.section, entry.key, entry.value))
             .collect();
@@ -153,7 +152,7 @@ impl LinkParameters {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut section = "";
-        for entry in self.entries() {
+        for entry in entries(self) {
             if entry.section != section {
                 section = entry.section;
                 let gap = if text.is_empty() { "" } else { "\n" };
@@ -162,100 +161,6 @@ impl LinkParameters {
             let _ = writeln!(text, "{} = {}", entry.key, entry.value);
         }
         text
-    }
-
-    /// Every parameter, section by section.
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let mut add = |section, key, value| {
-            entries.push(Entry {
-                section,
-                key,
-                value,
-            })
-        };
-        let source = &self.source;
-        add("source", "clock_hz", float(source.clock_hz));
-        add("source", "intensities", floats(source.intensities));
-        add(
-            "source",
-            "intensity_probabilities",
-            floats(source.intensity_probabilities),
-        );
-        let channel = &self.channel;
-        add("channel", "distance_km", float(channel.distance_km));
-        add(
-            "channel",
-            "attenuation_db_per_km",
-            float(channel.attenuation_db_per_km),
-        );
-        add(
-            "channel",
-            "insertion_loss_db",
-            float(channel.insertion_loss_db),
-        );
-        let detector = &self.detector;
-        add(
-            "detector",
-            "detector_efficiency",
-            float(detector.detector_efficiency),
-        );
-        add(
-            "detector",
-            "dark_count_probability",
-            float(detector.dark_count_probability),
-        );
-        add("detector", "dead_time_ns", float(detector.dead_time_ns));
-        add(
-            "detector",
-            "afterpulse_probability",
-            float(detector.afterpulse_probability),
-        );
-        add(
-            "detector",
-            "afterpulse_decay_ns",
-            float(detector.afterpulse_decay_ns),
-        );
-        let protocol = &self.protocol;
-        add("protocol", "name", format!("\"{}\"", protocol.name.name()));
-        add(
-            "protocol",
-            "key_basis_probability",
-            float(protocol.key_basis_probability),
-        );
-        add(
-            "protocol",
-            "misalignment_error",
-            float(protocol.misalignment_error),
-        );
-        let security = &self.security;
-        add(
-            "security",
-            "theorem",
-            format!("\"{}\"", security.theorem.name()),
-        );
-        add("security", "block_bits", security.block_bits.to_string());
-        add("security", "secrecy", float(security.secrecy));
-        add("security", "correctness", float(security.correctness));
-        let accept = &security.accept;
-        let mut limit = |key, value: Option<String>| {
-            if let Some(value) = value {
-                add("security.accept", key, value);
-            }
-        };
-        limit("key_counts_min", accept.key_counts_min.map(counts));
-        limit("test_counts_min", accept.test_counts_min.map(counts));
-        limit("key_errors_max", accept.key_errors_max.map(counts));
-        limit("test_errors_max", accept.test_errors_max.map(counts));
-        limit(
-            "leaked_bits_max",
-            accept.leaked_bits_max.map(|bits| bits.to_string()),
-        );
-        limit(
-            "secret_length_bits",
-            accept.secret_length_bits.map(|bits| bits.to_string()),
-        );
-        entries
     }
 }
 
@@ -295,18 +200,6 @@ pub fn first_difference(ours: &str, theirs: &str) -> Option<String> {
 fn shorten(text: &str) -> String {
     let printable = |c: char| if c.is_control() { '?' } else { c };
     text.chars().take(80).map(printable).collect()
-}
-
-fn float(value: f64) -> String {
-    format!("{value:?}")
-}
-
-fn floats([signal, decoy]: [f64; 2]) -> String {
-    format!("[{signal:?}, {decoy:?}]")
-}
-
-fn counts([signal, decoy]: [u64; 2]) -> String {
-    format!("[{signal}, {decoy}]")
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub use micius2017::micius2017;
 use qkd_security::Theorem;
 
 use crate::parameters::{
-    AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
-    ProtocolParameters, SecuritySettings, SourceParameters,
+    AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
+    ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
 };
 
 /// A named set of link parameters.
@@ -100,6 +100,7 @@ pub fn snspd(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.8, 0.01),
         security: one_decoy(1_000_000),
+        effects: HardwareEffects::default(),
     }
 }
 
@@ -126,6 +127,7 @@ pub fn ingaas(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.78, 0.01),
         security: one_decoy(1_000_000),
+        effects: HardwareEffects::default(),
     }
 }
 
@@ -153,6 +155,7 @@ pub fn gys2004(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.7, 0.033),
         security: one_decoy(1_000_000),
+        effects: HardwareEffects::default(),
     }
 }
 

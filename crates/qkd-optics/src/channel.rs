@@ -12,6 +12,8 @@ mod fibre;
 mod free_space;
 mod polarisation_drift;
 mod satellite_pass;
+#[cfg(test)]
+mod tests;
 mod turbulence;
 
 pub use background::{Background, Daylight, SharedFibre, SharedLength, Window};

@@ -1,6 +1,9 @@
 //! What Alice and Bob agreed on before the first pulse.
 
-use qkd_optics::{ChannelEffects, DetectorEffects, Detectors, Source, SourceEffects};
+use qkd_bits::{PhysicsRng, SecretRng};
+use qkd_optics::{
+    ChannelEffects, DetectorEffects, Detectors, Error, Receiver, Source, SourceEffects, Transmitter,
+};
 use qkd_security::{BlockPlan, LinkModel, SecurityParameters, Theorem};
 
 /// The expected link with the plan that was made for it, and the hardware that realises it.
@@ -57,6 +60,30 @@ impl Hardware {
                 effects: DetectorEffects::default(),
             },
         }
+    }
+}
+
+impl Hardware {
+    /// Alice's transmitter, with all fixed loss behind it.
+    ///
+    /// # Errors
+    /// When the source cannot be.
+    pub fn transmitter(&self, secret: SecretRng) -> Result<Transmitter, Error> {
+        Transmitter::new(self.source.clone(), self.segment_transmittance, secret)
+    }
+
+    /// Bob's receiver, with whatever else the channel does in front of it.
+    ///
+    /// # Errors
+    /// When channel or detectors cannot be.
+    pub fn receiver(&self, secret: SecretRng, mut physics: PhysicsRng) -> Result<Receiver, Error> {
+        self.channel.check()?;
+        let weather = physics.fork();
+        let receiver = Receiver::new(self.detectors.clone(), secret, physics)?;
+        Ok(match self.channel.channel(self.source.clock_hz, weather) {
+            Some(channel) => receiver.with_channel(channel),
+            None => receiver,
+        })
     }
 }
 

@@ -1,5 +1,3 @@
-use crate::Standing;
-
 /// Why this crate refused its input, sorted by blame.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -10,18 +8,6 @@ pub enum Error {
         /// The name that was given.
         name: String,
         /// All names that would have been understood, separated by commas.
-        known: String,
-    },
-    /// Misuse: a theorem that predicts, asked to make keys.
-    #[error(
-        "theorem {name:?} is for planning and comparing ({standing}); a key is made by {known}"
-    )]
-    NotForBlocks {
-        /// The name that was given.
-        name: &'static str,
-        /// What its figures are worth.
-        standing: Standing,
-        /// All theorems that keys can be made by, separated by commas.
         known: String,
     },
     /// Misuse: a number outside its range.

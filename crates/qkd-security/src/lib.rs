@@ -28,7 +28,6 @@ pub mod mathematics;
 pub mod maximisation;
 pub mod mdi;
 mod parameters;
-mod plan_theorem;
 mod range;
 #[cfg(test)]
 mod reference_table;
@@ -47,7 +46,6 @@ pub use channel::{ClassExpected, Expected, LinkModel, Spread};
 pub use entropy::binary_entropy;
 pub use error::Error;
 pub use parameters::{DecoySource, IntensityClass, SecurityParameters, TestedBasis};
-pub use plan_theorem::PlanTheorem;
 pub use standing::Standing;
 pub use statistics::{BasisStatistics, Leakage, Statistics};
 pub use theorem::{KeyLength, Theorem};

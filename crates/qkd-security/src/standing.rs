@@ -5,8 +5,6 @@ use std::fmt;
 pub enum Standing {
     /// Proven for blocks of finite length against any attack.
     FiniteKey,
-    /// Meant for blocks of finite length, but with a step that is an approximation and no bound.
-    FiniteKeyApproximate,
     /// Proven for blocks of finite length against an Eve who treats every signal alike and may
     /// store what she gets (collective attacks).
     FiniteCollective,
@@ -21,9 +19,6 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Standing::FiniteKey => "finite key, any attack",
-            Standing::FiniteKeyApproximate => {
-                "finite key by an approximation that is no rigorous bound, for comparison alone"
-            }
             Standing::FiniteCollective => "finite key, collective attacks only",
             Standing::Asymptotic => {
                 "asymptotic: the limit of infinitely many signals, not the length of a block"

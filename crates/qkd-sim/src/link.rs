@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use qkd_attacks::AttackTally;
 use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_keystore::Side;
-use qkd_optics::{
-    FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver, Transmitter,
-};
+use qkd_optics::{FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits};
 use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Theorem};
 use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
@@ -169,12 +167,8 @@ impl Run {
         let mut seeds = SecretRng::from_seed(root);
         let mut nature = PhysicsRng::from_seed(link.seed);
         let session = SessionId(link.seed);
-        let transmitter = Transmitter::new(
-            setup.source(),
-            setup.hardware.segment_transmittance,
-            seeds.fork(),
-        )?;
-        let receiver = Receiver::new(setup.detectors(), seeds.fork(), nature.fork())?;
+        let transmitter = setup.hardware.transmitter(seeds.fork())?;
+        let receiver = setup.hardware.receiver(seeds.fork(), nature.fork())?;
         let address = FrameAddress {
             session: session.0,
             link: 0,

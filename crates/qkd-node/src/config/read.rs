@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use qkd_optics::{ChannelEffects, DetectorEffects, SourceEffects};
 use qkd_security::Theorem;
 
 use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
-use super::rules;
 use super::{
     AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
     OutgoingFibre, Role, SaeConfig, SessionConfig, StoreConfig, TlsFiles,
 };
+use super::{effects, rules};
 use crate::parameters::{
-    AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolName,
-    ProtocolParameters, SecuritySettings, SourceParameters,
+    AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
+    ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
 };
 
 const LINK_SECTIONS: &[&str] = &[
@@ -190,12 +191,19 @@ pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
 }
 
 fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
+    let (source, source_effects) = source(root)?;
+    let (channel, channel_effects) = channel(root)?;
     let parameters = LinkParameters {
-        source: source(root)?,
-        channel: channel(root)?,
+        source,
+        channel,
         detector: detector(root)?,
         protocol: protocol(root)?,
         security: security(root)?,
+        effects: HardwareEffects {
+            source: source_effects,
+            channel: channel_effects,
+            detector: DetectorEffects::default(),
+        },
     };
     // Values that are each in range may still make a link on which no block ever ends.
     if let Err(error) = parameters.setup() {
@@ -205,15 +213,17 @@ fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
     Ok(parameters)
 }
 
-fn source(root: &Section<'_>) -> Result<SourceParameters, ConfigError> {
-    let known = &["clock_hz", "intensities", "intensity_probabilities"];
-    let source = root.section("source", known)?;
+fn source(root: &Section<'_>) -> Result<(SourceParameters, SourceEffects), ConfigError> {
+    let mut known = vec!["clock_hz", "intensities", "intensity_probabilities"];
+    known.extend(effects::SOURCE_KEYS);
+    let source = root.section("source", &known)?;
     let probabilities = "intensity_probabilities";
-    Ok(SourceParameters {
+    let parameters = SourceParameters {
         clock_hz: source.required("clock_hz", &rules::CLOCK_HZ)?,
         intensities: source.required("intensities", &rules::INTENSITIES)?,
         intensity_probabilities: source.required(probabilities, &rules::INTENSITY_PROBABILITIES)?,
-    })
+    };
+    Ok((parameters, effects::source(&source)?))
 }
 
 fn protocol(root: &Section<'_>) -> Result<ProtocolParameters, ConfigError> {
@@ -227,18 +237,19 @@ fn protocol(root: &Section<'_>) -> Result<ProtocolParameters, ConfigError> {
     })
 }
 
-fn channel(root: &Section<'_>) -> Result<ChannelParameters, ConfigError> {
-    let channel = root.section(
-        "channel",
-        &["distance_km", "attenuation_db_per_km", "insertion_loss_db"],
-    )?;
-    Ok(ChannelParameters {
+fn channel(root: &Section<'_>) -> Result<(ChannelParameters, ChannelEffects), ConfigError> {
+    let mut known = vec!["distance_km", "attenuation_db_per_km", "insertion_loss_db"];
+    known.extend(effects::CHANNEL_SECTIONS);
+    let channel = root.section("channel", &known)?;
+    let parameters = ChannelParameters {
         distance_km: channel.required("distance_km", &rules::DISTANCE_KM)?,
         attenuation_db_per_km: attenuation(&channel)?,
         insertion_loss_db: channel
             .optional("insertion_loss_db", &rules::LOSS_DB)?
             .unwrap_or(0.0),
-    })
+    };
+    let effects = effects::channel(&channel, &parameters)?;
+    Ok((parameters, effects))
 }
 
 /// 0.2 dB/km is standard fibre at 1550 nm.

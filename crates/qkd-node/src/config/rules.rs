@@ -9,7 +9,9 @@ use super::document::Rule;
 fn number(value: &DeValue<'_>) -> Option<f64> {
     let number: f64 = match value {
         DeValue::Float(float) => float.as_str().parse().ok()?,
-        DeValue::Integer(_) => integer(value)? as f64,
+        DeValue::Integer(digits) => {
+            i128::from_str_radix(digits.as_str(), digits.radix()).ok()? as f64
+        }
         DeValue::String(_)
         | DeValue::Boolean(_)
         | DeValue::Datetime(_)
@@ -34,6 +36,14 @@ fn pair<T>(value: &DeValue<'_>, read: fn(&DeValue<'_>) -> Option<T>) -> Option<[
 fn probability(value: &DeValue<'_>) -> Option<f64> {
     number(value).filter(|p| (0.0..=1.0).contains(p))
 }
+
+/// A number whose range whoever uses it knows.
+pub(super) const NUMBER: Rule<f64> = Rule::new("a number, such as 0.5", number);
+
+pub(super) const PREPARATION_ERROR: Rule<[f64; 2]> = Rule::new(
+    "two error probabilities from 0 to 0.5, of key and test basis, such as [0.01, 0.01]",
+    |value| pair(value, probability).filter(|[key, test]| *key <= 0.5 && *test <= 0.5),
+);
 
 pub(super) const CLOCK_HZ: Rule<f64> = Rule::new(
     "a clock rate in Hz above 0 and at most 1e12, such as 1e9",

@@ -3,6 +3,7 @@
 use super::*;
 use crate::presets;
 
+mod effects;
 mod files;
 
 const ALICE: &str = r#"# Alice

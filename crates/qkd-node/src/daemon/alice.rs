@@ -175,12 +175,11 @@ impl Caller<'_> {
             outgoing,
             incoming,
         };
-        let transmitter = Transmitter::new(
-            node.setup.source(),
-            node.setup.hardware.segment_transmittance,
-            rng.fork(),
-        )
-        .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;
+        let transmitter = node
+            .setup
+            .hardware
+            .transmitter(rng.fork())
+            .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;
         Ok((connection, transmitter))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use qkd_bits::PhysicsRng;
 use qkd_keystore::Side;
-use qkd_optics::{FrameOrder, OrderLimits, Receiver as OpticalReceiver};
+use qkd_optics::{FrameOrder, OrderLimits};
 use qkd_session::Bob;
 use qkd_wire::link::{FRAME_BYTES_MAX, refusal};
 use qkd_wire::proto::link as proto;
@@ -173,7 +173,7 @@ impl Answerer {
         let prior = node.setup.plan.qber_expected();
         let engine = Bob::new(session, protocol, node.limits(), prior, rng.fork());
         let nature = PhysicsRng::from_seed(rng.next_u64());
-        let receiver = OpticalReceiver::new(node.setup.detectors(), rng.fork(), nature);
+        let receiver = node.setup.hardware.receiver(rng.fork(), nature);
         let connection = Connection {
             established,
             party: Party::Bob(engine),

@@ -9,12 +9,54 @@ use qkd_security::{
 use super::{AcceptLimits, LinkParameters};
 
 impl LinkParameters {
-    /// The link as both sides expect it: what every count is predicted from.
+    /// The link as both sides expect it: what every count is predicted from, with every effect that
+    /// shifts an expectation in its figures. Intensities are those that leave the modulator,
+    /// background photons are dark counts of both detectors, a preparation error (the larger of the
+    /// two) and the mean error of a drift add to the misalignment, and changing loss has its mean.
+    /// Intensity noise shifts nothing that can be seen here, and no theorem here covers it.
     ///
     /// # Errors
     /// When a figure is out of range; a checked configuration never is, but for a fibre so long
     /// that no light arrives.
     pub fn link_model(&self) -> Result<LinkModel, Error> {
+        let ideal = self.ideal_model()?;
+        let hardware = self.hardware()?;
+        let (source, channel) = (hardware.source, hardware.channel);
+        let real = source.real_intensities();
+        let survival = ideal.insertion_transmittance * ideal.detector_efficiency;
+        let background = channel.background_click_probability(survival);
+        let dark = ideal.dark_count_probability;
+        let prepared = source.effects.preparation_error;
+        let errors = [
+            prepared.key_basis.max(prepared.test_basis),
+            channel.rotation_error(),
+        ];
+        LinkModel {
+            source: DecoySource::new([real[0], real[1]], self.source.intensity_probabilities)?,
+            transmittance_channel: channel.mean_transmittance(ideal.transmittance_channel),
+            dark_count_probability: dark + (1.0 - dark) * background,
+            misalignment_error: errors
+                .into_iter()
+                .fold(ideal.misalignment_error, |e, f| e + f - 2.0 * e * f),
+            ..ideal
+        }
+        .checked()
+    }
+
+    /// The link's instruments and what lies between them.
+    fn hardware(&self) -> Result<Hardware, Error> {
+        let ideal = self.ideal_model()?;
+        let channel = self.effects.channel(&self.channel);
+        let mut hardware = Hardware::of(&ideal);
+        hardware.source.effects = self.effects.source.clone();
+        hardware.segment_transmittance = channel.segment_transmittance(ideal.transmittance_channel);
+        hardware.channel = channel;
+        hardware.detectors.effects = self.effects.detector.clone();
+        Ok(hardware)
+    }
+
+    /// The link without effects.
+    fn ideal_model(&self) -> Result<LinkModel, Error> {
         let source = &self.source;
         let slots = |ns: f64| ns * 1e-9 * source.clock_hz;
         LinkModel {
@@ -70,7 +112,7 @@ impl LinkParameters {
     pub fn setup(&self) -> Result<LinkSetup, Error> {
         let link = self.link_model()?;
         Ok(LinkSetup {
-            hardware: Hardware::of(&link),
+            hardware: self.hardware()?,
             link,
             plan: self.block_plan()?,
             theorem: self.security.theorem,
@@ -103,6 +145,13 @@ fn whole_slots(slots: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use qkd_bits::{PhysicsRng, SecretRng};
+    use qkd_optics::{
+        Background, Basis, Beam, ChannelEffects, Extinction, IntensityNoise, PolarisationDrift,
+        PreparationError, SatellitePass, SharedFibre, SharedLength, SourceEffects, Window,
+    };
+
+    use super::*;
     use crate::presets::{self, Preset};
 
     #[test]
@@ -144,6 +193,145 @@ mod tests {
     fn five_decibels_of_fibre_let_31_6_percent_through() {
         let model = presets::snspd(25.0).link_model().unwrap();
         assert!((model.transmittance_channel - 0.316_227_766).abs() < 1e-9);
+    }
+
+    fn with_effects(distance_km: f64) -> LinkParameters {
+        let mut parameters = presets::snspd(distance_km);
+        parameters.effects.source = SourceEffects {
+            extinction: Some(Extinction {
+                extinction_ratio_db: 12.0,
+            }),
+            intensity_noise: Some(IntensityNoise {
+                relative_deviation: 0.05,
+            }),
+            preparation_error: PreparationError {
+                key_basis: 0.01,
+                test_basis: 0.01,
+            },
+            ..SourceEffects::default()
+        };
+        parameters.effects.channel = ChannelEffects {
+            background: Some(Background {
+                photons_per_slot: 4e-4,
+                ..Background::default()
+            }),
+            polarisation_drift: Some(PolarisationDrift {
+                drift_rad_per_sqrt_s: 80.0,
+                compensation_interval_s: 2e-5,
+                residual_rad: 0.1,
+            }),
+            ..ChannelEffects::default()
+        };
+        parameters
+    }
+
+    /// Light through the hardware shows what the model predicts, class by class and basis by basis:
+    /// the dark counts of the background, the leak of the modulator and all three errors.
+    #[test]
+    fn a_link_with_effects_is_expected_to_show_what_it_shows() {
+        let setup = with_effects(25.0).setup().unwrap();
+        let seed = |n: u8| SecretRng::from_seed([n; 32]);
+        let mut alice = setup.hardware.transmitter(seed(1)).unwrap();
+        let receiver = setup.hardware.receiver(seed(2), PhysicsRng::from_seed(3));
+        let (mut bob, mut clicks) = (receiver.unwrap(), Vec::new());
+        let slots = 20_000_000.0;
+        for _ in 0..200 {
+            bob.detect(alice.transmit(100_000), &mut clicks).unwrap();
+        }
+        let expected = setup.link.expected().per_slot();
+        for (basis, expected) in [(Basis::Z, expected.key), (Basis::X, expected.test)] {
+            let (mut counts, mut errors) = ([0.0; 2], [0.0; 2]);
+            for click in clicks.iter().filter(|click| click.basis == basis) {
+                let choice = alice.choice_at(click.slot).unwrap();
+                if choice.basis == basis {
+                    let class = usize::from(choice.intensity.0);
+                    counts[class] += 1.0;
+                    errors[class] += f64::from(u8::from(choice.bit != click.bit));
+                }
+            }
+            for class in [0, 1] {
+                let count = slots * expected.counts[class];
+                let off = (counts[class] - count) / count.sqrt();
+                assert!(
+                    off.abs() < 5.0,
+                    "{basis:?} {class}: {off:.1} sigma of {count:.0}"
+                );
+                // The drift of a thousand intervals scatters by 4 % of its share of a third.
+                let wrong = slots * expected.errors[class];
+                let off = (errors[class] - wrong) / (wrong + (0.015 * wrong).powi(2)).sqrt();
+                assert!(
+                    off.abs() < 5.0,
+                    "{basis:?} {class}: {off:.1} sigma of {wrong:.0} errors"
+                );
+            }
+        }
+    }
+
+    /// What each effect does to the figures that a block is planned with.
+    #[test]
+    fn effects_are_in_the_figures_of_the_model() {
+        let ideal = presets::snspd(25.0).link_model().unwrap();
+        let model = with_effects(25.0).link_model().unwrap();
+        let [signal, decoy] = model.source.intensities();
+        assert_eq!(signal, 0.33);
+        assert!((decoy - (0.115 + 0.215 * 10f64.powf(-1.2))).abs() < 1e-12);
+        let dark = 1e-8 + 4e-4 * 0.8 / 2.0;
+        assert!((model.dark_count_probability / dark - 1.0).abs() < 1e-3);
+        assert!(model.misalignment_error > 0.03 && ideal.misalignment_error == 0.01);
+        assert_eq!(model.transmittance_channel, ideal.transmittance_channel);
+        // Loss that changes: the segment carries the best moment, the model the mean.
+        let mut pass = presets::snspd(0.0);
+        pass.effects.channel.satellite_pass = Some(SatellitePass {
+            altitude_km: 500.0,
+            elevation_max_deg: 60.0,
+            elevation_min_deg: 20.0,
+            step_ms: 10.0,
+            beam: Beam {
+                divergence_urad: 5.0,
+                pointing_jitter_urad: 1.2,
+                receiver_diameter_m: 1.0,
+                zenith_transmittance: 0.7,
+                telescope_transmittance: 0.5,
+            },
+        });
+        let setup = pass.setup().unwrap();
+        let ratio = setup.link.transmittance_channel / setup.hardware.segment_transmittance;
+        assert!((0.2..0.7).contains(&ratio), "mean over best {ratio}");
+    }
+
+    /// Classical light fills the link's own fibre, however long it is made afterwards.
+    #[test]
+    fn a_shared_fibre_is_as_long_as_the_link() {
+        let mut parameters = presets::snspd(10.0);
+        parameters.effects.channel.background = Some(Background {
+            shared_fibre: Some(SharedFibre {
+                co_propagating_dbm: Some(0.0),
+                counter_propagating_dbm: None,
+                raman_per_km_nm: 2e-9,
+                fibre: SharedLength {
+                    distance_km: 0.0,
+                    attenuation_db_per_km: 0.0,
+                },
+                window: Window {
+                    wavelength_nm: 1550.0,
+                    filter_bandwidth_nm: 0.1,
+                    gate_time_ps: 100.0,
+                },
+            }),
+            ..Background::default()
+        });
+        let dark = |parameters: &LinkParameters| {
+            let model = parameters.link_model().unwrap();
+            model.dark_count_probability
+        };
+        let short = dark(&parameters);
+        parameters.channel.distance_km = 20.0;
+        // Twice the length, 2 dB less power.
+        let ratio = dark(&parameters) / short;
+        assert!(
+            (ratio / (2.0 * 10f64.powf(-0.2)) - 1.0).abs() < 1e-3,
+            "{ratio}"
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! 421 km of fibre: Boaron et al., Phys. Rev. Lett. 121, 190502 (2018).
 
 use super::{bb84, one_decoy};
-use crate::parameters::{ChannelParameters, DetectorParameters, LinkParameters, SourceParameters};
+use crate::parameters::{
+    ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters, SourceParameters,
+};
 
 /// Boaron et al., "Secure quantum key distribution over 421 km of optical fiber", Phys. Rev. Lett.
 /// 121, 190502 (2018): 2.5 GHz, one decoy, ultra-low-loss fibre, molybdenum silicide nanowires.
@@ -36,6 +38,7 @@ pub fn boaron2018(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.8, 0.005),
         security: one_decoy(1_000_000),
+        effects: HardwareEffects::default(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Self-differencing avalanche photodiodes: Lucamarini et al., Opt. Express 21, 24550 (2013).
 
 use super::{bb84, one_decoy};
-use crate::parameters::{ChannelParameters, DetectorParameters, LinkParameters, SourceParameters};
+use crate::parameters::{
+    ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters, SourceParameters,
+};
 
 /// Lucamarini et al., "Efficient decoy-state quantum key distribution with quantified security",
 /// Opt. Express 21, 24550 (2013): 1 GHz, InGaAs avalanche photodiodes in self-differencing mode.
@@ -37,6 +39,7 @@ pub fn lucamarini2013(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.7, 0.012),
         security: one_decoy(2_000_000),
+        effects: HardwareEffects::default(),
     }
 }
 

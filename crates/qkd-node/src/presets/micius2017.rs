@@ -3,7 +3,9 @@
 use qkd_security::mathematics::log10;
 
 use super::{bb84, one_decoy};
-use crate::parameters::{ChannelParameters, DetectorParameters, LinkParameters, SourceParameters};
+use crate::parameters::{
+    ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters, SourceParameters,
+};
 
 /// Height of the orbit, and the radius of the Earth.
 const ALTITUDE_KM: f64 = 500.0;
@@ -50,6 +52,7 @@ pub fn micius2017(distance_km: f64) -> LinkParameters {
         },
         protocol: bb84(0.5, 0.01),
         security: one_decoy(800_000),
+        effects: HardwareEffects::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     Background, Channel, Conditions, FreeSpace, PolarisationDrift, SatellitePass, Turbulence,
 };
 use crate::Error;
+use crate::mathematics::exp_m1;
 
 /// The effects of a channel; none by default.
 ///
@@ -93,6 +94,13 @@ impl ChannelEffects {
     pub fn background_photons(&self) -> f64 {
         self.background
             .map_or(0.0, |background| background.photons())
+    }
+
+    /// Probability per slot that background light makes one of two detectors click, when a photon at
+    /// the entrance reaches and fires them with probability `survival`: 1 − e^(−survival·N/2), half
+    /// of the light for each. To a protocol these are dark counts.
+    pub fn background_click_probability(&self, survival: f64) -> f64 {
+        -exp_m1(-0.5 * survival * self.background_photons())
     }
 
     /// The channel at Bob's entrance, at a clock of `clock_hz`; nothing when nothing happens there.

@@ -18,7 +18,11 @@ pub struct Extinction {
 }
 
 impl Extinction {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses what no source can be.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the offending field.
+    pub fn check(&self) -> Result<(), Error> {
         if (0.0..=200.0).contains(&self.extinction_ratio_db) {
             return Ok(());
         }

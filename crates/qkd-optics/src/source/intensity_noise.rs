@@ -22,7 +22,11 @@ const CUT_OFF: f64 = 8.0;
 const NODES_PER_DEVIATION: i32 = 2;
 
 impl IntensityNoise {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses what no source can be.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the offending field.
+    pub fn check(&self) -> Result<(), Error> {
         if (0.0..=0.125).contains(&self.relative_deviation) {
             return Ok(());
         }

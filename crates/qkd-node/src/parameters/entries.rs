@@ -1,0 +1,243 @@
+//! Link parameters as keys and values: what a file says and what the handshake compares.
+
+use qkd_optics::{
+    Background, Beam, ChannelEffects, Daylight, FreeSpace, PolarisationDrift, SatellitePass,
+    SharedFibre, SourceEffects, Turbulence, Window,
+};
+
+use super::{
+    ChannelParameters, DetectorParameters, LinkParameters, ProtocolParameters, SecuritySettings,
+    SourceParameters,
+};
+
+/// Section, key and TOML value of one parameter.
+pub(super) struct Entry {
+    pub section: &'static str,
+    pub key: &'static str,
+    pub value: String,
+}
+
+/// Every parameter, section by section. An effect that is off has no entry.
+pub(super) fn entries(parameters: &LinkParameters) -> Vec<Entry> {
+    let mut entries = Entries::default();
+    let effects = &parameters.effects;
+    entries.source(&parameters.source);
+    entries.source_effects(&effects.source);
+    entries.channel(&parameters.channel);
+    entries.channel_effects(&effects.channel);
+    entries.detector(&parameters.detector);
+    entries.protocol(&parameters.protocol);
+    entries.security(&parameters.security);
+    entries.all
+}
+
+#[derive(Default)]
+struct Entries {
+    all: Vec<Entry>,
+    /// The section that entries are added to.
+    section: &'static str,
+}
+
+impl Entries {
+    fn add(&mut self, key: &'static str, value: impl Into<String>) {
+        self.all.push(Entry {
+            section: self.section,
+            key,
+            value: value.into(),
+        });
+    }
+
+    /// A number in its shortest exact form.
+    fn float(&mut self, key: &'static str, value: f64) {
+        self.add(key, format!("{value:?}"));
+    }
+
+    fn float_if_set(&mut self, key: &'static str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.float(key, value);
+        }
+    }
+
+    fn floats(&mut self, key: &'static str, [first, second]: [f64; 2]) {
+        self.add(key, format!("[{first:?}, {second:?}]"));
+    }
+
+    fn source(&mut self, source: &SourceParameters) {
+        self.section = "source";
+        self.float("clock_hz", source.clock_hz);
+        self.floats("intensities", source.intensities);
+        let probabilities = source.intensity_probabilities;
+        self.floats("intensity_probabilities", probabilities);
+    }
+
+    /// The photon statistics have no key: a configuration knows one kind only.
+    fn source_effects(&mut self, effects: &SourceEffects) {
+        self.section = "source";
+        let extinction = effects.extinction.map(|it| it.extinction_ratio_db);
+        self.float_if_set("extinction_ratio_db", extinction);
+        let noise = effects.intensity_noise.map(|it| it.relative_deviation);
+        self.float_if_set("intensity_relative_deviation", noise);
+        let error = effects.preparation_error;
+        let pair = [error.key_basis, error.test_basis];
+        if pair != [0.0, 0.0] {
+            self.floats("preparation_error", pair);
+        }
+    }
+
+    fn channel(&mut self, channel: &ChannelParameters) {
+        self.section = "channel";
+        self.float("distance_km", channel.distance_km);
+        self.float("attenuation_db_per_km", channel.attenuation_db_per_km);
+        self.float("insertion_loss_db", channel.insertion_loss_db);
+    }
+
+    fn channel_effects(&mut self, effects: &ChannelEffects) {
+        let ChannelEffects {
+            background,
+            polarisation_drift,
+            free_space,
+            satellite_pass,
+            turbulence,
+        } = effects;
+        if let Some(background) = background {
+            self.background(background);
+        }
+        if let Some(PolarisationDrift {
+            drift_rad_per_sqrt_s,
+            compensation_interval_s,
+            residual_rad,
+        }) = *polarisation_drift
+        {
+            self.section = "channel.polarisation_drift";
+            self.float("drift_rad_per_sqrt_s", drift_rad_per_sqrt_s);
+            self.float("compensation_interval_s", compensation_interval_s);
+            self.float("residual_rad", residual_rad);
+        }
+        if let Some(FreeSpace {
+            range_km,
+            elevation_deg,
+            beam,
+        }) = *free_space
+        {
+            self.section = "channel.free_space";
+            self.float("range_km", range_km);
+            self.float("elevation_deg", elevation_deg);
+            self.beam(&beam);
+        }
+        if let Some(SatellitePass {
+            altitude_km,
+            elevation_max_deg,
+            elevation_min_deg,
+            step_ms,
+            beam,
+        }) = *satellite_pass
+        {
+            self.section = "channel.satellite_pass";
+            self.float("altitude_km", altitude_km);
+            self.float("elevation_max_deg", elevation_max_deg);
+            self.float("elevation_min_deg", elevation_min_deg);
+            self.float("step_ms", step_ms);
+            self.beam(&beam);
+        }
+        if let Some(Turbulence {
+            scintillation_index,
+            coherence_time_ms,
+        }) = *turbulence
+        {
+            self.section = "channel.turbulence";
+            self.float("scintillation_index", scintillation_index);
+            self.float("coherence_time_ms", coherence_time_ms);
+        }
+    }
+
+    fn background(&mut self, background: &Background) {
+        self.section = "channel.background";
+        self.float("photons_per_slot", background.photons_per_slot);
+        if let Some(Daylight {
+            radiance_w_per_m2_sr_nm,
+            field_of_view_urad,
+            receiver_diameter_m,
+            window,
+        }) = background.daylight
+        {
+            self.section = "channel.daylight";
+            self.float("radiance_w_per_m2_sr_nm", radiance_w_per_m2_sr_nm);
+            self.float("field_of_view_urad", field_of_view_urad);
+            self.float("receiver_diameter_m", receiver_diameter_m);
+            self.window(&window);
+        }
+        if let Some(SharedFibre {
+            co_propagating_dbm,
+            counter_propagating_dbm,
+            raman_per_km_nm,
+            // That of the link, which stands in `[channel]`.
+            fibre: _,
+            window,
+        }) = background.shared_fibre
+        {
+            self.section = "channel.shared_fibre";
+            self.float_if_set("co_propagating_dbm", co_propagating_dbm);
+            self.float_if_set("counter_propagating_dbm", counter_propagating_dbm);
+            self.float("raman_per_km_nm", raman_per_km_nm);
+            self.window(&window);
+        }
+    }
+
+    fn window(&mut self, window: &Window) {
+        self.float("wavelength_nm", window.wavelength_nm);
+        self.float("filter_bandwidth_nm", window.filter_bandwidth_nm);
+        self.float("gate_time_ps", window.gate_time_ps);
+    }
+
+    fn beam(&mut self, beam: &Beam) {
+        self.float("divergence_urad", beam.divergence_urad);
+        self.float("pointing_jitter_urad", beam.pointing_jitter_urad);
+        self.float("receiver_diameter_m", beam.receiver_diameter_m);
+        self.float("zenith_transmittance", beam.zenith_transmittance);
+        self.float("telescope_transmittance", beam.telescope_transmittance);
+    }
+
+    fn detector(&mut self, detector: &DetectorParameters) {
+        self.section = "detector";
+        self.float("detector_efficiency", detector.detector_efficiency);
+        self.float("dark_count_probability", detector.dark_count_probability);
+        self.float("dead_time_ns", detector.dead_time_ns);
+        self.float("afterpulse_probability", detector.afterpulse_probability);
+        self.float("afterpulse_decay_ns", detector.afterpulse_decay_ns);
+    }
+
+    fn protocol(&mut self, protocol: &ProtocolParameters) {
+        self.section = "protocol";
+        self.add("name", format!("\"{}\"", protocol.name.name()));
+        self.float("key_basis_probability", protocol.key_basis_probability);
+        self.float("misalignment_error", protocol.misalignment_error);
+    }
+
+    fn security(&mut self, security: &SecuritySettings) {
+        self.section = "security";
+        self.add("theorem", format!("\"{}\"", security.theorem.name()));
+        self.add("block_bits", security.block_bits.to_string());
+        self.float("secrecy", security.secrecy);
+        self.float("correctness", security.correctness);
+        self.section = "security.accept";
+        let accept = &security.accept;
+        for (key, limit) in [
+            ("key_counts_min", accept.key_counts_min),
+            ("test_counts_min", accept.test_counts_min),
+            ("key_errors_max", accept.key_errors_max),
+            ("test_errors_max", accept.test_errors_max),
+        ] {
+            if let Some([signal, decoy]) = limit {
+                self.add(key, format!("[{signal}, {decoy}]"));
+            }
+        }
+        for (key, limit) in [
+            ("leaked_bits_max", accept.leaked_bits_max),
+            ("secret_length_bits", accept.secret_length_bits),
+        ] {
+            if let Some(limit) = limit {
+                self.add(key, limit.to_string());
+            }
+        }
+    }
+}
