@@ -2,7 +2,7 @@
 //! expects.
 
 use qkd_bits::{PhysicsRng, SecretRng};
-use qkd_optics::{Basis, Detection, Receiver, ReceiverCounters, Transmitter};
+use qkd_optics::{Basis, Detection, ReceiverCounters, Transmitter};
 use qkd_security::{IntensityClass, LinkModel, Statistics};
 
 use crate::{Error, Link};
@@ -53,7 +53,7 @@ impl Deviation {
 }
 
 impl Link {
-    /// Runs source, fibre and receiver for at least `slots` slots, without frames, without Eve and
+    /// Runs source, channel and receiver for at least `slots` slots, without frames, without Eve and
     /// without a protocol. Equal links give equal counts.
     ///
     /// # Errors
@@ -63,10 +63,9 @@ impl Link {
         let mut root = [0; 32];
         root[..8].copy_from_slice(&self.seed.to_le_bytes());
         let mut seeds = SecretRng::from_seed(root);
-        let light = hardware.segment_transmittance;
-        let mut alice = Transmitter::new(hardware.source, light, seeds.fork())?;
+        let mut alice = hardware.transmitter(seeds.fork())?;
         let nature = PhysicsRng::from_seed(self.seed);
-        let mut bob = Receiver::new(hardware.detectors, seeds.fork(), nature)?;
+        let mut bob = hardware.receiver(seeds.fork(), nature)?;
         let span = PULSES_PER_TRAIN / alice.occupied_probability();
         let span = span.clamp(1.0, f64::from(u32::MAX)) as u32;
         let mut counts = PhotonCounts {
