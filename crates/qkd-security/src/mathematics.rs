@@ -94,4 +94,40 @@ mod tests {
             assert_eq!(value.to_bits(), bits, "row {i}: {value:e}");
         }
     }
+
+    /// What this crate may not say outside tests; square roots are exact.
+    const PLATFORM: &[&str] = &[
+        "ln", "ln_1p", "log", "log2", "log10", "exp", "exp2", "exp_m1", "powf", "sin", "cos",
+        "tan", "sin_cos", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "cbrt", "hypot",
+        "mul_add",
+    ];
+
+    #[test]
+    fn no_formula_takes_its_mathematics_from_the_platform() {
+        let mut folders = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").into()];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir::<std::path::PathBuf>(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|end| end == "rs")
+                    && path.file_name().is_some_and(|name| name != "tests.rs")
+                {
+                    files += 1;
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                    let code = code.lines().filter(|line| !line.trim().starts_with("//"));
+                    for line in code {
+                        for word in PLATFORM {
+                            let said = line.contains(&format!(".{word}("))
+                                || line.contains(&format!("f64::{word}"));
+                            assert!(!said, "{}: {}", path.display(), line.trim());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(files > 20, "{files} files of source");
+    }
 }

@@ -81,3 +81,18 @@ fn more_successes_than_trials_are_refused() {
     assert!(of(1, TRIALS_MAX + 1).checked().is_err());
     assert_eq!(of(10, 10).checked(), Ok(of(10, 10)));
 }
+
+#[test]
+fn limits_of_the_largest_counts_are_found_near_their_normal_approximation() {
+    let failure = FailureProbability(1e-10);
+    for successes in [1_000, 1_000_000, 500_000_000_000] {
+        let seen = of(successes, TRIALS_MAX);
+        let rate = successes as f64 / 1e12;
+        let width = (rate * (1.0 - rate) / 1e12).sqrt();
+        // A normal variable exceeds 6.3613 standard deviations with probability 1e-10.
+        let high = (clopper_pearson_max(seen, failure) - rate) / width;
+        let low = (rate - clopper_pearson_min(seen, failure)) / width;
+        assert!((high - 6.36).abs() < 0.7, "{successes}: {high}");
+        assert!((low - 6.36).abs() < 0.7, "{successes}: {low}");
+    }
+}
