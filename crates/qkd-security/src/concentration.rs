@@ -80,8 +80,8 @@ pub fn serfling_deviation(sizes: SplitSizes, failure: FailureProbability) -> f64
 /// √((c+d)(1−b)b/(c d ln 2) · log₂((c+d)/(c d (1−b) b ε²))).
 ///
 /// Of c + d members, c are seen with the rate b in (0, 1); the rate in the other d exceeds b by
-/// more than γ with probability about ε². Fung, Ma and Chau, PRA 81, 012318 (2010), equation B1
-/// ff., as in Lim et al., PRA 89, 022307 (2014), equation 5.
+/// more than γ with probability about ε². Fung, Ma and Chau, PRA 81, 012318 (2010), as
+/// in Lim et al., PRA 89, 022307 (2014), equation 5.
 ///
 /// **Not a rigorous bound**: it expands the hypergeometric tail to second order. It is here to
 /// reproduce those papers; [`serfling_deviation`] is the sound one. Infinite where it says nothing:

@@ -3,8 +3,9 @@
 //! Ma, Qi, Zhao and Lo, "Practical decoy state for quantum key distribution", PRA 72, 012326
 //! (2005): exact values of its channel (equations 6 to 11), two decoys of which the weaker may be
 //! vacuum (equations 18, 21 and 25; vacuum+weak is equations 34 and 37), one decoy (the paper's
-//! section on it, with the bound on the vacuum stated below). No statistical fluctuation anywhere: gains and error
-//! rates count as known exactly. For blocks of finite length see [`crate::wiesemann2024`].
+//! section on it, with the bound on the vacuum stated below). No statistical fluctuation anywhere:
+//! gains and error rates count as known exactly. For blocks of finite length see
+//! [`crate::wiesemann2024`].
 //!
 //! Reading of "one decoy": the paper bounds the vacuum yield by the errors of the signal alone;
 //! here it is the smaller of what the errors of either class allow, which is as valid and doubles
@@ -74,7 +75,7 @@ impl SinglePhotons {
     fn new(vacuum_yield: f64, photon_yield: f64, errors_per_pulse: f64) -> SinglePhotons {
         let known = photon_yield > 0.0;
         SinglePhotons {
-            vacuum_yield,
+            vacuum_yield: vacuum_yield.min(1.0),
             photon_yield: if known { photon_yield.min(1.0) } else { 0.0 },
             error_rate: if known {
                 (errors_per_pulse / photon_yield).clamp(0.0, 0.5)
@@ -82,6 +83,23 @@ impl SinglePhotons {
                 0.5
             },
         }
+    }
+
+    /// The same when every figure lies in its range.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] names the first figure that does not.
+    pub fn checked(self) -> Result<Self, Error> {
+        let rows = [
+            ("vacuum_yield", self.vacuum_yield),
+            ("photon_yield", self.photon_yield),
+        ];
+        for (what, value) in rows {
+            let holds = (0.0..=1.0).contains(&value);
+            require(what, value, holds, "from 0 to 1 click per pulse")?;
+        }
+        range::error_rate("error_rate of single photons", self.error_rate)?;
+        Ok(self)
     }
 
     /// Q₁ = Y₁ μ e^(−μ): clicks of single photons per pulse sent with `intensity`.
@@ -124,7 +142,7 @@ impl AsymptoticChannel {
         let errors = VACUUM_ERROR_RATE * self.vacuum_yield + self.misalignment_error * light;
         ClassGain {
             intensity,
-            gain,
+            gain: gain.min(1.0),
             qber: if gain > 0.0 { errors / gain } else { 0.0 },
         }
     }
@@ -187,7 +205,7 @@ pub struct OneDecoy {
 }
 
 impl OneDecoy {
-    /// Bounds from one decoy (Ma et al., section "one decoy state", the vacuum bounded as the file says).
+    /// Bounds from one decoy (Ma et al.; the vacuum bounded as the file says).
     ///
     /// Y₀ ≤ min over the classes of E Q e^μ/e₀, an upper bound; e₁ ≤ E_ν Q_ν e^ν/(Y₁ν), all errors
     /// of the decoy put down to single photons.

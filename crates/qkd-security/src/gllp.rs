@@ -1,9 +1,9 @@
 //! Key rate of BB84 with weak coherent pulses in the limit of infinitely many of them.
 //!
 //! R = q{−Q_μ f h(E_μ) + Q₁\[1 − h(e₁)\]}: Gottesman, Lo, Lütkenhaus and Preskill, Quantum Inf.
-//! Comput. 4, 325 (2004), in the form of Lo, Ma and Chen, PRL 94, 230504 (2005), and of Ma, Qi, Zhao
-//! and Lo, PRA 72, 012326 (2005), equation 1. Q₁ and e₁ come from [`crate::decoy`], or without decoys from
-//! the assumption that Eve knows every pulse of several photons.
+//! Comput. 4, 325 (2004), in the form of Ma, Qi, Zhao and Lo, PRA 72, 012326 (2005), equation 1.
+//! Q₁ and e₁ come from [`crate::decoy`], or without decoys from the assumption that Eve knows every
+//! pulse of several photons.
 //!
 //! **For planning alone.** An asymptotic rate times a number of pulses is not the length of any
 //! key: no statistical fluctuation is in it, so a finite block needs [`crate::wiesemann2024`].
@@ -62,16 +62,17 @@ impl Rate {
     }
 }
 
-/// The rate when `single` is known of the single photons; key from pulses of the signal's intensity.
+/// The rate when `single` is known of the single photons; key from the signal's pulses alone.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for a figure of `signal` or `processing` outside its range.
+/// [`Error::OutOfRange`] for a figure of `signal`, `single` or `processing` outside its range.
 pub fn with_decoys(
     signal: &ClassGain,
     single: &SinglePhotons,
     processing: &PostProcessing,
 ) -> Result<Rate, Error> {
     let signal = signal.checked()?;
+    let single = single.checked()?;
     let processing = processing.checked()?;
     Ok(rate(
         &signal,
@@ -83,7 +84,7 @@ pub fn with_decoys(
 
 /// The rate without decoys: every pulse of several photons clicks, without error, and is Eve's.
 ///
-/// Q₁ ≥ Q − (1 − (1+μ)e^(−μ)) and e₁ ≤ EQ/Q₁ (GLLP, section 5; Lütkenhaus, PRA 61, 052304 (2000)).
+/// Q₁ ≥ Q − (1 − (1+μ)e^(−μ)) and e₁ ≤ EQ/Q₁ (GLLP; Lütkenhaus, PRA 61, 052304 (2000)).
 /// Nothing is left where pulses of several photons could explain all clicks.
 ///
 /// # Errors

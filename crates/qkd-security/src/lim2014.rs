@@ -235,7 +235,7 @@ impl BasisBounds {
         let tau_1 = source.average(|mu| exp(-mu) * mu);
         let count_deviation = hoeffding_deviation(basis.total_counts(), failure);
         let error_deviation = hoeffding_deviation(basis.total_errors(), failure);
-        // n^± and m^± (Hoeffding, between equations 3 and 4): e^μ_k/p_k times a count moved by its deviation.
+        // n^± and m^± of the paper: e^μ_k/p_k times a count moved by Hoeffding's deviation.
         let weight = |i: usize| exp(source.intensities[i]) / source.probabilities[i];
         let raised =
             |i: usize, values: &[f64; 3], deviation: f64| weight(i) * (values[i] + deviation);

@@ -102,7 +102,7 @@ impl Coin {
         }
     }
 
-    /// P(X = k), Loader's equation 4.
+    /// P(X = k), Loader's saddle-point form.
     fn exactly(self, Trials { successes, trials }: Trials) -> f64 {
         let (k, n) = (successes as f64, trials as f64);
         let rest = n - k;

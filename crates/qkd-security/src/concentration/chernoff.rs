@@ -1,8 +1,8 @@
 //! Chernoff's multiplicative bounds for sums of independent events, solved for what is unknown.
 //!
 //! With x* the mean and β = ln(1/ε): P(X ≥ (1+δ)x*) ≤ e^(−δ²x*/(2+δ)) and
-//! P(X ≤ (1−δ)x*) ≤ e^(−δ²x*/2) (Mitzenmacher and Upfal, "Probability and Computing", theorems 4.4
-//! and 4.5). Setting the right side to ε gives quadratics in δx*; the same quadratics solved for
+//! P(X ≤ (1−δ)x*) ≤ e^(−δ²x*/2) (Mitzenmacher and Upfal, "Probability and Computing", chapter 4;
+//! the first from (1+δ)ln(1+δ) − δ ≥ δ²/(2+δ)). Setting the right side to ε gives quadratics in δx*; the same quadratics solved for
 //! x* give the bounds on the mean (Yin et al., Sci. Rep. 10, 14312 (2020), who print the lower
 //! bound on the mean more loosely).
 //!

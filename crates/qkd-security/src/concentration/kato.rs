@@ -2,8 +2,8 @@
 //!
 //! For 0/1 events ξ_u with sum Λ in n trials, and E_u the probability of event u given its past:
 //! P\[Σ E_u − Λ ≥ (b + a(2Λ/n − 1))√n\] ≤ exp(−2(b² − a²)/(1 + 4a/(3√n))²) for every a and
-//! b ≥ |a| (Kato, arXiv:2002.04357, theorem 1; in the form of Currás-Lorenzo et al., npj Quantum
-//! Inf. 7, 22 (2021), equation 11). With ξ → 1 − ξ it bounds the sum from below.
+//! b ≥ |a| (Kato, arXiv:2002.04357; in the form of Currás-Lorenzo et al., npj Quantum Inf. 7, 22
+//! (2021)). With ξ → 1 − ξ it bounds the sum from below.
 //!
 //! What Azuma's inequality does, but as tight as Chernoff's bound for rare events if the count was
 //! foreseen: a must be chosen before the count is known. **A prediction made from the count itself
