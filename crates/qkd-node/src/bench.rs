@@ -9,9 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use qkd_bits::{PhysicsRng, SecretRng};
-use qkd_optics::{
-    FrameCounters, FrameEncoder, FrameOrder, OrderLimits, Receiver, ReceiverCounters, Transmitter,
-};
+use qkd_optics::{FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters};
 use qkd_session::SessionId;
 
 pub use crate::quantum::RECEIVE_BUFFER_BYTES;
@@ -63,8 +61,7 @@ impl Sending {
     /// When the link makes no sense or the system gives no thread.
     pub fn start(parameters: &LinkParameters, peer: SocketAddr) -> Result<Self, BenchError> {
         let setup = parameters.setup()?;
-        let transmitter =
-            Transmitter::new(setup.source(), setup.link.transmittance_channel, random()?)?;
+        let transmitter = setup.hardware.transmitter(random()?)?;
         let occupied_probability = transmitter.occupied_probability();
         let shape = quantum::shape(
             quantum::address(SESSION),
@@ -181,7 +178,7 @@ impl Receiving {
         let setup = parameters.setup()?;
         let mut secret = random()?;
         let nature = PhysicsRng::from_seed(secret.next_u64());
-        let receiver = Receiver::new(setup.detectors(), secret, nature)?;
+        let receiver = setup.hardware.receiver(secret, nature)?;
         let socket = quantum::bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let (link, heard) = BareLink::new();
         let board = StatusBoard::default();

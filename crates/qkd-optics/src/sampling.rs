@@ -57,7 +57,7 @@ pub(crate) fn normal(physics: &mut PhysicsRng) -> f64 {
         let (x, y) = (2.0 * physics.uniform() - 1.0, 2.0 * physics.uniform() - 1.0);
         let square = x * x + y * y;
         // The centre itself has no direction; a subnormal square no logarithm.
-        if square < 1.0 && square >= f64::MIN_POSITIVE {
+        if (f64::MIN_POSITIVE..1.0).contains(&square) {
             return x * (-2.0 * ln(square) / square).sqrt();
         }
     }

@@ -19,7 +19,7 @@ impl DecoyBb84 {
     /// The protocol on the link that `setup` describes.
     pub fn new(setup: LinkSetup) -> Self {
         Self {
-            source: setup.source(),
+            source: setup.hardware.source.clone(),
             setup,
         }
     }

@@ -86,15 +86,3 @@ impl Hardware {
         })
     }
 }
-
-impl LinkSetup {
-    /// Alice's source.
-    pub fn source(&self) -> Source {
-        self.hardware.source.clone()
-    }
-
-    /// Bob's receiver.
-    pub fn detectors(&self) -> Detectors {
-        self.hardware.detectors.clone()
-    }
-}
