@@ -86,10 +86,9 @@ impl PulseFrame {
     }
 }
 
-/// CRC-32C of a frame without its own four bytes. `frame` has [`FRAME_BYTES`] bytes.
-pub(super) fn checksum(frame: &[u8]) -> u32 {
-    let head = crc32c::crc32c(&frame[..HEADER_BYTES - 4]);
-    crc32c::crc32c_append(head, &frame[HEADER_BYTES..])
+/// CRC-32C of a frame without its own four bytes.
+pub(super) fn checksum(head: &[u8], payload: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(head), payload)
 }
 
 fn field<const N: usize>(frame: &[u8; FRAME_BYTES], at: usize) -> [u8; N] {
@@ -101,7 +100,8 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
     if magic != MAGIC {
         return Err(FrameError::Magic(magic));
     }
-    let (computed, stated) = (checksum(frame), u32::from_le_bytes(field(frame, 60)));
+    let computed = checksum(&frame[..HEADER_BYTES - 4], &frame[HEADER_BYTES..]);
+    let stated = u32::from_le_bytes(field(frame, 60));
     if computed != stated {
         return Err(FrameError::Checksum { computed, stated });
     }

@@ -5,7 +5,7 @@ use super::format::{
     low_bits,
 };
 use super::shape::FrameShape;
-use super::{FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec};
+use super::{HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec};
 use crate::light::Pulse;
 use crate::{Error, PulseTrain};
 
@@ -40,7 +40,7 @@ impl FrameEncoder {
         self.sequence
     }
 
-    /// Appends a train as k · [`FRAME_BYTES`] bytes, k datagrams, and returns k, which is at least
+    /// Appends a train as k · [`FRAME_BYTES`](crate::FRAME_BYTES) bytes, k datagrams, and returns k, which is at least
     /// 1. Trains that span what the shape says nearly always take the same number; any other span
     /// is encoded just as well. The light is gone afterwards: it is in the frames.
     ///
@@ -59,26 +59,27 @@ impl FrameEncoder {
             next: 0,
             span: train.span,
         };
+        let mut payload = [0; PLACES + 8];
         let mut count = 0;
         while progress.next < progress.span {
             let from = progress.next;
-            let at = into.len();
-            into.resize(at + FRAME_BYTES, 0);
-            let frame = &mut into[at..];
-            let (header, payload) = frame.split_at_mut(HEADER_BYTES);
-            let length = fill(self.shape.format, payload, &mut progress);
+            let length = fill(self.shape.format, &mut payload, &mut progress);
             let start_slot = train.start_slot + u64::from(from);
-            self.head(header, start_slot, progress.next - from, length);
-            let checksum = codec::checksum(frame);
-            frame[60..64].copy_from_slice(&checksum.to_le_bytes());
+            let mut header = self.header(start_slot, progress.next - from, length);
+            let payload = &payload[..PAYLOAD_BYTES];
+            let checksum = codec::checksum(&header[..HEADER_BYTES - 4], payload);
+            header[HEADER_BYTES - 4..].copy_from_slice(&checksum.to_le_bytes());
+            into.extend_from_slice(&header);
+            into.extend_from_slice(payload);
             self.sequence = self.sequence.wrapping_add(1);
             count += 1;
         }
         Ok(count)
     }
 
-    /// Writes all of a header but its checksum.
-    fn head(&self, header: &mut [u8], start_slot: u64, span: u32, length: usize) {
+    /// All of a header but its checksum.
+    fn header(&self, start_slot: u64, span: u32, length: usize) -> [u8; HEADER_BYTES] {
+        let mut header = [0; HEADER_BYTES];
         let WordFormat {
             word_bits,
             photon_bits,
@@ -94,68 +95,161 @@ impl FrameEncoder {
         header[32..40].copy_from_slice(&self.sequence.to_le_bytes());
         header[40..42].copy_from_slice(&(length as u16).to_le_bytes());
         header[42] = photon_bits.bits() as u8;
+        header
     }
 }
 
 /// Fills one payload and returns the bytes written.
-fn fill(format: WordFormat, payload: &mut [u8], progress: &mut Progress<'_>) -> usize {
+fn fill(format: WordFormat, payload: &mut Payload, progress: &mut Progress<'_>) -> usize {
     for_format!(format, write(payload, progress))
 }
 
+/// Places in a payload are taken modulo this, a power of two: no place lies outside the buffer.
+const PLACES: usize = PAYLOAD_BYTES.next_power_of_two();
+
+/// A payload with room behind it: several words are written at once, whether all count or not.
+type Payload = [u8; PLACES + 8];
+
 fn write<const BYTES: usize, const PHOTON_BITS: u32>(
-    payload: &mut [u8],
+    payload: &mut Payload,
     progress: &mut Progress<'_>,
 ) -> usize {
-    let advance = advance(BYTES, PHOTON_BITS);
-    let low_bits = low_bits(PHOTON_BITS);
-    // Beyond this many bytes the longest event might not fit: the frame ends.
-    let full = PAYLOAD_BYTES - event_words_max(PHOTON_BITS) * BYTES;
+    let advance = const { advance(BYTES, PHOTON_BITS) };
+    let full = const { full(BYTES, PHOTON_BITS) };
     let mut at = 0;
-    let mut put = |at: &mut usize, word: u32| {
-        payload[*at..*at + BYTES].copy_from_slice(&word.to_le_bytes()[..BYTES]);
-        *at += BYTES;
-    };
     let mut next = progress.next;
-    for (index, pulse) in progress.rest.iter().enumerate() {
+    let mut rest = progress.rest.iter();
+    loop {
+        let before = rest.as_slice();
+        let Some(pulse) = rest.next() else {
+            break;
+        };
         let mut gap = pulse.offset - next;
-        let events_end = at;
-        while gap >= advance {
-            put(&mut at, advance << low_bits);
-            next += advance;
-            gap -= advance;
+        // One advance before an event is common in narrow words, and which event has one is
+        // anybody's guess: it is written with the event, without a branch.
+        let together = if BYTES == 1 { 2 * advance } else { advance };
+        let fits = BYTES > 1 || at + BYTES <= full;
+        if gap >= together || !fits {
+            let events_end = at;
+            (gap, at) = skip::<BYTES, PHOTON_BITS>(payload, gap, at);
             if at > full {
-                progress.rest = &progress.rest[index..];
-                progress.next = next;
                 // The slots that the header states say the same as the advances at the end.
-                payload[events_end..at].fill(0);
+                payload[events_end..PAYLOAD_BYTES].fill(0);
+                progress.rest = before;
+                progress.next = pulse.offset - gap;
                 return events_end;
             }
         }
-        let (photons, state) = (u32::from(pulse.photons), u32::from(pulse.state.code()));
-        let event = gap << low_bits | state << PHOTON_BITS;
-        let extended = pulse.photons >= PHOTONS_EXTENDED_MIN;
-        if PHOTON_BITS == 0 {
-            if photons > 1 {
-                put(&mut at, advance << low_bits | (photons - 1).min(3));
-                if extended {
-                    put(&mut at, photons);
-                }
-            }
-            put(&mut at, event);
-        } else {
-            put(&mut at, event | (photons - 1).min(3));
-            if extended {
-                put(&mut at, photons);
-            }
-        }
+        at = put::<BYTES, PHOTON_BITS>(payload, at, gap, pulse);
         next = pulse.offset + 1;
         if at > full {
-            progress.rest = &progress.rest[index + 1..];
+            payload[at..PAYLOAD_BYTES].fill(0);
+            progress.rest = rest.as_slice();
             progress.next = next;
             return at;
         }
     }
+    payload[at..PAYLOAD_BYTES].fill(0);
     progress.rest = &[];
     progress.next = progress.span;
     at
+}
+
+/// Beyond this many bytes the longest event might not fit: the frame ends.
+const fn full(word_bytes: usize, photon_bits: u32) -> usize {
+    PAYLOAD_BYTES - event_words_max(photon_bits) * word_bytes
+}
+
+/// Writes advances until the rest of the gap fits an event or the frame is full; returns that rest
+/// and the end of the words.
+fn skip<const BYTES: usize, const PHOTON_BITS: u32>(
+    payload: &mut Payload,
+    mut gap: u32,
+    mut at: usize,
+) -> (u32, usize) {
+    let advance = const { advance(BYTES, PHOTON_BITS) };
+    let word = advance << low_bits(PHOTON_BITS);
+    while gap >= advance && at <= full(BYTES, PHOTON_BITS) {
+        payload[at..at + BYTES].copy_from_slice(&word.to_le_bytes()[..BYTES]);
+        at += BYTES;
+        gap -= advance;
+    }
+    (gap, at)
+}
+
+/// Writes one event after a gap of less than two advances, if words are bytes, or else of less than
+/// one; returns the end of the words.
+#[inline(always)]
+fn put<const BYTES: usize, const PHOTON_BITS: u32>(
+    payload: &mut Payload,
+    at: usize,
+    gap: u32,
+    pulse: &Pulse,
+) -> usize {
+    if pulse.photons >= PHOTONS_EXTENDED_MIN || (BYTES == 4 && PHOTON_BITS == 0) {
+        return put_slowly::<BYTES, PHOTON_BITS>(payload, at, gap, pulse);
+    }
+    let advance = const { advance(BYTES, PHOTON_BITS) };
+    let word = const { 8 * BYTES as u32 };
+    let long = BYTES == 1 && gap >= advance;
+    let gap = gap - if long { advance } else { 0 };
+    let all_ones = u64::from(advance << low_bits(PHOTON_BITS));
+    let more_photons = u64::from(pulse.photons - 1);
+    // All words in one number, the first one lowest.
+    let mut words = event::<PHOTON_BITS>(gap, pulse);
+    let mut count = 1;
+    if PHOTON_BITS == 0 {
+        let several = more_photons != 0;
+        words = (words << word | all_ones | more_photons) >> if several { 0 } else { word };
+        count += usize::from(several);
+    } else {
+        words |= more_photons;
+    }
+    if BYTES == 1 {
+        words = (words << word | all_ones) >> if long { 0 } else { word };
+        count += usize::from(long);
+    }
+    let place = at % PLACES;
+    payload[place..place + 8].copy_from_slice(&words.to_le_bytes());
+    at + count * BYTES
+}
+
+/// Writes one event word by word, of any number of photons.
+#[cold]
+#[inline(never)]
+fn put_slowly<const BYTES: usize, const PHOTON_BITS: u32>(
+    payload: &mut Payload,
+    at: usize,
+    gap: u32,
+    pulse: &Pulse,
+) -> usize {
+    let (gap, mut at) = skip::<BYTES, PHOTON_BITS>(payload, gap, at);
+    let mut put = |word: u64| {
+        payload[at..at + BYTES].copy_from_slice(&word.to_le_bytes()[..BYTES]);
+        at += BYTES;
+    };
+    let all_ones = u64::from(advance(BYTES, PHOTON_BITS) << low_bits(PHOTON_BITS));
+    let code = u64::from((pulse.photons - 1).min(3));
+    let event = event::<PHOTON_BITS>(gap, pulse);
+    if PHOTON_BITS == 0 {
+        if pulse.photons > 1 {
+            put(all_ones | code);
+        }
+    } else {
+        put(event | code);
+    }
+    if pulse.photons >= PHOTONS_EXTENDED_MIN {
+        put(pulse.photons.into());
+    }
+    if PHOTON_BITS == 0 {
+        put(event);
+    }
+    at
+}
+
+/// The word of an event without its photon code.
+#[inline(always)]
+fn event<const PHOTON_BITS: u32>(gap: u32, pulse: &Pulse) -> u64 {
+    let state = u32::from(pulse.state.code());
+    u64::from(gap << low_bits(PHOTON_BITS) | state << PHOTON_BITS)
 }

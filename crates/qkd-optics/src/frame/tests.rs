@@ -76,7 +76,7 @@ fn decoded(bytes: &[u8]) -> Result<Vec<(u64, u8, u8)>, FrameError> {
 }
 
 fn seal(frame: &mut [u8]) {
-    let checksum = codec::checksum(frame);
+    let checksum = codec::checksum(&frame[..60], &frame[HEADER_BYTES..]);
     frame[60..64].copy_from_slice(&checksum.to_le_bytes());
 }
 

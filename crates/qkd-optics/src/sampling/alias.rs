@@ -18,8 +18,8 @@ pub(crate) struct Alias<T, const ROWS: usize, const WORD_BITS: u32> {
 #[derive(Clone, Copy)]
 struct Row<T> {
     threshold: u32,
-    below: T,
-    above: T,
+    /// What comes below the threshold, and what from it on.
+    outcomes: [T; 2],
 }
 
 /// The threshold of a row that has one outcome alone: no word is equal to it.
@@ -49,14 +49,13 @@ impl<T: Copy, const ROWS: usize, const WORD_BITS: u32> Alias<T, ROWS, WORD_BITS>
         let outcome = |row: usize| law.get(row).map_or(likeliest, |&(value, _)| value);
         let mut rows = Box::new(std::array::from_fn(|row| Row {
             threshold: NEVER,
-            below: outcome(row),
-            above: outcome(row),
+            outcomes: [outcome(row); 2],
         }));
         let mut fine = Box::new([0; ROWS]);
         let mut split = |row: usize, share: f64, above: T| {
             let scaled = share * f64::from(1u32 << Self::FRACTION_BITS);
             rows[row].threshold = scaled as u32;
-            rows[row].above = above;
+            rows[row].outcomes[1] = above;
             fine[row] = super::threshold(scaled - scaled.floor());
         };
         let (mut small, mut large): (Vec<usize>, Vec<usize>) =
@@ -85,25 +84,29 @@ impl<T: Copy, const ROWS: usize, const WORD_BITS: u32> Alias<T, ROWS, WORD_BITS>
     pub fn draw(&self, word: u32, more: impl FnOnce() -> u64) -> T {
         let index = (word >> Self::FRACTION_BITS) as usize & (ROWS - 1);
         let fraction = word & ((1 << Self::FRACTION_BITS) - 1);
-        let row = self.rows[index];
+        let row = &self.rows[index];
         if fraction == row.threshold {
             return self.draw_finely(index, more());
         }
-        if fraction < row.threshold {
-            row.below
-        } else {
-            row.above
-        }
+        // An index costs less than a choice.
+        row.outcomes[usize::from(fraction > row.threshold)]
+    }
+
+    /// The outcome of `word` and whether it is decided. When it is not, the outcome means nothing
+    /// and the same word must go to [`draw`](Self::draw): for loops that are not to contain that
+    /// rare case.
+    #[inline(always)]
+    pub fn draw_quickly(&self, word: u32) -> (T, bool) {
+        let row = &self.rows[(word >> Self::FRACTION_BITS) as usize & (ROWS - 1)];
+        let fraction = word & ((1 << Self::FRACTION_BITS) - 1);
+        let outcome = row.outcomes[usize::from(fraction > row.threshold)];
+        (outcome, fraction != row.threshold)
     }
 
     #[cold]
+    #[inline(never)]
     fn draw_finely(&self, index: usize, bits: u64) -> T {
-        let row = &self.rows[index];
-        if bits < self.fine[index] {
-            row.below
-        } else {
-            row.above
-        }
+        self.rows[index].outcomes[usize::from(bits >= self.fine[index])]
     }
 }
 
@@ -159,8 +162,8 @@ mod tests {
                 NEVER => 1.0,
                 coarse => (f64::from(coarse) + *fine as f64 / 2f64.powi(64)) / 256.0,
             };
-            shares[usize::from(row.below)] += below / 256.0;
-            shares[usize::from(row.above)] += (1.0 - below) / 256.0;
+            shares[usize::from(row.outcomes[0])] += below / 256.0;
+            shares[usize::from(row.outcomes[1])] += (1.0 - below) / 256.0;
         }
         for ((outcome, weight), share) in law.iter().zip(shares) {
             let expected = weight / total;

@@ -85,15 +85,24 @@ impl EmissionTable {
     /// One outcome from the low 16 bits of `word`.
     #[inline(always)]
     pub fn draw(&self, word: u32, secret: &mut SecretStream) -> Packed {
-        let packed = self.likely.draw(word & 0xffff, || secret.next_u64());
+        let packed = self.likely.draw(word & 0xffff, || more(secret));
         if packed.0 == RARE.0 {
-            self.draw_rarely(secret.next_u64())
+            self.draw_rarely(more(secret))
         } else {
             packed
         }
     }
 
+    /// The outcome of the low 16 bits of `word` and whether it is decided; when it is not, the same
+    /// word must go to [`draw`](Self::draw).
+    #[inline(always)]
+    pub fn draw_quickly(&self, word: u32) -> (Packed, bool) {
+        let (packed, decided) = self.likely.draw_quickly(word & 0xffff);
+        (packed, decided & (packed.0 != RARE.0))
+    }
+
     #[cold]
+    #[inline(never)]
     fn draw_rarely(&self, bits: u64) -> Packed {
         let found = self.rare.iter().find(|(end, _)| bits < *end);
         // 2⁻⁶⁴ is left above the last end.
@@ -101,4 +110,11 @@ impl EmissionTable {
             .or(self.rare.last())
             .map_or(RARE, |&(_, packed)| packed)
     }
+}
+
+/// Further bits where those of a word do not decide. Kept out of the loops that need it so rarely.
+#[cold]
+#[inline(never)]
+pub(super) fn more(secret: &mut SecretStream) -> u64 {
+    secret.next_u64()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use qkd_bits::{SecretRng, SecretStream};
 use zeroize::Zeroizing;
 
-use super::emissions::{EmissionTable, Packed};
+use super::emissions::{EmissionTable, Packed, more};
 use super::record::Entries;
 use crate::light::Pulse;
 use crate::mathematics::{exp, exp_m1, ln_1p};
@@ -96,11 +96,33 @@ trait GapSampler {
 
     fn fill(words: &mut [Self::Word], secret: &mut SecretStream);
 
-    /// Slots to skip, and 1 when light follows, else 0.
-    fn step(&self, word: Self::Word, secret: &mut SecretStream) -> (u32, u32);
+    /// What a word says.
+    fn step(&self, word: Self::Word, secret: &mut SecretStream) -> Step;
+
+    /// What a word says and whether it is decided; when it is not, the step means nothing and the
+    /// word must go to [`step`](Self::step).
+    fn step_quickly(&self, word: Self::Word) -> (Step, bool);
 
     /// The bits of a word, in its low half, that are left for the emission.
     fn rest(word: Self::Word) -> u32;
+}
+
+/// Slots to skip, and 1 when light follows, else 0.
+struct Step {
+    gap: u32,
+    hit: u32,
+}
+
+impl Step {
+    /// What the low digit and a symbol say that counts for `weight` slots.
+    #[inline(always)]
+    fn of(low: u8, symbol: u8, weight: u32) -> Self {
+        let hit = u32::from(symbol != ESCAPE);
+        Self {
+            gap: u32::from(symbol) * weight + (u32::from(low) & hit.wrapping_neg()),
+            hit,
+        }
+    }
 }
 
 struct ShortGaps(Alias<u8, 256, 16>);
@@ -113,9 +135,14 @@ impl GapSampler for ShortGaps {
     }
 
     #[inline(always)]
-    fn step(&self, word: u32, secret: &mut SecretStream) -> (u32, u32) {
-        let symbol = self.0.draw(word >> 16, || secret.next_u64());
-        (u32::from(symbol), u32::from(symbol != ESCAPE))
+    fn step(&self, word: u32, secret: &mut SecretStream) -> Step {
+        Step::of(0, self.0.draw(word >> 16, || more(secret)), 1)
+    }
+
+    #[inline(always)]
+    fn step_quickly(&self, word: u32) -> (Step, bool) {
+        let (symbol, decided) = self.0.draw_quickly(word >> 16);
+        (Step::of(0, symbol, 1), decided)
     }
 
     #[inline(always)]
@@ -148,12 +175,17 @@ impl GapSampler for LongGaps {
     }
 
     #[inline(always)]
-    fn step(&self, word: u64, secret: &mut SecretStream) -> (u32, u32) {
-        let high = self.high.draw((word >> 48) as u32, || secret.next_u64());
-        let low_word = (word >> 32) as u32 & 0xffff;
-        let low = self.low.draw(low_word, || secret.next_u64());
-        let hit = u32::from(high != ESCAPE);
-        (u32::from(high) * DIGIT + u32::from(low) * hit, hit)
+    fn step(&self, word: u64, secret: &mut SecretStream) -> Step {
+        let high = self.high.draw((word >> 48) as u32, || more(secret));
+        let low = self.low.draw((word >> 32) as u32 & 0xffff, || more(secret));
+        Step::of(low, high, DIGIT)
+    }
+
+    #[inline(always)]
+    fn step_quickly(&self, word: u64) -> (Step, bool) {
+        let (high, decided) = self.high.draw_quickly((word >> 48) as u32);
+        let (low, also) = self.low.draw_quickly((word >> 32) as u32 & 0xffff);
+        (Step::of(low, high, DIGIT), decided & also)
     }
 
     #[inline(always)]
@@ -178,25 +210,44 @@ fn draw<G: GapSampler>(
     let mut slot = 0;
     while slot < span {
         G::fill(&mut *words, secret);
-        let mut count = 0;
-        for &word in words.iter() {
-            let (gap, hit) = gaps.step(word, secret);
-            slot += gap;
-            if slot >= span {
+        let (mut used, mut count) = (0, 0);
+        while used < CHUNK && slot < span {
+            // The loop that nearly all words stay in calls nothing, so that all it knows is in
+            // registers.
+            while used < CHUNK {
+                let word = words[used];
+                let (step, gap_decided) = gaps.step_quickly(word);
+                let (emission, decided) = emissions.draw_quickly(G::rest(word));
+                if !(gap_decided & decided) {
+                    break;
+                }
+                used += 1;
+                slot += step.gap;
+                if slot >= span {
+                    break;
+                }
+                // What turns out to be no light is overwritten by the next.
+                offsets[count % CHUNK] = slot;
+                emitted[count % CHUNK] = emission;
+                count += step.hit as usize;
+                slot += step.hit;
+            }
+            if used == CHUNK || slot >= span {
                 break;
             }
-            // What turns out to be no light is overwritten by the next.
-            offsets[count % CHUNK] = slot;
-            emitted[count % CHUNK] = emissions.draw(G::rest(word), secret);
-            count += hit as usize;
-            slot += hit;
+            let word = words[used];
+            used += 1;
+            let step = gaps.step(word, secret);
+            slot += step.gap;
+            if slot < span && step.hit == 1 {
+                offsets[count % CHUNK] = slot;
+                emitted[count % CHUNK] = emissions.draw(G::rest(word), secret);
+                count += 1;
+                slot += 1;
+            }
         }
-        let chunk = || {
-            offsets[..count]
-                .iter()
-                .copied()
-                .zip(emitted[..count].iter().copied())
-        };
+        let emitted = emitted[..count].iter().copied();
+        let chunk = || offsets[..count].iter().copied().zip(emitted.clone());
         pulses.extend(chunk().map(|(offset, emission)| emission.pulse(piece.start + offset)));
         entries.extend(chunk());
     }
