@@ -141,12 +141,52 @@ fn read(format: WordFormat, payload: &[u8], span: u32) -> Result<Vec<Pulse>, Fra
 /// The words of a payload, each `BYTES` long.
 struct Words<'a, const BYTES: usize>(&'a [[u8; BYTES]]);
 
+/// An event of which more than one word tells.
+struct Event {
+    word: u32,
+    photons: u8,
+    /// Index of its last word.
+    last: usize,
+}
+
 impl<const BYTES: usize> Words<'_, BYTES> {
     #[inline(always)]
     fn at(&self, index: usize) -> Option<u32> {
         let mut bytes = [0; 4];
         bytes[..BYTES].copy_from_slice(self.0.get(index)?);
         Some(u32::from_le_bytes(bytes))
+    }
+
+    /// The event that begins with the word at `index`, which is neither an event of its own nor an
+    /// advance.
+    #[cold]
+    #[inline(never)]
+    fn event_at<const PHOTON_BITS: u32>(&self, index: usize) -> Result<Event, FrameError> {
+        let (advance, low_bits) = (advance(BYTES, PHOTON_BITS), low_bits(PHOTON_BITS));
+        let is_event = |word: u32| word >> low_bits != advance;
+        let word = self.at(index).ok_or(FrameError::Word(index))?;
+        if PHOTON_BITS != 0 {
+            if !is_event(word) {
+                return Err(FrameError::Word(index));
+            }
+            return Ok(Event {
+                word,
+                photons: self.photons_at(index + 1)?,
+                last: index + 1,
+            });
+        }
+        let code = (word & ((1 << low_bits) - 1)) as u8;
+        let (photons, last) = if code + 1 < PHOTONS_EXTENDED_MIN {
+            (code + 1, index + 1)
+        } else {
+            (self.photons_at(index + 1)?, index + 2)
+        };
+        let word = self.at(last).filter(|&word| is_event(word));
+        Ok(Event {
+            word: word.ok_or(FrameError::Word(last))?,
+            photons,
+            last,
+        })
     }
 
     /// The number of photons that stands in an extension word.
@@ -162,53 +202,31 @@ fn read_words<const BYTES: usize, const PHOTON_BITS: u32>(
     payload: &[u8],
     span: u32,
 ) -> Result<Vec<Pulse>, FrameError> {
-    let advance = advance(BYTES, PHOTON_BITS);
-    let low_bits = low_bits(PHOTON_BITS);
+    let (advance, low_bits) = const { (advance(BYTES, PHOTON_BITS), low_bits(PHOTON_BITS)) };
+    let (low_mask, photon_mask) = ((1u32 << low_bits) - 1, (1u32 << PHOTON_BITS) - 1);
     let words = Words::<BYTES>(payload.as_chunks().0);
-    let vacant = || Pulse {
+    let mut pulses = Vec::new();
+    pulses.resize_with(words.0.len(), || Pulse {
         offset: 0,
         photons: 0,
         state: State::from_code(0),
-    };
-    let mut pulses = Vec::new();
-    pulses.resize_with(words.0.len(), vacant);
+    });
     let (mut index, mut count) = (0, 0);
-    // 64 bits: no sequence of words in one frame can overflow it.
-    let mut cursor = 0u64;
-    let mut in_event = true;
-    while let Some(word) = words.at(index) {
-        let (gap, low) = (word >> low_bits, word & ((1 << low_bits) - 1));
-        in_event = gap != advance;
-        let mut offset = cursor + u64::from(gap);
-        let mut state = low >> PHOTON_BITS;
-        let mut photons = 1;
-        let code = low & ((1 << PHOTON_BITS) - 1);
-        if PHOTON_BITS == 0 {
-            // A word that announces an event of several photons, and the event.
-            if !in_event && low != 0 {
-                photons = low as u8 + 1;
-                if photons == PHOTONS_EXTENDED_MIN {
-                    index += 1;
-                    photons = words.photons_at(index)?;
-                }
-                index += 1;
-                let event = words.at(index).filter(|event| event >> low_bits != advance);
-                let event = event.ok_or(FrameError::Word(index))?;
-                offset = cursor + u64::from(event >> low_bits);
-                state = event & ((1 << low_bits) - 1);
-                in_event = true;
-            }
-        } else {
-            photons = code as u8 + 1;
-            if !in_event && low != 0 {
-                return Err(FrameError::Word(index));
-            }
-            if photons == PHOTONS_EXTENDED_MIN {
-                index += 1;
-                photons = words.photons_at(index)?;
-            }
+    // 64 bits: no gap leads beyond them.
+    let (mut cursor, span) = (0u64, u64::from(span));
+    let mut hit = true;
+    while let Some(mut word) = words.at(index) {
+        hit = word >> low_bits != advance;
+        let low = word & low_mask;
+        let mut photons = (low & photon_mask) as u8 + 1;
+        // Rare, so that it costs the others nothing but this look.
+        if (!hit & (low != 0)) | (photons == PHOTONS_EXTENDED_MIN) {
+            let event = words.event_at::<PHOTON_BITS>(index)?;
+            (word, photons, index) = (event.word, event.photons, event.last);
+            hit = true;
         }
-        if in_event && offset >= u64::from(span) {
+        let offset = cursor + u64::from(word >> low_bits);
+        if offset >= span {
             return Err(FrameError::OutsideSpan(index));
         }
         // What turns out to be an advance is overwritten by the next event.
@@ -216,14 +234,14 @@ fn read_words<const BYTES: usize, const PHOTON_BITS: u32>(
             *place = Pulse {
                 offset: offset as u32,
                 photons,
-                state: State::from_code(state as u8),
+                state: State::from_code(((word & low_mask) >> PHOTON_BITS) as u8),
             };
         }
-        count += usize::from(in_event);
-        cursor = offset + u64::from(in_event);
+        count += usize::from(hit);
+        cursor = offset + u64::from(hit);
         index += 1;
     }
-    if !in_event {
+    if !hit {
         // Nothing comes after the last event.
         return Err(FrameError::Word(index - 1));
     }
