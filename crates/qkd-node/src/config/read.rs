@@ -46,7 +46,8 @@ const PROTOCOL: Rule<ProtocolName> = Rule {
     known: ProtocolName::NAMES,
 };
 const THEOREM: Rule<Theorem> = Rule {
-    expected: "the name of a key-length theorem, \"wiesemann2024\"",
+    expected: "the name of a key-length theorem that keys may be made by, \"wiesemann2024\" \
+               (rusca2018, lim2014 and gllp serve planning alone)",
     read: |value| value.as_str()?.parse().ok(),
     known: &["wiesemann2024"],
 };
