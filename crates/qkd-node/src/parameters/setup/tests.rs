@@ -1,0 +1,258 @@
+//! Plans of links, and links that keep to their plan.
+
+use qkd_bits::{PhysicsRng, SecretRng};
+use qkd_optics::{
+    Background, Basis, Beam, ChannelEffects, Extinction, IntensityNoise, PolarisationDrift,
+    PreparationError, SatellitePass, SharedFibre, SharedLength, SourceEffects, Window,
+};
+use qkd_session::Outcome as Ended;
+
+use super::*;
+use crate::presets::{self, Preset};
+
+#[test]
+fn times_become_whole_slots_rounded_up() {
+    let mut parameters = presets::snspd(25.0);
+    for (ns, slots) in [
+        (0.0, 0),
+        (30.0, 30),
+        (30.2, 31),
+        (0.3, 1),
+        (1e9, 1_000_000_000),
+    ] {
+        parameters.detector.dead_time_ns = ns;
+        assert_eq!(
+            parameters.link_model().unwrap().dead_time_slots,
+            slots,
+            "{ns} ns"
+        );
+    }
+    let ingaas = presets::ingaas(25.0).link_model().unwrap();
+    assert!((ingaas.afterpulse_decay_slots - 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn every_preset_plans_a_key_at_25_km() {
+    for preset in Preset::ALL {
+        let plan = preset.parameters(25.0).block_plan().unwrap();
+        let length = plan.acceptance.secret_length_bits;
+        assert!(length > 100_000, "{preset:?}: {length} bits");
+        assert!(
+            plan.slots_expected < 1.2e9,
+            "{preset:?}: {}",
+            plan.slots_expected
+        );
+    }
+}
+
+#[test]
+fn five_decibels_of_fibre_let_31_6_percent_through() {
+    let model = presets::snspd(25.0).link_model().unwrap();
+    assert!((model.transmittance_channel - 0.316_227_766).abs() < 1e-9);
+}
+
+fn with_effects(distance_km: f64) -> LinkParameters {
+    let mut parameters = presets::snspd(distance_km);
+    parameters.effects.source = SourceEffects {
+        extinction: Some(Extinction {
+            extinction_ratio_db: 12.0,
+        }),
+        intensity_noise: Some(IntensityNoise {
+            relative_deviation: 0.05,
+        }),
+        preparation_error: PreparationError {
+            key_basis: 0.01,
+            test_basis: 0.01,
+        },
+        ..SourceEffects::default()
+    };
+    parameters.effects.channel = ChannelEffects {
+        background: Some(Background {
+            photons_per_slot: 4e-4,
+            ..Background::default()
+        }),
+        polarisation_drift: Some(PolarisationDrift {
+            drift_rad_per_sqrt_s: 80.0,
+            compensation_interval_s: 2e-5,
+            residual_rad: 0.1,
+        }),
+        ..ChannelEffects::default()
+    };
+    parameters
+}
+
+/// A pass over superconducting detectors.
+fn satellite() -> LinkParameters {
+    let mut parameters = presets::snspd(0.0);
+    parameters.source.clock_hz = 1e8;
+    parameters.effects.channel.satellite_pass = Some(SatellitePass {
+        altitude_km: 500.0,
+        elevation_max_deg: 60.0,
+        elevation_min_deg: 20.0,
+        step_ms: 10.0,
+        beam: Beam {
+            divergence_urad: 5.0,
+            pointing_jitter_urad: 1.2,
+            receiver_diameter_m: 1.0,
+            zenith_transmittance: 0.7,
+            telescope_transmittance: 0.5,
+        },
+    });
+    parameters
+}
+
+/// How the first block of a link ends that is planned as `planned` and built as `built`.
+fn first_block(planned: &LinkParameters, built: &LinkParameters) -> qkd_session::Outcome {
+    let link = qkd_sim::Link {
+        model: planned.link_model().unwrap(),
+        hardware: Some(built.setup().unwrap().hardware),
+        block_bits: 200_000,
+        ..qkd_sim::presets::snspd(25.0, 6).unwrap()
+    };
+    let outcome = link.run().unwrap();
+    assert!(outcome.keys.iter().all(|pair| pair.agrees()));
+    outcome.bob[0].outcome.clone()
+}
+
+/// What is planned for is accepted: errors and background of a real link, and the beginning of a
+/// pass, when the satellite is far. What is not planned for is refused.
+#[test]
+fn an_honest_link_with_effects_gives_keys_to_who_expects_them() {
+    let mut effects = with_effects(25.0);
+    effects.effects.source.extinction = Some(Extinction {
+        extinction_ratio_db: 25.0,
+    });
+    effects.effects.source.preparation_error = PreparationError {
+        key_basis: 0.004,
+        test_basis: 0.002,
+    };
+    effects.effects.channel.background = Some(Background {
+        photons_per_slot: 2e-5,
+        ..Background::default()
+    });
+    effects.effects.channel.polarisation_drift = Some(PolarisationDrift {
+        drift_rad_per_sqrt_s: 10.0,
+        compensation_interval_s: 2e-5,
+        residual_rad: 0.03,
+    });
+    let key = first_block(&effects, &effects);
+    assert!(
+        matches!(key, Ended::Key { secret_length_bits } if secret_length_bits > 0),
+        "{key:?}"
+    );
+    let pass = first_block(&satellite(), &satellite());
+    assert!(
+        matches!(pass, Ended::Key { secret_length_bits } if secret_length_bits > 0),
+        "{pass:?}"
+    );
+    let unexpected = first_block(&presets::snspd(25.0), &with_effects(25.0));
+    assert!(matches!(unexpected, Ended::Aborted(_)), "{unexpected:?}");
+}
+
+/// Light through the hardware shows what the model predicts, class by class and basis by basis:
+/// the dark counts of the background, the leak of the modulator and all three errors.
+#[test]
+fn a_link_with_effects_is_expected_to_show_what_it_shows() {
+    let setup = with_effects(25.0).setup().unwrap();
+    let seed = |n: u8| SecretRng::from_seed([n; 32]);
+    let mut alice = setup.hardware.transmitter(seed(1)).unwrap();
+    let receiver = setup.hardware.receiver(seed(2), PhysicsRng::from_seed(3));
+    let (mut bob, mut clicks) = (receiver.unwrap(), Vec::new());
+    let slots = 20_000_000.0;
+    for _ in 0..200 {
+        bob.detect(alice.transmit(100_000), &mut clicks).unwrap();
+    }
+    let expected = setup.link.expected().per_slot();
+    for (basis, expected) in [(Basis::Z, expected.key), (Basis::X, expected.test)] {
+        let (mut counts, mut errors) = ([0.0; 2], [0.0; 2]);
+        for click in clicks.iter().filter(|click| click.basis == basis) {
+            let choice = alice.choice_at(click.slot).unwrap();
+            if choice.basis == basis {
+                let class = usize::from(choice.intensity.0);
+                counts[class] += 1.0;
+                errors[class] += f64::from(u8::from(choice.bit != click.bit));
+            }
+        }
+        for class in [0, 1] {
+            let count = slots * expected.counts[class];
+            let off = (counts[class] - count) / count.sqrt();
+            assert!(
+                off.abs() < 5.0,
+                "{basis:?} {class}: {off:.1} sigma of {count:.0}"
+            );
+            // The drift of a thousand intervals scatters by 4 % of its share of a third.
+            let wrong = slots * expected.errors[class];
+            let off = (errors[class] - wrong) / (wrong + (0.015 * wrong).powi(2)).sqrt();
+            assert!(
+                off.abs() < 5.0,
+                "{basis:?} {class}: {off:.1} sigma of {wrong:.0} errors"
+            );
+        }
+    }
+}
+
+/// What each effect does to the figures that a block is planned with.
+#[test]
+fn effects_are_in_the_figures_of_the_model() {
+    let ideal = presets::snspd(25.0).link_model().unwrap();
+    let model = with_effects(25.0).link_model().unwrap();
+    let [signal, decoy] = model.source.intensities();
+    assert_eq!(signal, 0.33);
+    assert!((decoy - (0.115 + 0.215 * 10f64.powf(-1.2))).abs() < 1e-12);
+    let dark = 1e-8 + 4e-4 * 0.8 / 2.0;
+    assert!((model.dark_count_probability / dark - 1.0).abs() < 1e-3);
+    assert!(model.misalignment_error > 0.03 && ideal.misalignment_error == 0.01);
+    assert_eq!(model.transmittance_channel, ideal.transmittance_channel);
+    // Loss that changes: the segment carries the best moment, the model the mean.
+    let setup = satellite().setup().unwrap();
+    let ratio = setup.link.transmittance_channel / setup.hardware.segment_transmittance;
+    assert!((0.2..0.7).contains(&ratio), "mean over best {ratio}");
+}
+
+/// Classical light fills the link's own fibre, however long it is made afterwards.
+#[test]
+fn a_shared_fibre_is_as_long_as_the_link() {
+    let mut parameters = presets::snspd(10.0);
+    parameters.effects.channel.background = Some(Background {
+        shared_fibre: Some(SharedFibre {
+            co_propagating_dbm: Some(0.0),
+            counter_propagating_dbm: None,
+            raman_per_km_nm: 2e-9,
+            fibre: SharedLength {
+                distance_km: 0.0,
+                attenuation_db_per_km: 0.0,
+            },
+            window: Window {
+                wavelength_nm: 1550.0,
+                filter_bandwidth_nm: 0.1,
+                gate_time_ps: 100.0,
+            },
+        }),
+        ..Background::default()
+    });
+    let dark = |parameters: &LinkParameters| {
+        let model = parameters.link_model().unwrap();
+        model.dark_count_probability
+    };
+    let short = dark(&parameters);
+    parameters.channel.distance_km = 20.0;
+    // Twice the length, 2 dB less power.
+    let ratio = dark(&parameters) / short;
+    assert!(
+        (ratio / (2.0 * 10f64.powf(-0.2)) - 1.0).abs() < 1e-3,
+        "{ratio}"
+    );
+}
+
+#[test]
+fn limits_that_are_set_replace_the_derived_ones_and_no_others() {
+    let mut parameters = presets::snspd(25.0);
+    let derived = parameters.block_plan().unwrap().acceptance;
+    parameters.security.accept.test_errors_max = Some([1, 2]);
+    parameters.security.accept.secret_length_bits = Some(99);
+    let limited = parameters.block_plan().unwrap().acceptance;
+    assert_eq!(limited.test_errors_max, [1, 2]);
+    assert_eq!(limited.secret_length_bits, 99);
+    assert_eq!(limited.key_counts_min, derived.key_counts_min);
+    assert_eq!(limited.leaked_bits_max, derived.leaked_bits_max);
+}
