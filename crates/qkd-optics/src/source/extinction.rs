@@ -62,5 +62,10 @@ mod tests {
         for (real, expected) in real.iter().zip([0.5, 0.104, 0.005]) {
             assert!((real - expected).abs() < 1e-15, "{real} for {expected}");
         }
+        // A fifth of the pulses are vacuum, and behind 3 dB of loss they are seen as 0.0025 photons.
+        let law = leaky.emission_law(0.5);
+        let seen = law.occupied.iter().filter(|(it, _)| it.label.class() == 2);
+        let seen: f64 = seen.map(|(_, weight)| weight).sum();
+        assert!((seen - 0.2 * 0.002_496_877_6).abs() < 1e-10, "{seen}");
     }
 }
