@@ -100,7 +100,7 @@ impl Receiver {
     }
 
     /// The same receiver behind a channel whose conditions change over time. Conditions that cannot
-    /// be (see [`Conditions::check`]) are those of a channel that lets nothing pass.
+    /// be (see [`Conditions::check`](crate::Conditions::check)) are those of a channel that lets nothing pass.
     #[must_use]
     pub fn with_channel(mut self, channel: Box<dyn Channel + Send>) -> Self {
         self.surroundings.set_channel(channel, self.next_slot);

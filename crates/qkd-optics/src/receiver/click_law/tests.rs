@@ -31,6 +31,12 @@ pub(in crate::receiver) fn law() -> ClickLaw {
     )
 }
 
+/// The law of an active choice in still conditions.
+pub(in crate::receiver) fn active_law() -> ClickLaw {
+    let detectors = detectors(BasisChoice::Active);
+    ClickLaw::new(&detectors, &Conditions::STILL, Response::SinglePhotons)
+}
+
 fn probability(law: &ClickLaw, state: u8, photons: u8, what: impl Fn(Outcome) -> bool) -> f64 {
     let outcomes = law.outcomes(State::from_code(state), photons);
     let chosen = outcomes.iter().filter(|(outcome, _)| what(*outcome));
