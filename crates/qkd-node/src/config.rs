@@ -5,6 +5,7 @@
 //! are given by path, never by value.
 
 mod address;
+mod detector_effects;
 mod document;
 mod effects;
 mod files;

@@ -250,7 +250,10 @@ fn turbulence(channel: &Section<'_>) -> Result<Option<Turbulence>, ConfigError> 
 }
 
 /// Refuses what the instruments refuse, at the key that they name: their ranges are the only ones.
-fn possible(section: &Section<'_>, checked: Result<(), OpticsError>) -> Result<(), ConfigError> {
+pub(super) fn possible(
+    section: &Section<'_>,
+    checked: Result<(), OpticsError>,
+) -> Result<(), ConfigError> {
     match checked {
         Err(OpticsError::OutOfRange { name, expected, .. }) => Err(section.refuse(name, expected)),
         // A check says nothing else.

@@ -11,7 +11,7 @@ use super::{
     AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
     OutgoingFibre, Role, SaeConfig, SessionConfig, StoreConfig, TlsFiles,
 };
-use super::{effects, rules};
+use super::{detector_effects, effects, rules};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -194,16 +194,17 @@ pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
 fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
     let (source, source_effects) = source(root)?;
     let (channel, channel_effects) = channel(root)?;
+    let (detector, detector_effects) = detector(root, source.clock_hz)?;
     let parameters = LinkParameters {
         source,
         channel,
-        detector: detector(root)?,
+        detector,
         protocol: protocol(root)?,
         security: security(root)?,
         effects: HardwareEffects {
             source: source_effects,
             channel: channel_effects,
-            detector: DetectorEffects::default(),
+            detector: detector_effects,
         },
     };
     // Values that are each in range may still make a link on which no block ever ends.
@@ -259,18 +260,20 @@ fn attenuation(channel: &Section<'_>) -> Result<f64, ConfigError> {
     Ok(given.unwrap_or(0.2))
 }
 
-fn detector(root: &Section<'_>) -> Result<DetectorParameters, ConfigError> {
-    let detector = root.section(
-        "detector",
-        &[
-            "detector_efficiency",
-            "dark_count_probability",
-            "dead_time_ns",
-            "afterpulse_probability",
-            "afterpulse_decay_ns",
-        ],
-    )?;
-    Ok(DetectorParameters {
+fn detector(
+    root: &Section<'_>,
+    clock_hz: f64,
+) -> Result<(DetectorParameters, DetectorEffects), ConfigError> {
+    let mut known = vec![
+        "detector_efficiency",
+        "dark_count_probability",
+        "dead_time_ns",
+        "afterpulse_probability",
+        "afterpulse_decay_ns",
+    ];
+    known.extend(detector_effects::DETECTOR_KEYS);
+    let detector = root.section("detector", &known)?;
+    let parameters = DetectorParameters {
         detector_efficiency: detector.required("detector_efficiency", &rules::EFFICIENCY)?,
         dark_count_probability: detector
             .required("dark_count_probability", &rules::DARK_COUNT_PROBABILITY)?,
@@ -281,7 +284,9 @@ fn detector(root: &Section<'_>) -> Result<DetectorParameters, ConfigError> {
         afterpulse_decay_ns: detector
             .optional("afterpulse_decay_ns", &rules::DECAY_NS)?
             .unwrap_or(50.0),
-    })
+    };
+    let effects = detector_effects::detector(&detector, clock_hz)?;
+    Ok((parameters, effects))
 }
 
 fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {

@@ -40,6 +40,17 @@ fn probability(value: &DeValue<'_>) -> Option<f64> {
 /// A number whose range whoever uses it knows.
 pub(super) const NUMBER: Rule<f64> = Rule::new("a number, such as 0.5", number);
 
+/// A pair of them, for the detectors of 0 and of 1.
+pub(super) const NUMBERS: Rule<[f64; 2]> = Rule::new(
+    "two numbers, for the detectors of 0 and of 1, such as [1.0, 0.9]",
+    |value| pair(value, number),
+);
+
+pub(super) const GATES: Rule<u32> = Rule::new(
+    "a whole number of gates from 0 to 4294967295, such as 10",
+    |value| u32::try_from(integer(value)?).ok(),
+);
+
 pub(super) const PREPARATION_ERROR: Rule<[f64; 2]> = Rule::new(
     "two error probabilities from 0 to 0.5, of key and test basis, such as [0.01, 0.01]",
     |value| pair(value, probability).filter(|[key, test]| *key <= 0.5 && *test <= 0.5),

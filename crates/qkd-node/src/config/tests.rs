@@ -3,6 +3,7 @@
 use super::*;
 use crate::presets;
 
+mod detector_effects;
 mod effects;
 mod files;
 

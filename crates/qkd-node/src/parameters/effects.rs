@@ -1,6 +1,8 @@
 //! What real hardware does beside what it should, as configured.
 
 use qkd_optics::{ChannelEffects, DetectorEffects, SharedLength, SourceEffects};
+use qkd_security::LinkModel;
+use qkd_security::mathematics::exp_m1;
 
 use super::ChannelParameters;
 
@@ -14,7 +16,9 @@ pub struct HardwareEffects {
     /// `[channel.turbulence]`. The length of a shared fibre is that of the link, whatever stands
     /// here.
     pub channel: ChannelEffects,
-    /// Of `[detector]`.
+    /// Of `[detector]`: `basis_choice`, `[detector.efficiency_mismatch]`, `[detector.gating]`,
+    /// `[detector.linear_mode]`, `[detector.power_monitor]`, `[detector.timing_jitter]`. A slot is
+    /// as long as the link's clock makes it, whatever stands here, and holds a gate.
     pub detector: DetectorEffects,
 }
 
@@ -30,5 +34,41 @@ impl HardwareEffects {
             };
         }
         effects
+    }
+
+    /// The effects of the detectors, with slots of the link's own clock.
+    pub(super) fn detector(&self, clock_hz: f64) -> DetectorEffects {
+        let mut effects = self.detector.clone();
+        if let Some(jitter) = effects.timing_jitter.as_mut() {
+            jitter.slot_ps = 1e12 / clock_hz;
+        }
+        effects
+    }
+}
+
+/// What a receiver does whose detectors book a share of their clicks in other slots: light loses
+/// that share, and every slot gets it back from its neighbours as dark counts, which know nothing
+/// of what was sent in it. (Of first order in the gain: two clicks of one slot are displaced apart.)
+pub(super) fn with_displaced_clicks(model: LinkModel, displaced_probability: f64) -> LinkModel {
+    if displaced_probability == 0.0 {
+        return model;
+    }
+    let clicks = |photons: f64| -exp_m1(-photons);
+    let z = model.key_basis_probability;
+    let same_basis = z * z + (1.0 - z) * (1.0 - z);
+    let error = model.misalignment_error;
+    let mut per_detector = 0.0;
+    let probabilities = model.source.probabilities();
+    for (intensity, probability) in model.source.intensities().into_iter().zip(probabilities) {
+        let light = model.transmittance() * intensity;
+        let same = 0.5 * (clicks(light * (1.0 - error)) + clicks(light * error));
+        let other = clicks(0.5 * light);
+        per_detector += probability * (same_basis * same + (1.0 - same_basis) * other);
+    }
+    let dark = model.dark_count_probability;
+    LinkModel {
+        detector_efficiency: model.detector_efficiency * (1.0 - displaced_probability),
+        dark_count_probability: dark + (1.0 - dark) * displaced_probability * per_detector,
+        ..model
     }
 }

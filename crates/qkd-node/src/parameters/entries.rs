@@ -1,8 +1,8 @@
 //! Link parameters as keys and values: what a file says and what the handshake compares.
 
 use qkd_optics::{
-    Background, Beam, ChannelEffects, Daylight, FreeSpace, PolarisationDrift, SatellitePass,
-    SharedFibre, SourceEffects, Turbulence, Window,
+    Background, BasisChoice, Beam, ChannelEffects, Daylight, DetectorEffects, FreeSpace,
+    PolarisationDrift, SatellitePass, SharedFibre, SourceEffects, Turbulence, Window,
 };
 
 use super::{
@@ -26,6 +26,7 @@ pub(super) fn entries(parameters: &LinkParameters) -> Vec<Entry> {
     entries.channel(&parameters.channel);
     entries.channel_effects(&effects.channel);
     entries.detector(&parameters.detector);
+    entries.detector_effects(&effects.detector);
     entries.protocol(&parameters.protocol);
     entries.security(&parameters.security);
     entries.all
@@ -204,6 +205,50 @@ impl Entries {
         self.float("dead_time_ns", detector.dead_time_ns);
         self.float("afterpulse_probability", detector.afterpulse_probability);
         self.float("afterpulse_decay_ns", detector.afterpulse_decay_ns);
+    }
+
+    fn detector_effects(&mut self, effects: &DetectorEffects) {
+        let DetectorEffects {
+            basis_choice,
+            efficiency_mismatch,
+            gating,
+            linear_mode,
+            power_monitor,
+            timing_jitter,
+        } = effects;
+        match basis_choice {
+            BasisChoice::Active => {}
+            BasisChoice::Passive => self.add("basis_choice", "\"passive\""),
+        }
+        if let Some(mismatch) = efficiency_mismatch {
+            self.section = "detector.efficiency_mismatch";
+            self.floats("relative_efficiency", mismatch.relative_efficiency);
+            self.floats("gate_offset_ps", mismatch.gate_offset_ps);
+            self.float("gate_deviation_ps", mismatch.gate_deviation_ps);
+            self.float("arrival_offset_ps", mismatch.arrival_offset_ps);
+        }
+        if let Some(gating) = gating {
+            self.section = "detector.gating";
+            self.add("hold_off_gates", gating.hold_off_gates.to_string());
+            self.float("gate_width_ps", gating.gate_width_ps);
+            self.float("pulse_deviation_ps", gating.pulse_deviation_ps);
+        }
+        if let Some(linear_mode) = linear_mode {
+            self.section = "detector.linear_mode";
+            self.add("window_slots", linear_mode.window_slots.to_string());
+            self.float("blinding_photons", linear_mode.blinding_photons);
+            self.float("threshold_photons", linear_mode.threshold_photons);
+        }
+        if let Some(monitor) = power_monitor {
+            self.section = "detector.power_monitor";
+            self.add("window_slots", monitor.window_slots.to_string());
+            self.float("alarm_photons", monitor.alarm_photons);
+        }
+        if let Some(jitter) = timing_jitter {
+            self.section = "detector.timing_jitter";
+            // The duration of a slot is that of the clock, which stands in `[source]`.
+            self.float("deviation_ps", jitter.deviation_ps);
+        }
     }
 
     fn protocol(&mut self, protocol: &ProtocolParameters) {

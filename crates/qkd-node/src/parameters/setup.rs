@@ -6,6 +6,7 @@ use qkd_security::{
     Acceptance, BlockPlan, DecoySource, Error, LinkModel, Margin, SecurityParameters,
 };
 
+use super::effects::with_displaced_clicks;
 use super::{AcceptLimits, LinkParameters};
 
 impl LinkParameters {
@@ -13,7 +14,9 @@ impl LinkParameters {
     /// shifts an expectation in its figures. Intensities are those that leave the modulator,
     /// background photons are dark counts of both detectors, a preparation error (the larger of the
     /// two) and the mean error of a drift add to the misalignment, and changing loss has its mean.
-    /// Intensity noise shifts nothing that can be seen here, and no theorem here covers it.
+    /// Of unequal detectors it is the mean efficiency, of gates the light that falls into them, and
+    /// clicks that jitter displaces are dark counts where they go. Intensity noise and the inequality
+    /// itself shift nothing that can be seen here, and no theorem here covers them.
     ///
     /// # Errors
     /// When a figure is out of range; a checked configuration never is, but for a fibre so long
@@ -21,9 +24,11 @@ impl LinkParameters {
     pub fn link_model(&self) -> Result<LinkModel, Error> {
         let ideal = self.ideal_model()?;
         let hardware = self.hardware()?;
-        let (source, channel) = (hardware.source, hardware.channel);
+        let (source, channel, detectors) = (hardware.source, hardware.channel, hardware.detectors);
         let real = source.real_intensities();
-        let survival = ideal.insertion_transmittance * ideal.detector_efficiency;
+        let [zero, one] = detectors.efficiencies();
+        let detector_efficiency = 0.5 * (zero + one);
+        let survival = ideal.insertion_transmittance * detector_efficiency;
         let background = channel.background_click_probability(survival);
         let dark = ideal.dark_count_probability;
         let prepared = source.effects.preparation_error;
@@ -31,8 +36,10 @@ impl LinkParameters {
             prepared.key_basis.max(prepared.test_basis),
             channel.rotation_error(),
         ];
-        LinkModel {
+        let model = LinkModel {
             source: DecoySource::new([real[0], real[1]], self.source.intensity_probabilities)?,
+            detector_efficiency,
+            dead_time_slots: detectors.blind_slots(),
             transmittance_channel: channel.mean_transmittance(ideal.transmittance_channel),
             dark_count_probability: dark + (1.0 - dark) * background,
             misalignment_error: errors
@@ -40,7 +47,10 @@ impl LinkParameters {
                 .fold(ideal.misalignment_error, |e, f| e + f - 2.0 * e * f),
             ..ideal
         }
-        .checked()
+        .checked()?;
+        let jitter = detectors.effects.timing_jitter;
+        let displaced = jitter.map_or(0.0, |jitter| jitter.displaced_probability());
+        with_displaced_clicks(model, displaced).checked()
     }
 
     /// The link's instruments and what lies between them.
@@ -51,7 +61,7 @@ impl LinkParameters {
         hardware.source.effects = self.effects.source.clone();
         hardware.segment_transmittance = channel.segment_transmittance(ideal.transmittance_channel);
         hardware.channel = channel;
-        hardware.detectors.effects = self.effects.detector.clone();
+        hardware.detectors.effects = self.effects.detector(ideal.clock_hz);
         Ok(hardware)
     }
 

@@ -1,0 +1,132 @@
+//! The optional key `basis_choice` of `[detector]` and the optional sections below it.
+
+use qkd_optics::{
+    BasisChoice, DetectorEffects, EfficiencyMismatch, Gating, LinearMode, PowerMonitor,
+    TimingJitter,
+};
+
+use super::document::{Rule, Section};
+use super::effects::possible;
+use super::place::ConfigError;
+use super::rules;
+
+/// The key of `[detector]`, and the sections below it, that belong to an effect.
+pub(super) const DETECTOR_KEYS: [&str; 6] = [
+    "basis_choice",
+    "efficiency_mismatch",
+    "gating",
+    "linear_mode",
+    "power_monitor",
+    "timing_jitter",
+];
+
+/// The emulator knows the passive choice, but no theorem here gives a key length for it.
+const BASIS_CHOICE: Rule<BasisChoice> = Rule {
+    expected: "\"active\", the only choice that a key-length theorem here holds for (\"passive\" \
+               exists in qkd-optics without one)",
+    read: |value| match value.as_str()? {
+        "active" => Some(BasisChoice::Active),
+        _ => None,
+    },
+    known: &["active"],
+};
+
+/// What `[detector]` and the sections below it say of effects.
+pub(super) fn detector(
+    detector: &Section<'_>,
+    clock_hz: f64,
+) -> Result<DetectorEffects, ConfigError> {
+    let choice = detector.optional("basis_choice", &BASIS_CHOICE)?;
+    Ok(DetectorEffects {
+        basis_choice: choice.unwrap_or_default(),
+        efficiency_mismatch: efficiency_mismatch(detector)?,
+        gating: gating(detector)?,
+        linear_mode: linear_mode(detector)?,
+        power_monitor: power_monitor(detector)?,
+        timing_jitter: timing_jitter(detector, 1e12 / clock_hz)?,
+    })
+}
+
+fn efficiency_mismatch(detector: &Section<'_>) -> Result<Option<EfficiencyMismatch>, ConfigError> {
+    let known = &[
+        "relative_efficiency",
+        "gate_offset_ps",
+        "gate_deviation_ps",
+        "arrival_offset_ps",
+    ];
+    let Some(section) = detector.section_if_present("efficiency_mismatch", known)? else {
+        return Ok(None);
+    };
+    let offset = section.optional("gate_offset_ps", &rules::NUMBERS)?;
+    let deviation = section.optional("gate_deviation_ps", &rules::NUMBER)?;
+    let arrival = section.optional("arrival_offset_ps", &rules::NUMBER)?;
+    let mismatch = EfficiencyMismatch {
+        relative_efficiency: section.required("relative_efficiency", &rules::NUMBERS)?,
+        gate_offset_ps: offset.unwrap_or([0.0; 2]),
+        // Half of a common gate; it matters to light that comes off its middle alone.
+        gate_deviation_ps: deviation.unwrap_or(500.0),
+        arrival_offset_ps: arrival.unwrap_or(0.0),
+    };
+    possible(&section, mismatch.check())?;
+    Ok(Some(mismatch))
+}
+
+/// Gates open in every slot: those of a slower gate generator would waste Alice's light, and are
+/// for qkd-optics alone.
+fn gating(detector: &Section<'_>) -> Result<Option<Gating>, ConfigError> {
+    let known = &["hold_off_gates", "gate_width_ps", "pulse_deviation_ps"];
+    let Some(section) = detector.section_if_present("gating", known)? else {
+        return Ok(None);
+    };
+    let gating = Gating {
+        gate_period_slots: 1,
+        hold_off_gates: section.required("hold_off_gates", &rules::GATES)?,
+        gate_width_ps: section.required("gate_width_ps", &rules::NUMBER)?,
+        pulse_deviation_ps: section.required("pulse_deviation_ps", &rules::NUMBER)?,
+    };
+    possible(&section, gating.check())?;
+    Ok(Some(gating))
+}
+
+fn linear_mode(detector: &Section<'_>) -> Result<Option<LinearMode>, ConfigError> {
+    let known = &["window_slots", "blinding_photons", "threshold_photons"];
+    let Some(section) = detector.section_if_present("linear_mode", known)? else {
+        return Ok(None);
+    };
+    let linear_mode = LinearMode {
+        window_slots: section.required("window_slots", &rules::COUNT)?,
+        blinding_photons: section.required("blinding_photons", &rules::NUMBER)?,
+        threshold_photons: section.required("threshold_photons", &rules::NUMBER)?,
+    };
+    possible(&section, linear_mode.check())?;
+    Ok(Some(linear_mode))
+}
+
+fn power_monitor(detector: &Section<'_>) -> Result<Option<PowerMonitor>, ConfigError> {
+    let known = &["window_slots", "alarm_photons"];
+    let Some(section) = detector.section_if_present("power_monitor", known)? else {
+        return Ok(None);
+    };
+    let monitor = PowerMonitor {
+        window_slots: section.required("window_slots", &rules::COUNT)?,
+        alarm_photons: section.required("alarm_photons", &rules::NUMBER)?,
+    };
+    possible(&section, monitor.check())?;
+    Ok(Some(monitor))
+}
+
+fn timing_jitter(
+    detector: &Section<'_>,
+    slot_ps: f64,
+) -> Result<Option<TimingJitter>, ConfigError> {
+    let known = &["deviation_ps"];
+    let Some(section) = detector.section_if_present("timing_jitter", known)? else {
+        return Ok(None);
+    };
+    let jitter = TimingJitter {
+        deviation_ps: section.required("deviation_ps", &rules::NUMBER)?,
+        slot_ps,
+    };
+    possible(&section, jitter.check())?;
+    Ok(Some(jitter))
+}

@@ -1,0 +1,103 @@
+//! Optional sections of the detectors: read, written back, compared, refused.
+
+use qkd_optics::{BasisChoice, DetectorEffects};
+
+use super::*;
+use crate::parameters::LinkParameters;
+
+const DETECTOR: &str = "basis_choice = \"active\"
+
+[detector.efficiency_mismatch]
+relative_efficiency = [1, 0.9]
+gate_offset_ps = [-20, 20]
+arrival_offset_ps = 5
+
+[detector.gating]
+hold_off_gates = 12
+gate_width_ps = 400
+pulse_deviation_ps = 100
+
+[detector.linear_mode]
+window_slots = 100_000
+blinding_photons = 1e6
+threshold_photons = 60
+
+[detector.power_monitor]
+window_slots = 1_000_000
+alarm_photons = 5e6
+
+[detector.timing_jitter]
+deviation_ps = 60
+
+[protocol]";
+
+fn text() -> String {
+    ALICE.replace("\n[protocol]", DETECTOR)
+}
+
+fn parameters(text: &str) -> LinkParameters {
+    match parse(text, Role::Alice).unwrap_or_else(|error| panic!("{error}")) {
+        NodeConfig::Alice(alice) => alice.link.parameters,
+        NodeConfig::Bob(_) | NodeConfig::Eve(_) => panic!("another role"),
+    }
+}
+
+#[test]
+fn effects_of_the_detectors_are_read_with_their_defaults_and_read_back() {
+    assert_eq!(
+        parameters(ALICE).effects.detector,
+        DetectorEffects::default()
+    );
+    let read = parameters(&text());
+    let effects = &read.effects.detector;
+    assert_eq!(effects.basis_choice, BasisChoice::Active);
+    let mismatch = effects.efficiency_mismatch.expect("mismatch");
+    assert_eq!(mismatch.relative_efficiency, [1.0, 0.9]);
+    assert_eq!(mismatch.gate_deviation_ps, 500.0);
+    let gating = effects.gating.expect("gates");
+    assert_eq!((gating.hold_off_gates, gating.gate_period_slots), (12, 1));
+    let linear_mode = effects.linear_mode.expect("linear mode");
+    assert_eq!(linear_mode.threshold_photons, 60.0);
+    assert_eq!(
+        effects.power_monitor.expect("monitor").window_slots,
+        1_000_000
+    );
+    // A slot is as long as the clock of 1 GHz makes it.
+    assert_eq!(effects.timing_jitter.expect("jitter").slot_ps, 1000.0);
+
+    let written = parse(&text(), Role::Alice).expect("good").to_toml();
+    assert_eq!(parameters(&written), read, "{written}");
+}
+
+#[test]
+fn a_difference_in_an_effect_of_the_detectors_is_named_with_both_values() {
+    let ours = parameters(&text()).canonical_text();
+    let theirs = parameters(&text().replace("deviation_ps = 60", "deviation_ps = 61"));
+    assert_eq!(
+        crate::parameters::first_difference(&ours, &theirs.canonical_text()).expect("differ"),
+        "detector.timing_jitter.deviation_ps is 60.0 here and 61.0 at the peer"
+    );
+}
+
+#[rustfmt::skip]
+const BAD_EFFECTS: &[Bad] = &[
+    bad(["\"active\"", "\"passive\"", "\"passive\""], "detector.basis_choice", &["the only choice that a key-length theorem here holds for"]),
+    bad(["[detector.gating]", "[detector.gatting]", "gatting"], "[detector.gatting]", &["unknown section", "did you mean `gating`?"]),
+    bad(["[1, 0.9]", "[1, 1.1]", "[1, 1.1]"], "detector.efficiency_mismatch.relative_efficiency", &["0 to 1"]),
+    bad(["[1, 0.9]", "0.9", "0.9\ngate"], "detector.efficiency_mismatch.relative_efficiency", &["for the detectors of 0 and of 1"]),
+    bad(["hold_off_gates = 12", "hold_off_gates = 1.5", "1.5"], "detector.gating.hold_off_gates", &["a whole number of gates"]),
+    bad(["gate_width_ps = 400\n", "", "[detector.gating]"], "detector.gating.gate_width_ps", &["missing"]),
+    bad(["pulse_deviation_ps = 100", "pulse_deviation_ps = -1", "-1\n"], "detector.gating.pulse_deviation_ps", &["from 0 ps"]),
+    bad(["window_slots = 100_000", "window_slots = 100", "100\nblinding"], "detector.linear_mode.window_slots", &["at least 10000 slots"]),
+    bad(["threshold_photons = 60", "threshold_photons = 0", "0\n\n[detector.power"], "detector.linear_mode.threshold_photons", &["above 0"]),
+    bad(["alarm_photons = 5e6", "alarm_photons = -5e6", "-5e6"], "detector.power_monitor.alarm_photons", &["above 0"]),
+    bad(["deviation_ps = 60", "deviation_ps = 1001", "1001"], "detector.timing_jitter.deviation_ps", &["duration of a slot"]),
+];
+
+#[test]
+fn bad_effects_of_the_detectors_are_refused_at_their_place() {
+    let text = text();
+    for case in BAD_EFFECTS {
+        check(&text, Role::Alice, case);
+    }
+}
