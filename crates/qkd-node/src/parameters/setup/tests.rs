@@ -141,6 +141,17 @@ fn an_honest_link_with_effects_gives_keys_to_who_expects_them() {
         matches!(key, Ended::Key { secret_length_bits } if secret_length_bits > 0),
         "{key:?}"
     );
+    let mut detectors = with_detector_effects(25.0);
+    // 0.9 % of the clicks.
+    detectors.effects.detector.timing_jitter = Some(TimingJitter {
+        deviation_ps: 190.0,
+        slot_ps: 0.0,
+    });
+    let key = first_block(&detectors, &detectors);
+    assert!(
+        matches!(key, Ended::Key { secret_length_bits } if secret_length_bits > 0),
+        "{key:?}"
+    );
     let pass = first_block(&satellite(), &satellite());
     assert!(
         matches!(pass, Ended::Key { secret_length_bits } if secret_length_bits > 0),
