@@ -77,11 +77,11 @@ impl Window {
 }
 
 /// Sky light that a telescope collects: power = radiance · solid angle · aperture · bandwidth
-/// (Miao, Han, Gong, Zhang, Diao, Guo, New J. Phys. 7, 215 (2005), equation 1).
+/// (Miao, Han, Gong, Zhang, Diao, Guo, New J. Phys. 7, 215 (2005)).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Daylight {
-    /// Brightness of the sky, W per m² of aperture, sr and nm: 1.5 by a bright day, 1.5e-6 under a
-    /// full moon, 1.5e-7 without one (the same paper, table 1, in W/(m² sr µm) divided by 1000).
+    /// Brightness of the sky, W per m² of aperture, sr and nm: of the order of 0.01 to 0.1 by day
+    /// and of 1e-6 under a full moon, so that only a measurement at the place will do.
     pub radiance_w_per_m2_sr_nm: f64,
     /// Full angle of the field of view, µrad.
     pub field_of_view_urad: f64,
@@ -111,7 +111,7 @@ impl Daylight {
 
 /// Spontaneous Raman scattering of classical channels in the same fibre: every piece of glass
 /// scatters a share ρ of the power in it, per km and per nm, into the quantum channel (Eraerds,
-/// Walenta, Legré, Gisin, Zbinden, New J. Phys. 12, 063027 (2010), section 3). With the same
+/// Walenta, Legré, Gisin, Zbinden, New J. Phys. 12, 063027 (2010)). With the same
 /// attenuation α for both wavelengths and P the launch power:
 /// along with the photons, P e^(−αL) L ρ Δλ; against them, P ρ Δλ (1 − e^(−2αL))/(2α).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -120,7 +120,7 @@ pub struct SharedFibre {
     pub co_propagating_dbm: Option<f64>,
     /// Power launched at Bob's end, dBm; none when absent.
     pub counter_propagating_dbm: Option<f64>,
-    /// Raman coefficient ρ per km and nm: about 2e-9 between channels of the C band.
+    /// Raman coefficient ρ per km and nm: of the order of 2e-9 between channels of the C band.
     pub raman_per_km_nm: f64,
     /// The fibre that is shared.
     pub fibre: SharedLength,

@@ -11,7 +11,7 @@ use crate::sampling::normal;
 /// then drawn anew.
 ///
 /// Log-normal fading describes weak turbulence and aperture averaging (Andrews, Phillips, *Laser
-/// Beam Propagation through Random Media*, 2nd edition, chapter 11); it was found on a quantum link
+/// Beam Propagation through Random Media*); it was found on a quantum link
 /// of 143 km by Capraro et al., Phys. Rev. Lett. 109, 200502 (2012). The distribution is cut off at
 /// four standard deviations of the logarithm, so that there is a best moment.
 #[derive(Debug, Clone, Copy, PartialEq)]

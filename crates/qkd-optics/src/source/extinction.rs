@@ -10,7 +10,7 @@ use crate::mathematics::exp;
 /// the brightest class is as it should be and a vacuum class holds μ_max·10^(−ER/10) photons. The
 /// leaked light carries Alice's state, as light through a leaky modulator does. Modulators reach
 /// 20 to 40 dB; that a vacuum decoy is never quite empty is why the weak decoys of Ma, Qi, Zhao
-/// and Lo, Phys. Rev. A 72, 012326 (2005), section III are stated for any two intensities.
+/// and Lo, Phys. Rev. A 72, 012326 (2005), are stated for any two intensities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extinction {
     /// Largest over smallest transmission, dB.

@@ -9,7 +9,7 @@ use crate::Error;
 ///
 /// The number of pairs per pump pulse is that of `modes` equally squeezed modes: 1 is a thermal
 /// law, 2 is P(n) = (n+1) λⁿ/(1+λ)ⁿ⁺² with λ = μ/2, the law of a polarisation pair source
-/// (X. Ma, C.-H. F. Fung, H.-K. Lo, Phys. Rev. A 76, 012307 (2007), equation 4), and many are a
+/// (X. Ma, C.-H. F. Fung, H.-K. Lo, Phys. Rev. A 76, 012307 (2007)), and many are a
 /// Poisson law. A heralding detector that cannot count clicks with 1 − (1−p_d)(1−η_h)ⁿ, and what
 /// leaves the laboratory is P(n and herald): the vacuum of heralded light is suppressed (Adachi,
 /// Yamamoto, Koashi, Imoto, Phys. Rev. Lett. 99, 180503 (2007)). The intensity of a class is the
@@ -96,7 +96,7 @@ mod tests {
         }
     }
 
-    /// One mode is thermal, two are Ma, Fung and Lo's equation 4, a million are Poisson.
+    /// One mode is thermal, two are the law of Ma, Fung and Lo, a million are Poisson.
     #[test]
     fn pairs_follow_the_law_of_their_number_of_modes() {
         let mu: f64 = 0.3;
