@@ -193,6 +193,22 @@ fn the_report_for_people_says_why_every_block_was_aborted() {
 }
 
 #[test]
+fn a_laboratory_whose_clock_this_machine_cannot_keep_says_so() {
+    // Without fibre almost every fifth slot holds light: no machine here makes 10⁹ of them a second.
+    let mut lab = start(&["--blocks", "3", "--distance", "0"]);
+    assert_eq!(lab.end_within(PATIENCE).code(), Some(0), "{}", lab.story());
+    let printed = lab.stdout();
+    let said = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "emulated clock stretched to 0.";
+    assert!(said.contains(words), "no {words:?}: {}", lab.story());
+    assert!(
+        said.contains("GHz of 1 GHz: this machine cannot keep up"),
+        "{}",
+        lab.story()
+    );
+}
+
+#[test]
 fn alice_bob_and_eve_are_three_processes_of_their_own() {
     let mut lab = start(&["--json", "--blocks", "2", "--eve", "passive"]);
     let mut seen = BTreeSet::new();

@@ -60,8 +60,7 @@ impl Sending {
     /// # Errors
     /// When the link makes no sense or the system gives no thread.
     pub fn start(parameters: &LinkParameters, peer: SocketAddr) -> Result<Self, BenchError> {
-        let setup = parameters.setup()?;
-        let transmitter = setup.hardware.transmitter(random()?)?;
+        let transmitter = parameters.hardware()?.transmitter(random()?)?;
         let occupied_probability = transmitter.occupied_probability();
         let shape = quantum::shape(
             quantum::address(SESSION),
@@ -175,10 +174,9 @@ impl Receiving {
     /// # Errors
     /// When the link makes no sense or the system gives no socket or thread.
     pub fn start(parameters: &LinkParameters) -> Result<Self, BenchError> {
-        let setup = parameters.setup()?;
         let mut secret = random()?;
         let nature = PhysicsRng::from_seed(secret.next_u64());
-        let receiver = setup.hardware.receiver(secret, nature)?;
+        let receiver = parameters.hardware()?.receiver(secret, nature)?;
         let socket = quantum::bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let (link, heard) = BareLink::new();
         let board = StatusBoard::default();
@@ -287,7 +285,7 @@ mod tests {
                 let mut parameters = preset.parameters(distance_km);
                 parameters.source.clock_hz = 2.5e9;
                 parameters
-                    .setup()
+                    .hardware()
                     .unwrap_or_else(|error| panic!("{preset:?}: {error}"));
             }
         }

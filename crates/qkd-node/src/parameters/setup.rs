@@ -54,7 +54,10 @@ impl LinkParameters {
     }
 
     /// The link's instruments and what lies between them.
-    fn hardware(&self) -> Result<Hardware, Error> {
+    ///
+    /// # Errors
+    /// As [`link_model`](Self::link_model).
+    pub fn hardware(&self) -> Result<Hardware, Error> {
         let ideal = self.ideal_model()?;
         let channel = self.effects.channel(&self.channel);
         let mut hardware = Hardware::of(&ideal);

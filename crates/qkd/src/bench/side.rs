@@ -269,7 +269,7 @@ fn bob(args: &SideArgs, heard: &Receiver<Word>) -> Result<(), Fault> {
                 slots: passed.slots,
                 lost_slots: frames.lost_slots,
                 detections: passed.detections,
-                clicks: detectors.clicks + detectors.discarded_in_dead_time,
+                clicks: detectors.clicks_before_dead_time(),
             })
         };
         match &began {
