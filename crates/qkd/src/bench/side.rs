@@ -114,14 +114,27 @@ fn listen() -> Receiver<Word> {
     heard
 }
 
-/// The last of the words that wait.
-fn last(heard: &Receiver<Word>) -> Option<Word> {
-    let mut last = None;
-    loop {
-        match heard.try_recv() {
-            Ok(word) => last = Some(word),
-            Err(TryRecvError::Empty) => return last,
-            Err(TryRecvError::Disconnected) => return Some(Word::End),
+/// What was said since the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct News {
+    /// How far the other side is, if it has said so.
+    slots: Option<u64>,
+    /// Whether nothing more will be said.
+    ended: bool,
+}
+
+impl News {
+    fn of(heard: &Receiver<Word>) -> Self {
+        let mut news = Self::default();
+        loop {
+            match heard.try_recv() {
+                Ok(Word::Slots(slots)) => news.slots = Some(slots),
+                Ok(Word::End) | Err(TryRecvError::Disconnected) => {
+                    news.ended = true;
+                    return news;
+                }
+                Err(TryRecvError::Empty) => return news,
+            }
         }
     }
 }
@@ -191,11 +204,13 @@ fn alice(args: &SideArgs, heard: &Receiver<Word>) -> Result<(), Fault> {
         let before = teller.told;
         let slots = path.emitted_slots()?;
         teller.tell(slots)?;
-        match last(heard) {
-            Some(Word::Slots(slots)) => path.forget_before(slots),
+        let news = News::of(heard);
+        if news.ended {
             // Whoever wanted the figures is gone.
-            Some(Word::End) => return Ok(()),
-            None => {}
+            return Ok(());
+        }
+        if let Some(slots) = news.slots {
+            path.forget_before(slots);
         }
         // Marks are set when the path has just said how far it is.
         if slots == before {
@@ -251,10 +266,13 @@ fn bob(args: &SideArgs, heard: &Receiver<Word>) -> Result<(), Fault> {
     let mut listening = true;
     while listening || progressed.elapsed() < QUIET {
         std::thread::sleep(LOOK);
-        match last(heard) {
-            Some(Word::Slots(slots)) => path.clock(slots),
-            Some(Word::End) if listening => (listening, progressed) = (false, Instant::now()),
-            Some(Word::End) | None => {}
+        let news = News::of(heard);
+        // The last word on the clock may come with the end.
+        if let Some(slots) = news.slots {
+            path.clock(slots);
+        }
+        if news.ended && listening {
+            (listening, progressed) = (false, Instant::now());
         }
         let passed = path.passed()?;
         if passed.slots == slots_before {
@@ -308,4 +326,22 @@ fn stay_on(core: usize) -> Result<(), Fault> {
 fn stay_on(_core: usize) -> Result<(), Fault> {
     let no_way = io::Error::from(io::ErrorKind::Unsupported);
     Err(Fault::io("stay on one core")(no_way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_the_clock_is_heard_although_the_end_follows_it() {
+        let (words, heard) = channel();
+        assert_eq!(News::of(&heard), News::default());
+        for word in [Word::Slots(1), Word::Slots(2), Word::End] {
+            words.send(word).unwrap();
+        }
+        let (slots, ended) = (Some(2), true);
+        assert_eq!(News::of(&heard), News { slots, ended });
+        drop(words);
+        assert!(News::of(&heard).ended);
+    }
 }
