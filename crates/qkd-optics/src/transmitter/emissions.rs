@@ -118,3 +118,78 @@ impl EmissionTable {
 pub(super) fn more(secret: &mut SecretStream) -> u64 {
     secret.next_u64()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use qkd_bits::SecretRng;
+
+    use super::*;
+    use crate::Source;
+
+    /// A bright source of eight classes has some two thousand outcomes: most of them have no row.
+    #[test]
+    fn outcomes_without_a_row_of_their_own_come_at_their_weight_too() {
+        let source = Source {
+            clock_hz: 1e9,
+            intensities: vec![16.0, 9.0, 6.0, 4.0, 2.0, 1.0, 0.5, 0.1],
+            intensity_probabilities: vec![0.125; 8],
+            key_basis_probability: 0.7,
+            effects: Default::default(),
+        };
+        let law = source.emission_law(1.0);
+        assert!(law.occupied.len() > 4 * ROWS);
+        let table = EmissionTable::new(&law.occupied).expect("there is light");
+        assert!(!table.rare.is_empty());
+        let mut secret = SecretStream::new(SecretRng::from_seed([3; 32]));
+        let draws = 2_000_000u32;
+        let mut counts: HashMap<u16, u32> = HashMap::new();
+        let mut words = [0; 1_000];
+        for _ in 0..draws / 1_000 {
+            secret.fill_u32(&mut words);
+            for word in words {
+                *counts.entry(table.draw(word, &mut secret).0).or_default() += 1;
+            }
+        }
+        let total: f64 = law.occupied.iter().map(|(_, weight)| weight).sum();
+        let (mut chi2, mut cells, mut rest, mut rest_count) = (0.0, 0.0, 0.0, draws);
+        for &(emission, weight) in &law.occupied {
+            let expected = weight / total * f64::from(draws);
+            let count = counts.get(&Packed::new(emission).0).copied().unwrap_or(0);
+            if expected < 10.0 {
+                rest += expected;
+                continue;
+            }
+            rest_count -= count;
+            chi2 += (f64::from(count) - expected).powi(2) / expected;
+            cells += 1.0;
+        }
+        chi2 += (f64::from(rest_count) - rest).powi(2) / rest;
+        // Wilson and Hilferty's approximation of the quantile at z = 4.753, that is 1e-6.
+        let quantile: f64 = 1.0 - 2.0 / (9.0 * cells) + 4.753 * f64::sqrt(2.0 / (9.0 * cells));
+        let quantile = cells * quantile.powi(3);
+        assert!(
+            chi2 < quantile,
+            "chi-square {chi2} over {cells} cells, at most {quantile}"
+        );
+        assert!(cells > ROWS as f64);
+    }
+
+    #[test]
+    fn an_emission_keeps_its_label_its_state_and_its_photons_apart() {
+        for (label, sent, photons) in [(0, 3, 255), (31, 0, 1), (9, 2, 128)] {
+            let packed = Packed::new(Emission {
+                label: crate::source::Label(label),
+                sent: State::from_code(sent),
+                photons,
+            });
+            let pulse = packed.pulse(77);
+            assert_eq!(packed.label(), u32::from(label));
+            assert_eq!(
+                (pulse.offset, pulse.photons, pulse.state.code()),
+                (77, photons, sent)
+            );
+        }
+    }
+}

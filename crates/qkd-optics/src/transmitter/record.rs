@@ -87,6 +87,12 @@ impl Record {
         entries
     }
 
+    /// Runs whose memory waits to be used again.
+    #[cfg(test)]
+    pub fn spares(&self) -> usize {
+        self.spare.len()
+    }
+
     /// Remembers a run.
     pub fn push(&mut self, slots: Range<u64>, entries: Entries) {
         if entries.0.is_empty() {

@@ -252,3 +252,124 @@ fn draw<G: GapSampler>(
         entries.extend(chunk());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+    use crate::transmitter::record::Record;
+
+    /// Light of one intensity that leaves this share of the slots occupied.
+    fn law(p: f64) -> EmissionLaw {
+        let source = Source {
+            clock_hz: 1e9,
+            intensities: vec![-(-p).ln_1p()],
+            intensity_probabilities: vec![1.0],
+            key_basis_probability: 0.5,
+            effects: Default::default(),
+        };
+        source.emission_law(1.0)
+    }
+
+    /// Gaps in classes of about a fortieth each, against (1−p)ᵍ p, with escapes and without, in one
+    /// digit and in two, on both sides of the switch between them.
+    #[test]
+    fn gaps_are_geometric_on_both_sides_of_the_switch() {
+        let densities = [0.9, 0.2, 0.02, SHORT_GAPS_MIN, 0.0149, 2e-3, 3e-5];
+        for (seed, p) in (0u8..).zip(densities) {
+            let secret = SecretRng::from_seed([seed; 32]);
+            let mut sparse = Sparse::new(&law(p), secret).expect("there is light");
+            assert_eq!(matches!(sparse.gaps, Gaps::Short(_)), p >= SHORT_GAPS_MIN);
+            let q = 1.0 - p;
+            // First gaps of the classes.
+            let mut classes: Vec<u32> = (0..40)
+                .map(|i| ((1.0 - f64::from(i) / 40.0).ln() / q.ln()).ceil() as u32)
+                .collect();
+            classes.dedup();
+            let mut counts = vec![0u32; classes.len()];
+            let mut total = 0u32;
+            let mut record = Record::default();
+            while total < 100_000 {
+                let (mut pulses, mut entries) = (Vec::new(), record.entries(0));
+                let span = (20_000.0 / p).min(1e8) as u32;
+                sparse.sample(0..span, &mut pulses, &mut entries);
+                let mut next = 0;
+                for pulse in &pulses {
+                    let gap = pulse.offset - next;
+                    counts[classes.partition_point(|&first| first <= gap) - 1] += 1;
+                    next = pulse.offset + 1;
+                }
+                total += pulses.len() as u32;
+                let expected = f64::from(span) * p;
+                let off = (pulses.len() as f64 - expected) / (expected * q).sqrt();
+                assert!(
+                    off.abs() < 5.0,
+                    "{p}: {} pulses, {off:.2} sigma off",
+                    pulses.len()
+                );
+            }
+            let beyond = classes.iter().skip(1).map(|&first| q.powi(first as i32));
+            let beyond: Vec<f64> = beyond.chain([0.0]).collect();
+            let mut chi2 = 0.0;
+            for (class, &count) in counts.iter().enumerate() {
+                let expected = (q.powi(classes[class] as i32) - beyond[class]) * f64::from(total);
+                chi2 += (f64::from(count) - expected).powi(2) / expected;
+            }
+            // The 1e-6 quantile of chi-square with 39 degrees of freedom is 94.2.
+            assert!(
+                chi2 < 94.2,
+                "p={p}: chi-square {chi2} over {} classes",
+                classes.len()
+            );
+        }
+    }
+
+    /// Where a train ends makes no difference to the slots that follow.
+    #[test]
+    fn the_first_slot_of_a_train_holds_light_as_often_as_any_other() {
+        for (seed, p) in [(1, 0.2), (2, 0.01)] {
+            let secret = SecretRng::from_seed([seed; 32]);
+            let mut sparse = Sparse::new(&law(p), secret).expect("there is light");
+            let mut record = Record::default();
+            let mut counts = [0u32; 5];
+            let (trains, mut pulses) = (200_000u32, Vec::new());
+            for _ in 0..trains {
+                pulses.clear();
+                let mut entries = record.entries(0);
+                sparse.sample(0..5, &mut pulses, &mut entries);
+                record.push(0..5, entries);
+                record.forget_before(5);
+                for pulse in &pulses {
+                    counts[pulse.offset as usize] += 1;
+                }
+            }
+            let expected = f64::from(trains) * p;
+            for (slot, count) in counts.iter().enumerate() {
+                let off = (f64::from(*count) - expected) / (expected * (1.0 - p)).sqrt();
+                assert!(off.abs() < 5.0, "p={p}, slot {slot}: {off:.2} sigma off");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_that_always_holds_light_has_no_gap_and_none_that_never_does() {
+        let certain = EmissionLaw {
+            empty: vec![0.0],
+            occupied: law(0.5)
+                .occupied
+                .into_iter()
+                .map(|(e, w)| (e, 2.0 * w))
+                .collect(),
+        };
+        let secret = || SecretRng::from_seed([5; 32]);
+        let mut sparse = Sparse::new(&certain, secret()).expect("there is light");
+        let (mut pulses, mut entries) = (Vec::new(), Record::default().entries(0));
+        sparse.sample(0..1_000, &mut pulses, &mut entries);
+        assert!(pulses.iter().map(|pulse| pulse.offset).eq(0..1_000));
+        let dark = EmissionLaw {
+            empty: vec![1.0],
+            occupied: Vec::new(),
+        };
+        assert!(Sparse::new(&dark, secret()).is_none());
+    }
+}

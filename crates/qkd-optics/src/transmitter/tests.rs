@@ -1,3 +1,5 @@
+#[path = "tests/recall.rs"]
+mod recall;
 #[path = "tests/sampling.rs"]
 mod sampling;
 
