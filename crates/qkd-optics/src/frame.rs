@@ -39,7 +39,8 @@
 //! frame states its own slots and stands alone: a lost frame is vacuum in its slots.
 //!
 //! Loss stays independent of what a slot holds. Where a frame begins follows from the slots before
-//! it alone, and so does the number of the frame that a slot lies in: the cut never looks ahead.
+//! it alone, and so does the number of the frame that a slot lies in: the cut never looks ahead. (The
+//! empty end of a train is not written out, so that no frame is cut within it.)
 //! Slots are independent of each other, so given everything that a network can base a loss on when
 //! all datagrams look the same (their times, their numbers, what it lost before) the intensity,
 //! basis, bit and photon number of each slot still follow their law. What the number of frames

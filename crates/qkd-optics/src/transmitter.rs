@@ -206,10 +206,8 @@ impl Transmitter {
         &self,
         slots: &[u64],
     ) -> Result<impl ExactSizeIterator<Item = Choice>, Error> {
-        for extreme in [slots.iter().min(), slots.iter().max()] {
-            if let Some(&slot) = extreme {
-                self.check_known(slot..slot.saturating_add(1))?;
-            }
+        for &slot in slots.iter().min().into_iter().chain(slots.iter().max()) {
+            self.check_known(slot..slot.saturating_add(1))?;
         }
         let mut cursor = self.record.cursor();
         Ok(slots

@@ -40,9 +40,9 @@ impl FrameEncoder {
         self.sequence
     }
 
-    /// Appends a train as k · [`FRAME_BYTES`](crate::FRAME_BYTES) bytes, k datagrams, and returns k, which is at least
-    /// 1. Trains that span what the shape says nearly always take the same number; any other span
-    /// is encoded just as well. The light is gone afterwards: it is in the frames.
+    /// Appends a train as k datagrams of [`FRAME_BYTES`](crate::FRAME_BYTES) each, at least one,
+    /// and returns k. Trains that span what the shape says nearly always take the same number; any
+    /// other span is encoded just as well. The light is gone afterwards: it is in the frames.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] when the train has no slot; nothing is appended.
