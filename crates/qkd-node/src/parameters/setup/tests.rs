@@ -112,7 +112,7 @@ fn first_block(planned: &LinkParameters, built: &LinkParameters) -> qkd_session:
     };
     let outcome = link.run().unwrap();
     assert!(outcome.keys.iter().all(|pair| pair.agrees()));
-    outcome.bob[0].outcome.clone()
+    outcome.bob[0].outcome
 }
 
 /// What is planned for is accepted: errors and background of a real link, and the beginning of a
