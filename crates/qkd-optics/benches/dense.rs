@@ -38,7 +38,7 @@ fn transmitter(occupied_probability: f64, sampling: Sampling) -> Transmitter {
 fn slots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("slots");
     group.throughput(Throughput::Elements(u64::from(SPAN)));
-    for occupied_probability in [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85] {
+    for occupied_probability in [0.05, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85] {
         for sampling in [Sampling::Sparse, Sampling::Dense] {
             let mut alice = transmitter(occupied_probability, sampling);
             let id = BenchmarkId::new(format!("{sampling:?}"), occupied_probability);
