@@ -271,7 +271,8 @@ fn words_that_no_encoder_writes_are_refused() {
         seal(&mut frame);
         PulseFrame::decode(&frame).map(|frame| frame.into_light().pulses.len())
     };
-    let cases: [(WordFormat, &[u8], Result<usize, FrameError>, &str); 16] = [
+    type Case<'a> = (WordFormat, &'a [u8], Result<usize, FrameError>, &'a str);
+    let cases: [Case<'_>; 16] = [
         (EIGHT, &[0xf0, 0x00], Ok(1), "an advance and an event"),
         (
             EIGHT,
