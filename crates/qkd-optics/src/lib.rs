@@ -5,9 +5,10 @@
 //! opens a socket, never asks for the time, never draws entropy of its own and never tells Alice
 //! what became of her light.
 //!
-//! Sampling is sparse and exact to the resolution of double precision as long as slots are
-//! independent: only slots that still hold light are visited, so the cost follows arriving photons
-//! and not clock ticks. What decides an event uses additions, multiplications, divisions and square
+//! Sampling is exact to the resolution of double precision as long as slots are independent. It is
+//! sparse: only slots that still hold light are visited, so the cost follows arriving photons and
+//! not clock ticks. Where more than a few slots in twenty hold light they are all asked, 512 at a
+//! time; the kernels for that are this crate's only unsafe code. What decides an event uses additions, multiplications, divisions and square
 //! roots alone, never the platform's logarithm and never a fused multiply-add: the same seed means
 //! the same detections on every machine.
 

@@ -21,9 +21,9 @@ use sparse::Sparse;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
 ///
-/// Only the slots that still hold light after the segment are produced: gaps between them are
-/// geometric, and (intensity, basis, bit, photon number) comes from the exact law given that the
-/// slot is not empty. What Alice did in the empty slots is drawn when, and only when, somebody asks
+/// Only the slots that still hold light after the segment are produced: which ones is drawn gap by
+/// gap or, where they are many, slot by slot ([`Sampling`]), and (intensity, basis, bit, photon
+/// number) comes from the exact law given that the slot is not empty. What Alice did in the empty slots is drawn when, and only when, somebody asks
 /// ([`choice_at`](Self::choice_at)).
 ///
 /// One transmitter serves one epoch of one session: its parameters never change.
