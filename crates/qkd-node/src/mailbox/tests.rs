@@ -273,35 +273,34 @@ async fn a_receiver_waits_for_what_comes_and_ends_when_another_takes_over() {
 #[tokio::test]
 async fn what_comes_at_once_is_stored_in_order_of_each_sender() {
     let node = Node::with_room(ROOM);
-    let (done, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
-    let mut stored = 0;
+    let mut waiting = std::collections::VecDeque::new();
     for sequence in 0..200u64 {
         let mut each = message(sequence / 4, &[1; 16]);
         each.sealed.sender = (sequence % 4) as u32;
         loop {
-            let done = done.clone();
-            node.boxes().put(each.clone(), move |outcome| {
-                let _ended = done.send(outcome);
+            let (done, mut outcome) = oneshot::channel();
+            node.boxes().put(each.clone(), |outcome| {
+                done.send(outcome).unwrap();
             });
-            // A full queue answers at once; the disk is waited for, and the message put again.
-            match outcomes.try_recv() {
+            match outcome.try_recv() {
+                // A full queue answers at once: the oldest is waited for, and this one put again.
                 Ok(RelayOutcome::MailboxFull) => {
-                    if let Some(RelayOutcome::Stored) = outcomes.recv().await {
-                        stored += 1;
-                    }
+                    let oldest: oneshot::Receiver<_> = waiting.pop_front().unwrap();
+                    assert_eq!(oldest.await, Ok(RelayOutcome::Stored));
                 }
-                Ok(RelayOutcome::Stored) => {
-                    stored += 1;
+                Ok(outcome) => {
+                    assert_eq!(outcome, RelayOutcome::Stored);
                     break;
                 }
-                Ok(other) => panic!("{other:?}"),
-                Err(_nothing_yet) => break,
+                Err(_not_yet) => {
+                    waiting.push_back(outcome);
+                    break;
+                }
             }
         }
     }
-    while stored < 200 {
-        assert_eq!(outcomes.recv().await, Some(RelayOutcome::Stored));
-        stored += 1;
+    for outcome in waiting {
+        assert_eq!(outcome.await, Ok(RelayOutcome::Stored));
     }
     let mut receiver = node.receiver();
     let mut sequences = [0; 4];
