@@ -46,6 +46,10 @@ const KEY_COUNT_MAX: u64 = 67_000_000;
 /// A slow laser is no reason to wait: the laboratory emulates up to so many slots a second.
 const SLOTS_PER_SECOND_MIN: f64 = 1e9;
 
+/// Photons a second that Eve is given. She handles pulse by pulse, several times slower than Alice
+/// makes them; nothing holds Alice back, so what is too much for Eve would be lost as in a cut fibre.
+const PHOTONS_PER_SECOND_EVE: f64 = 4e6;
+
 /// Time for a block after which somebody wants to know what they wait for.
 const PATIENCE_SECONDS: f64 = 20.0;
 
@@ -116,6 +120,7 @@ pub struct Plan {
     blocks_max: Option<u64>,
     key_count_max: u64,
     seed: Option<u64>,
+    slots_per_second_max: f64,
 }
 
 impl Plan {
@@ -131,6 +136,7 @@ impl Plan {
             blocks_max: (!args.serve).then_some(args.blocks),
             key_count_max: wanted.clamp(KEY_COUNT_MIN, KEY_COUNT_MAX),
             seed: args.seed,
+            slots_per_second_max: slots_per_second_max(&parameters, args.eve.is_some()),
             parameters,
         }
     }
@@ -145,8 +151,7 @@ impl Plan {
                 self.parameters.security.block_bits, self.parameters.channel.distance_km
             ));
         }
-        let slots_per_second = self.parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN);
-        let seconds = block.slots_expected / slots_per_second;
+        let seconds = block.slots_expected / self.slots_per_second_max;
         (seconds > PATIENCE_SECONDS)
             .then(|| format!("So little light arrives that a block takes about {seconds:.0} s."))
     }
@@ -175,7 +180,7 @@ impl Plan {
         NodeConfig::Alice(AliceConfig {
             link: self.link(ALICE, BOB, "alice-data"),
             quantum_peer: quantum.into(),
-            slots_per_second_max: self.parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN),
+            slots_per_second_max: self.slots_per_second_max,
             classical_peer: classical.into(),
             server_name: BOB.to_owned(),
         })
@@ -232,6 +237,24 @@ impl Plan {
             ],
         }
     }
+}
+
+/// How fast Alice is to emulate her clock.
+fn slots_per_second_max(parameters: &LinkParameters, tapped: bool) -> f64 {
+    let source = &parameters.source;
+    let fastest = source.clock_hz.max(SLOTS_PER_SECOND_MIN);
+    if !tapped {
+        return fastest;
+    }
+    let classes = source
+        .intensities
+        .iter()
+        .zip(source.intensity_probabilities);
+    let sent: f64 = classes
+        .map(|(intensity, probability)| intensity * probability)
+        .sum();
+    let arriving = sent * 10f64.powf(-parameters.fibre_attenuation_db() / 10.0);
+    fastest.min(PHOTONS_PER_SECOND_EVE / arriving)
 }
 
 /// Makes the certificates and keys of everybody in the folder.
