@@ -1,5 +1,8 @@
 //! `qkd bench link`: two processes, figures that make sense, and nothing left behind.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::process::{PATIENCE, Running, STOP_WITHIN};
@@ -139,4 +142,27 @@ fn a_preset_that_there_is_not_is_answered_with_those_there_are() {
     for word in ["snspf", "snspd", "ingaas", "gys2004"] {
         assert!(said.contains(word), "{said}");
     }
+}
+
+#[test]
+#[ignore = "needs Python with numpy"]
+fn a_row_is_compared_with_a_numpy_sampler() {
+    let python = std::env::var_os("QKD_TEST_PYTHON").unwrap_or_default();
+    let folder = Path::new(&python).parent().unwrap_or(Path::new(""));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    let output = Command::new(env!("CARGO_BIN_EXE_qkd"))
+        .args(["bench", "link", "--distances", "100", "--presets", "snspd"])
+        .args(["--clock-hz", "1e8", "--seconds", "1", "--json"])
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let numpy = report["numpy_pulses_per_second"].as_f64().unwrap();
+    assert!((1e4..1e9).contains(&numpy), "{report}");
+    let row = &report["rows"][0];
+    let ratio = row["sustained_clock_hz"].as_f64().unwrap() / numpy;
+    let stated = row["ratio_to_numpy"].as_f64().unwrap();
+    assert!((stated / ratio - 1.0).abs() < 1e-9, "{report}");
 }
