@@ -92,7 +92,7 @@ async fn a_watch_goes_on_while_its_node_restarts() {
     shown("kme-bob: not reachable: ");
     nodes.start_bob().await;
     nodes.start_alice().await;
-    shown("1 block, 1 with a key");
+    shown(" with a key; QBER ");
     watch.signal("INT");
     let status = watch.end_within(STOP_WITHIN);
     assert_eq!(status.code(), Some(0), "{}", watch.story());
