@@ -2,6 +2,7 @@
 
 use std::io::Result;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use qkd_optics::FRAME_BYTES;
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
@@ -15,10 +16,12 @@ pub(super) struct Way {
     address: SocketAddr,
     /// Takes one datagram at a time, cut to pieces where a network on the way has small ones.
     single: UdpSocket,
-    /// Takes many at a time (generic segmentation offload), none of them cut.
+    /// Takes many at a time (generic segmentation offload), which this system does not cut.
     batches: UdpSocket,
     /// Knows whether the system can do that. An error that says it cannot makes it know.
     state: UdpSocketState,
+    /// A network on the way is known to be too small for a whole frame: one at a time from now on.
+    cut: AtomicBool,
 }
 
 impl Way {
@@ -27,18 +30,21 @@ impl Way {
         let single = connected(address)?;
         single.set_nonblocking(true)?;
         let batches = connected(address)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&batches))?;
+        heed_the_path(&batches, address)?;
         Ok(Self {
             address,
             single,
-            state: UdpSocketState::new(UdpSockRef::from(&batches))?,
+            state,
             batches,
+            cut: AtomicBool::new(false),
         })
     }
 
     /// Sends datagrams of [`FRAME_BYTES`] each, of which the last may be shorter; returns how many
     /// left. Either all of a batch leave, or the ones before the error.
     pub fn send(&self, datagrams: &[u8]) -> Result<u64> {
-        if datagrams.len() > FRAME_BYTES && self.state.max_gso_segments() > 1 {
+        if datagrams.len() > FRAME_BYTES && self.takes_batches() {
             let transmit = Transmit {
                 destination: self.address,
                 ecn: None,
@@ -53,15 +59,17 @@ impl Way {
                 Ok(()) => return Ok(datagrams.len().div_ceil(FRAME_BYTES) as u64),
                 // From now on one at a time: this system, or the network card, cannot do it.
                 Err(_) if self.state.max_gso_segments() == 1 => {}
-                // A frame is too long for the network card and has to be cut.
-                Err(error) if quinn_udp::is_msg_size_err(&error) => {}
+                // A frame is too long for the way and has to be cut.
+                Err(error) if quinn_udp::is_msg_size_err(&error) => {
+                    self.cut.store(true, Ordering::Relaxed);
+                }
                 Err(error) => return Err(error),
             }
         }
         let mut left = 0;
         for datagram in datagrams.chunks(FRAME_BYTES) {
-            match self.single.send(datagram) {
-                Ok(_) => left += 1,
+            match self.send_one(datagram) {
+                Ok(()) => left += 1,
                 Err(error) if left == 0 => return Err(error),
                 // The next batch meets the same error first, and says so.
                 Err(_) => break,
@@ -69,6 +77,40 @@ impl Way {
         }
         Ok(left)
     }
+
+    fn takes_batches(&self) -> bool {
+        self.state.max_gso_segments() > 1 && !self.cut.load(Ordering::Relaxed)
+    }
+
+    fn send_one(&self, datagram: &[u8]) -> Result<()> {
+        let sent = match self.single.send(datagram) {
+            // News of the way, about an earlier datagram. It is cut from now on.
+            Err(error) if quinn_udp::is_msg_size_err(&error) => self.single.send(datagram),
+            sent => sent,
+        };
+        sent.map(drop)
+    }
+}
+
+/// Lets frames of a batch be cut like single ones, or be refused where only Alice may cut (IPv6). A
+/// socket for probes, as `UdpSocketState` makes it, forbids both, and they vanish without a word.
+#[cfg(target_os = "linux")]
+fn heed_the_path(batches: &UdpSocket, address: SocketAddr) -> Result<()> {
+    use rustix::net::sockopt::{
+        Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+    };
+    // Also for the sixth version, whose sockets reach addresses of the fourth.
+    set_ip_mtu_discover(batches, Ipv4PathMtuDiscovery::WANT)?;
+    if address.is_ipv6() {
+        set_ipv6_mtu_discover(batches, Ipv6PathMtuDiscovery::WANT)?;
+    }
+    Ok(())
+}
+
+/// Elsewhere there are no batches.
+#[cfg(not(target_os = "linux"))]
+fn heed_the_path(_batches: &UdpSocket, _address: SocketAddr) -> Result<()> {
+    Ok(())
 }
 
 /// A socket of the same family, connected to `address`.
@@ -85,47 +127,4 @@ fn connected(address: SocketAddr) -> Result<UdpSocket> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn listening() -> (UdpSocket, SocketAddr) {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let patience = Duration::from_secs(20);
-        socket.set_read_timeout(Some(patience)).unwrap();
-        let address = socket.local_addr().unwrap();
-        (socket, address)
-    }
-
-    #[test]
-    fn a_batch_arrives_as_datagrams_of_one_frame_each() {
-        let (bob, address) = listening();
-        let way = Way::to(address).unwrap();
-        for (frames, rest) in [(46, 0), (3, 100), (1, 0), (0, 5)] {
-            let mut sent = Vec::new();
-            for frame in 0..frames {
-                sent.extend([frame as u8; FRAME_BYTES]);
-            }
-            sent.extend(vec![255; rest]);
-            let count = sent.len().div_ceil(FRAME_BYTES);
-            assert_eq!(way.send(&sent).unwrap(), count as u64);
-            for expected in sent.chunks(FRAME_BYTES) {
-                let mut datagram = [0; FRAME_BYTES + 1];
-                let bytes = bob.recv(&mut datagram).unwrap();
-                assert_eq!(&datagram[..bytes], expected);
-            }
-        }
-    }
-
-    #[test]
-    fn nobody_reads_and_sending_waits_for_nothing() {
-        let (_bob, address) = listening();
-        let way = Way::to(address).unwrap();
-        let batch = vec![0; 46 * FRAME_BYTES];
-        // Far more than any buffer holds: a socket that blocks would never come to the end.
-        for _ in 0..2000 {
-            let _lost = way.send(&batch);
-        }
-    }
-}
+mod tests;
