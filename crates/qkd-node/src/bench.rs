@@ -292,6 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn slots_that_were_never_sent_cannot_be_announced() {
+        let parameters = crate::presets::snspd(25.0);
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut alice = Sending::start(&parameters, nobody).unwrap();
+        alice.forget_before(1000);
+        let began = Instant::now();
+        let reason = loop {
+            match alice.emitted_slots() {
+                Err(error) => break error.to_string(),
+                Ok(_) => assert!(began.elapsed() < Duration::from_secs(20), "it lives on"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(
+            reason,
+            "Bob announced block 0 up to slot 1000, but only 0 slots were sent"
+        );
+    }
+
+    #[test]
     fn what_alice_emits_passes_bob_and_is_detected() {
         let mut parameters = crate::presets::snspd(25.0);
         parameters.source.clock_hz = 1e6;

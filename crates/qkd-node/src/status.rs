@@ -1,5 +1,6 @@
 //! What the operator sees: one board that every thread of the daemon writes on.
 
+mod clock;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,9 @@ use qkd_optics::{FrameCounters, ReceiverCounters};
 use qkd_security::Statistics;
 use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
+
+pub use clock::Light;
+use clock::Pieces;
 
 /// Reports that are remembered.
 const REPORTS_MAX: usize = 4096;
@@ -95,8 +99,10 @@ pub struct Snapshot {
     pub slots: u64,
     /// Slots that all sessions have seen.
     pub slots_total: u64,
-    /// Wall-clock time in which the last of them went by, smoothed, in seconds per slot.
-    pub seconds_per_slot: Option<f64>,
+    /// The last seconds of light: how the clock runs now.
+    pub recent_light: Light,
+    /// All light since the daemon began.
+    pub light: Light,
     /// Datagrams sent.
     pub frames_sent: u64,
     /// Datagrams that found no way out.
@@ -139,6 +145,7 @@ pub struct StatusBoard {
 struct Inner {
     snapshot: Snapshot,
     reports: VecDeque<NumberedReport>,
+    pieces: Pieces,
     /// Counters of the connections before this one.
     earlier_rejects: RejectCounters,
     earlier_frames: FrameCounters,
@@ -163,7 +170,8 @@ impl Default for StatusBoard {
             last_qber: None,
             slots: 0,
             slots_total: 0,
-            seconds_per_slot: None,
+            recent_light: Light::default(),
+            light: Light::default(),
             frames_sent: 0,
             frames_unsent: 0,
             frames: FrameCounters::default(),
@@ -179,6 +187,7 @@ impl Default for StatusBoard {
             inner: Arc::new(Mutex::new(Inner {
                 snapshot,
                 reports: VecDeque::new(),
+                pieces: Pieces::default(),
                 earlier_rejects: RejectCounters::default(),
                 earlier_frames: FrameCounters::default(),
             })),
@@ -357,18 +366,23 @@ impl StatusBoard {
         };
     }
 
-    /// The session has come to `slots`; the last of them took `took`.
-    pub(crate) fn clock(&self, slots: u64, took: Duration) {
-        const SMOOTHING: f64 = 0.2;
+    /// The session has come to `slots`. The last of them went by in so much time with light; nothing
+    /// when they are no measure of the clock's pace.
+    pub(crate) fn clock(&self, slots: u64, lit: Option<Duration>) {
         let mut inner = self.lock();
-        let snapshot = &mut inner.snapshot;
+        let Inner {
+            snapshot, pieces, ..
+        } = &mut *inner;
         let went_by = slots.saturating_sub(snapshot.slots);
         snapshot.slots = slots;
         snapshot.slots_total += went_by;
-        if went_by > 0 {
-            let now = took.as_secs_f64() / went_by as f64;
-            let before = snapshot.seconds_per_slot.unwrap_or(now);
-            snapshot.seconds_per_slot = Some(before + SMOOTHING * (now - before));
+        if let Some(time) = lit.filter(|time| !time.is_zero()) {
+            let piece = Light {
+                slots: went_by,
+                time,
+            };
+            snapshot.light.add(piece);
+            snapshot.recent_light = pieces.note(piece);
         }
     }
 

@@ -171,7 +171,7 @@ impl Lab<'_> {
             let text = format!("went down and came back; the last time because {fault}");
             self.report.note("link", text);
         }
-        if let Some((stretch, clock_hz)) = watch.view.clock()
+        if let Some((stretch, clock_hz)) = watch.view.clock_overall()
             && stretch >= STRETCHED
         {
             let text = format!("{}: this machine cannot keep up", clock(stretch, clock_hz));

@@ -197,7 +197,8 @@ impl LinkThread {
                 },
                 Queueable::End(reason) => return reason,
             };
-            let now = Time(self.began.elapsed().as_nanos() as u64 * 1000);
+            let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let now = Time(nanoseconds.saturating_mul(1000));
             match self.engine.handle(now, event) {
                 Ok(effects) => {
                     for effect in effects {

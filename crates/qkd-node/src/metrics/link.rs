@@ -202,10 +202,11 @@ impl LinkMetrics {
             "Time that went by on that clock.",
             seen.slots_total as f64 / self.model.clock_hz,
         )?;
-        if let Some(seconds) = seen.seconds_per_slot {
+        if let Some(seconds) = seen.recent_light.seconds_per_slot() {
             page.gauge(
                 "qkd_stretch_ratio",
-                "Seconds that an emulated second takes: 1 in real time, above it when slower.",
+                "Seconds of light that an emulated second takes, over the last of them: 1 in real time, \
+                 above it when slower.",
                 seconds * self.model.clock_hz,
             )?;
         }

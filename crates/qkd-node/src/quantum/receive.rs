@@ -80,7 +80,9 @@ struct Measuring {
     emitted_slots: u64,
     reported_slot: u64,
     looked: Instant,
-    progressed: Instant,
+    /// Whether light is wanted, and since when it has flowed: from the first slots that it brought.
+    wanted: bool,
+    lit_since: Option<Instant>,
     clocks: VecDeque<(Instant, u64)>,
 }
 
@@ -94,7 +96,8 @@ impl Measuring {
             emitted_slots: 0,
             reported_slot: 0,
             looked: now,
-            progressed: now,
+            wanted: false,
+            lit_since: None,
             clocks: VecDeque::new(),
         }
     }
@@ -132,14 +135,18 @@ impl Measuring {
     fn obey(&mut self, command: &Command) {
         match command {
             Command::Clock { emitted_slots } => self.heard_clock(*emitted_slots),
-            Command::Transmit { .. } | Command::Recall { .. } => {}
+            Command::Transmit { wanted } => {
+                self.wanted = *wanted;
+                self.lit_since = None;
+            }
+            Command::Recall { .. } => {}
         }
     }
 
     /// Measures what waits in the socket, one batch of it; returns how many datagrams that was.
     fn batch(&mut self, light: &mut LightIn) -> usize {
+        let now_ps = self.now_ps();
         let path = &mut self.path;
-        let now_ps = self.began.elapsed().as_nanos() as u64 * 1000;
         let datagrams = light.receive(|datagram| {
             // Garbage and strangers are counted by the order itself.
             let _judged = path.order.receive(now_ps, datagram);
@@ -151,6 +158,12 @@ impl Measuring {
                 .detect(frame.into_light(), &mut self.detections);
         }
         datagrams
+    }
+
+    /// Picoseconds since the session began, for as long as they can be counted: 213 days.
+    fn now_ps(&self) -> u64 {
+        let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        nanoseconds.saturating_mul(1000)
     }
 
     /// One entry for each look is enough, however often Alice says it.
@@ -181,7 +194,6 @@ impl Measuring {
     fn report(&mut self) {
         let next_slot = self.path.receiver.next_slot().min(self.emitted_slots);
         if next_slot <= self.reported_slot {
-            self.progressed = self.looked;
             return;
         }
         let covered = self
@@ -199,10 +211,13 @@ impl Measuring {
             Ok(()) => {
                 self.reported_slot = next_slot;
                 let board = &self.path.board;
-                board.clock(next_slot, self.looked - self.progressed);
+                // The first slots after the dark came in a time that nobody knows, and the last
+                // ones may have waited for lost light to be overdue.
+                let lit = self.lit_since.map(|since| self.looked - since);
+                self.lit_since = self.wanted.then_some(self.looked);
+                board.clock(next_slot, lit);
                 board.frames(self.path.order.counters());
                 board.detectors(self.path.receiver.counters());
-                self.progressed = self.looked;
             }
             // The link is busy: keep them.
             Err(LinkEvent::Detections { mut detections, .. }) => {

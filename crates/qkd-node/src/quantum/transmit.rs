@@ -130,9 +130,7 @@ impl Emitting {
                 slots,
                 end_slot,
             } => {
-                let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
-                self.recall(block, &slots, end_slot).map_err(failed)?;
-                self.announced_slots = end_slot;
+                self.recall(block, &slots, end_slot)?;
             }
             Command::Clock { .. } => {}
         }
@@ -169,14 +167,15 @@ impl Emitting {
     fn tell_clock(&mut self, now: Instant) {
         let took = self.pace.tell(now);
         let slots = self.path.transmitter.next_slot();
-        self.path.board.clock(slots, took);
+        self.path.board.clock(slots, Some(took));
         self.watch.seen(slots, took);
         // A clock that finds no room is told again in a moment.
         drop(self.path.link.try_tell(LinkEvent::Emitted { slots }));
     }
 
     fn check_announced(&self) -> Result<(), String> {
-        let unannounced = self.path.transmitter.next_slot() - self.announced_slots;
+        let sent = self.path.transmitter.next_slot();
+        let unannounced = sent.saturating_sub(self.announced_slots);
         if unannounced > self.path.unannounced_slots_max {
             return Err(format!(
                 "Bob wants light, but announced none of {unannounced} slots"
@@ -185,11 +184,21 @@ impl Emitting {
         Ok(())
     }
 
-    fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), Error> {
+    fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), String> {
+        let began = Instant::now();
         let transmitter = &mut self.path.transmitter;
-        let record = AliceRecord::new(transmitter.choices_at(slots)?);
+        let sent = transmitter.next_slot();
+        if end_slot > sent {
+            return Err(format!(
+                "Bob announced block {block} up to slot {end_slot}, but only {sent} slots were sent"
+            ));
+        }
+        let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
+        let record = AliceRecord::new(transmitter.choices_at(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
         self.path.link.tell(LinkEvent::Recalled { block, record });
+        self.announced_slots = end_slot;
+        self.pace.blocked(began.elapsed());
         Ok(())
     }
 }

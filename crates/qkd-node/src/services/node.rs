@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::hub::KeyHub;
 use crate::quantum::RECEIVE_BUFFER_BYTES;
-use crate::status::{LinkState, NumberedReport, StatusBoard};
+use crate::status::{Light, LinkState, NumberedReport, StatusBoard};
 
 /// Distance of two states when the caller names none.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -67,9 +67,8 @@ impl NodeService {
             secret_bits: seen.secret_bits,
             last_qber: seen.last_qber,
             emulated_seconds: seen.slots as f64 / self.clock_hz,
-            stretch_factor: seen
-                .seconds_per_slot
-                .map_or(1.0, |time| time * self.clock_hz),
+            stretch_factor: self.stretch(seen.recent_light),
+            stretch_factor_overall: self.stretch(seen.light),
             stored_key_count: store.stored_key_count,
             frames: Some(proto::FrameCounters {
                 sent: seen.frames_sent,
@@ -100,6 +99,13 @@ impl NodeService {
                     wanted_bytes: RECEIVE_BUFFER_BYTES as u64,
                 }),
         })
+    }
+
+    /// Seconds of light that an emulated second took; 1 before there was any.
+    fn stretch(&self, light: Light) -> f64 {
+        light
+            .seconds_per_slot()
+            .map_or(1.0, |time| time * self.clock_hz)
     }
 
     fn block(&self, numbered: NumberedReport) -> proto::BlockReport {

@@ -70,7 +70,7 @@ fn a_session_that_ends_is_one_interruption_and_its_slots_count_for_ever() {
     board.link(LinkState::Connecting, "nobody is there");
     for session in [1, 2] {
         board.connected(SessionId(session));
-        board.clock(500, Duration::from_millis(1));
+        board.clock(500, Some(Duration::from_millis(1)));
         // Both the connection and its owner say that it has ended.
         board.link(LinkState::Connecting, "cut");
         board.link(LinkState::Connecting, "cut");
@@ -89,4 +89,48 @@ fn a_fibre_that_leads_nowhere_is_an_alarm_while_it_does() {
     assert_eq!(alarms, ["look here", "light goes nowhere"]);
     board.fibre(None);
     assert_eq!(board.alarms(&Health::Sound), ["look here"]);
+}
+
+/// A board on which so many slots went by in each of these pieces of light.
+fn lit(pieces: &[(u64, Duration)]) -> Snapshot {
+    let board = StatusBoard::default();
+    let mut slots = 0;
+    for &(more, time) in pieces {
+        slots += more;
+        board.clock(slots, Some(time));
+    }
+    board.snapshot()
+}
+
+#[test]
+fn a_short_piece_in_which_the_clock_stalled_or_leapt_moves_its_pace_by_as_little_as_it_took() {
+    let steady = [(14_000_000, Duration::from_millis(20))].repeat(100);
+    let millisecond = Duration::from_millis(1);
+    for odd in [(1000, millisecond), (14_000_000, millisecond)] {
+        for at in [0, 50, 100] {
+            let mut pieces = steady.clone();
+            pieces.insert(at, odd);
+            let pace = lit(&pieces).recent_light.seconds_per_slot().unwrap();
+            assert!((pace * 0.7e9 - 1.0).abs() < 0.011, "{odd:?} {at}: {pace}");
+        }
+    }
+    assert_eq!(lit(&[]).recent_light.seconds_per_slot(), None);
+}
+
+#[test]
+fn the_pace_is_that_of_the_last_seconds_of_light_and_the_total_that_of_all() {
+    let second = Duration::from_secs(1);
+    let piece = Duration::from_millis(20);
+    let slow_then_fast = [[(2, piece)].repeat(500), [(20, piece)].repeat(500)].concat();
+    let seen = lit(&slow_then_fast);
+    assert_eq!(seen.recent_light.seconds_per_slot(), Some(0.001));
+    assert!((3.0..3.1).contains(&seen.recent_light.time.as_secs_f64()));
+    assert_eq!((seen.light.slots, seen.light.time), (11_000, 20 * second));
+    // A clock that stands still in light is slow; slots without a measured time are only counted.
+    let stalled = lit(&[(20, piece), (0, second)]).recent_light;
+    assert_eq!((stalled.slots, stalled.time), (20, second + piece));
+    let board = StatusBoard::default();
+    board.clock(1000, None);
+    assert_eq!(board.snapshot().slots_total, 1000);
+    assert_eq!(board.snapshot().light, Light::default());
 }

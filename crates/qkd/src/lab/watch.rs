@@ -101,12 +101,21 @@ impl View {
         stored(&self.status.alice) && stored(&self.status.bob)
     }
 
-    /// How the emulated clock runs, as Alice says who keeps it: wall-clock seconds per emulated
-    /// second, and the slots in one.
+    /// How the emulated clock runs now, as Alice says who keeps it: wall-clock seconds of light per
+    /// emulated second, and the slots in one.
     pub fn clock(&self) -> Option<(f64, f64)> {
+        self.clock_as(|node| node.stretch_factor)
+    }
+
+    /// The same of the whole run.
+    pub fn clock_overall(&self) -> Option<(f64, f64)> {
+        self.clock_as(|node| node.stretch_factor_overall)
+    }
+
+    fn clock_as(&self, stretch: impl Fn(&NodeStatus) -> f64) -> Option<(f64, f64)> {
         let mut nodes = [&self.status.alice, &self.status.bob].into_iter().flatten();
-        let running = nodes.find(|node| node.stretch_factor > 0.0)?;
-        Some((running.stretch_factor, running.clock_hz))
+        let running = nodes.find(|node| stretch(node) > 0.0)?;
+        Some((stretch(running), running.clock_hz))
     }
 
     /// Why the link between the nodes went down the last time, if it ever did.
@@ -355,6 +364,20 @@ mod tests {
         ] {
             assert!(said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn the_clock_of_the_run_is_not_its_last_pace() {
+        let mut view = View::default();
+        assert_eq!(view.clock_overall(), None);
+        view.status.alice = Some(NodeStatus {
+            clock_hz: 1e9,
+            stretch_factor: 20.0,
+            stretch_factor_overall: 1.4,
+            ..NodeStatus::default()
+        });
+        assert_eq!(view.clock(), Some((20.0, 1e9)));
+        assert_eq!(view.clock_overall(), Some((1.4, 1e9)));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(super) struct Pace {
     train_time: Duration,
     due: Instant,
     told: Instant,
+    /// Up to here, time with light was counted.
+    counted: Instant,
     /// Until then nothing is sent although it is due.
     asleep_until: Instant,
 }
@@ -27,6 +29,7 @@ impl Pace {
             train_time,
             due: now,
             told: now,
+            counted: now,
             asleep_until: now,
         }
     }
@@ -58,11 +61,23 @@ impl Pace {
         now.saturating_duration_since(self.told) >= CLOCK_INTERVAL
     }
 
-    /// The clock is told: the wall-clock time since it was told last.
+    /// The clock is told: the time with light since it was told last. Light that has left before its
+    /// time lasts until its train ends.
     pub fn tell(&mut self, now: Instant) -> Duration {
-        let took = now.saturating_duration_since(self.told);
         self.told = now;
+        let until = self.due.max(now);
+        let took = until.saturating_duration_since(self.counted);
+        self.counted = self.counted.max(until);
         took
+    }
+
+    /// Nothing could be emitted for `time`, which ends now. A delay that is caught up is none; a
+    /// longer one is time without light.
+    pub fn blocked(&mut self, time: Duration) {
+        if time > LAG_MAX {
+            self.due += time;
+            self.counted += time;
+        }
     }
 }
 
@@ -129,6 +144,46 @@ mod tests {
             }
             // The one that was due, then all that were missed, or only the next one.
             assert_eq!(trains, expected, "{delay_ms} ms");
+        }
+    }
+
+    #[test]
+    fn light_that_is_on_for_a_moment_only_is_told_as_long_as_its_trains_last() {
+        let train_time = Duration::from_millis(20);
+        for (lit_ms, told_ms) in [(0, 20), (5, 20), (30, 40)] {
+            let began = Instant::now();
+            let mut pace = Pace::new(train_time, began);
+            let mut now = began;
+            assert_eq!(pace.tell(now), Duration::ZERO, "no light yet");
+            let dark = began + Duration::from_millis(lit_ms);
+            while now < dark || pace.wait(now).is_none() {
+                match pace.wait(now) {
+                    Some(wait) => now = dark.min(now + wait),
+                    None => pace.emitted(now),
+                }
+            }
+            let told = pace.tell(now);
+            assert_eq!(told, Duration::from_millis(told_ms), "{lit_ms} ms");
+            assert_eq!(pace.tell(now), Duration::ZERO, "{lit_ms} ms, twice");
+        }
+    }
+
+    #[test]
+    fn time_in_which_nothing_can_be_emitted_is_neither_light_nor_caught_up() {
+        let train_time = Duration::from_millis(1);
+        for (blocked_ms, trains, told_ms) in [(10, 11, 11), (500, 1, 1)] {
+            let began = Instant::now();
+            let mut pace = Pace::new(train_time, began);
+            let blocked = Duration::from_millis(blocked_ms);
+            let now = began + blocked;
+            pace.blocked(blocked);
+            let mut emitted = 0;
+            while pace.wait(now).is_none() {
+                pace.emitted(now);
+                emitted += 1;
+            }
+            assert_eq!(emitted, trains, "{blocked_ms} ms");
+            assert_eq!(pace.tell(now), told_ms * train_time, "{blocked_ms} ms");
         }
     }
 }

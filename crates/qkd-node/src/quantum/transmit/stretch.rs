@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::words::stretched_clock;
 
-/// Light to look at before the first word, and before each further one.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
+/// Light to look at before each word.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Time of light between two words at least.
@@ -13,6 +12,9 @@ const SAID_DISTANCE: Duration = Duration::from_secs(10);
 
 /// A clock that is nearer to its target than this is on it.
 const TOLERANCE: f64 = 0.05;
+
+/// One that was not is back on it when it is nearer than this: at the edge it would be said forever.
+const TOLERANCE_BACK: f64 = 0.03;
 
 /// A change of the rate by this factor is worth a word.
 const CHANGE: f64 = 1.25;
@@ -25,8 +27,16 @@ pub(super) struct ClockWatch {
     slots: u64,
     took: Duration,
     slots_before: u64,
-    /// The rate that was last said, and the time since then.
-    said: Option<(f64, Duration)>,
+    /// What was last said, its rate, and the time since then.
+    said: Option<(Pace, f64, Duration)>,
+}
+
+/// How a clock runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Stretched,
+    Slowed,
+    OnTarget,
 }
 
 /// What there is to say.
@@ -72,37 +82,48 @@ impl ClockWatch {
         self.slots += slots.saturating_sub(self.slots_before);
         self.slots_before = slots;
         self.took += took;
-        if let Some((_, since)) = &mut self.said {
+        if let Some((_, _, since)) = &mut self.said {
             *since += took;
         }
-        let look = if self.said.is_some() {
-            LOOK
-        } else {
-            FIRST_LOOK
-        };
-        if self.took < look {
+        if self.took < LOOK {
             return None;
         }
         let slots_per_second = self.slots as f64 / self.took.as_secs_f64();
         (self.slots, self.took) = (0, Duration::ZERO);
-        let reaches = |target: f64| slots_per_second >= target * (1.0 - TOLERANCE);
+        let pace = self.pace(slots_per_second);
         let news = match self.said {
-            None => !reaches(self.clock_hz),
-            Some((said, since)) => {
+            None => pace != Pace::OnTarget,
+            Some((before, said, since)) => {
                 let change = (slots_per_second / said).max(said / slots_per_second);
-                since >= SAID_DISTANCE && change >= CHANGE
+                since >= SAID_DISTANCE && (pace != before || change >= CHANGE)
             }
         };
         if !news {
             return None;
         }
-        self.said = Some((slots_per_second, Duration::ZERO));
-        if !reaches(self.slots_per_second_max) {
-            Some(Word::Stretched { slots_per_second })
-        } else if !reaches(self.clock_hz) {
-            Some(Word::Slowed { slots_per_second })
+        self.said = Some((pace, slots_per_second, Duration::ZERO));
+        Some(match pace {
+            Pace::Stretched => Word::Stretched { slots_per_second },
+            Pace::Slowed => Word::Slowed { slots_per_second },
+            Pace::OnTarget => Word::OnTarget,
+        })
+    }
+
+    fn pace(&self, slots_per_second: f64) -> Pace {
+        let missed = |target: f64, by: Pace| {
+            let before = self.said.is_some_and(|(before, _, _)| before == by);
+            let tolerance = if before { TOLERANCE_BACK } else { TOLERANCE };
+            slots_per_second < target * (1.0 - tolerance)
+        };
+        if missed(
+            self.slots_per_second_max.min(self.clock_hz),
+            Pace::Stretched,
+        ) {
+            Pace::Stretched
+        } else if missed(self.clock_hz, Pace::Slowed) {
+            Pace::Slowed
         } else {
-            Some(Word::OnTarget)
+            Pace::OnTarget
         }
     }
 }
@@ -111,13 +132,12 @@ impl ClockWatch {
 mod tests {
     use super::*;
 
-    /// All words of a clock that runs at these rates, each for so many seconds; the first one for a
-    /// first look longer, so that no look sees two rates.
+    /// All words of a clock that runs at these rates, each for so many seconds.
     fn words(max: f64, rates: &[(f64, u32)]) -> Vec<Word> {
         let mut watch = ClockWatch::new(1e9, max);
         let (mut slots, mut words) = (0, Vec::new());
-        for (at, &(rate, seconds)) in rates.iter().enumerate() {
-            for _ in 0..50 * seconds + if at == 0 { 5 } else { 0 } {
+        for &(rate, seconds) in rates {
+            for _ in 0..50 * seconds {
                 slots += (rate / 50.0) as u64;
                 words.extend(watch.word(slots, Duration::from_millis(20)));
             }
@@ -140,6 +160,24 @@ mod tests {
         assert_eq!(changing, [slow(4e8), slow(2e8), Word::OnTarget]);
         let jumping: Vec<(f64, u32)> = [(4e8, 1), (1e8, 1)].repeat(60);
         assert!(words(1e9, &jumping).len() <= 13);
+    }
+
+    #[test]
+    fn a_clock_that_comes_back_to_its_target_or_leaves_it_is_said_however_near_it_was() {
+        let slow = |slots_per_second| Word::Stretched { slots_per_second };
+        let near = [(9e8, 20), (1e9, 20), (9.4e8, 20)];
+        assert_eq!(words(1e9, &near), [slow(9e8), Word::OnTarget, slow(9.4e8)]);
+        // To and fro about the edge is one word.
+        let edge: Vec<(f64, u32)> = [(9.4e8, 11), (9.6e8, 11)].repeat(10);
+        assert_eq!(words(1e9, &edge), [slow(9.4e8)]);
+    }
+
+    #[test]
+    fn a_moment_of_light_is_no_measure_of_the_clock() {
+        let mut watch = ClockWatch::new(1e9, 1e9);
+        assert_eq!(watch.word(1000, Duration::from_millis(900)), None);
+        let caught_up = watch.word(980_000_000, Duration::from_millis(100));
+        assert_eq!(caught_up, None);
     }
 
     #[test]
