@@ -1,7 +1,9 @@
 //! Two generators that are never confused: one for secrets, one for what nature does.
 
-use rand::rngs::{ChaCha20Rng, Xoshiro256PlusPlus};
+use chacha20::ChaCha20Rng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{BitString, SecretBits, SecretBytes};
 
@@ -52,10 +54,14 @@ macro_rules! draws {
 
 /// Randomness that keys depend on: bases, bits, intensities, seeds. ChaCha20 under a 256-bit seed.
 ///
-/// Neither `Clone` nor `Debug`: a copied generator would repeat secrets.
+/// Neither `Clone` nor `Debug`: a copied generator would repeat secrets. Its state runs backwards as
+/// well as forwards, so that whoever sees it sees all that was drawn; it is wiped on drop.
 pub struct SecretRng(ChaCha20Rng);
 
 draws!(SecretRng);
+
+/// By the cipher's own `Drop`.
+impl ZeroizeOnDrop for SecretRng {}
 
 impl SecretRng {
     /// A generator that depends on nothing but `seed`. A daemon takes the seed from the operating
@@ -66,7 +72,8 @@ impl SecretRng {
 
     /// A further, independent generator, seeded with 256 bits of this one.
     pub fn fork(&mut self) -> SecretRng {
-        SecretRng(ChaCha20Rng::from_rng(&mut self.0))
+        let seed = Zeroizing::new(self.array::<32>());
+        SecretRng(ChaCha20Rng::from_seed(*seed))
     }
 
     /// Fills `bytes` with uniform bytes.

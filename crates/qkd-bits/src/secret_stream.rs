@@ -20,10 +20,18 @@ const BLOCKS_PER_KEY: u64 = 1 << 20;
 /// fresh 256-bit key, and its outputs at distinct counters differ from random blocks only in that
 /// they never repeat: after n blocks under one key that is noticed with a chance of at most
 /// n² / 2¹²⁹ (the PRP/PRF switching lemma; Bellare, Rogaway, EUROCRYPT 2006), 2⁻⁸⁹ for the 2²⁰
-/// blocks of a key here. A key that is used up is wiped, so that whoever sees the state of today
-/// does not see what was drawn under the keys before.
+/// blocks of a key here.
 ///
-/// Neither `Clone` nor `Debug`; what has not been handed out is wiped on drop.
+/// Both AES in counter mode and the generator of its keys run backwards as well as forwards. So
+/// every 16 MiB both are replaced: the generator by a [fork](SecretRng::fork) of itself, the key by
+/// one that this fork draws, and the old ones are wiped. Whoever sees the state of today thus sees
+/// all that was drawn under the present key, and nothing of what was drawn under the keys before -
+/// provided that the generator from which `keys` was forked is gone too: its state, while there
+/// is one, leads to all of them.
+///
+/// Neither `Clone` nor `Debug`. The key, the generator's state and its buffer, and what has not been
+/// handed out are wiped on drop; copies that the compiler left on the stack or in registers when
+/// they were moved are not.
 ///
 /// ```compile_fail
 /// fn twice(stream: &qkd_bits::SecretStream) -> qkd_bits::SecretStream { stream.clone() }
@@ -94,6 +102,7 @@ impl SecretStream {
 
     fn refill(&mut self) {
         if self.counter == BLOCKS_PER_KEY {
+            self.keys = self.keys.fork();
             self.cipher = cipher(&mut self.keys);
             self.counter = 0;
         }
@@ -108,7 +117,7 @@ impl SecretStream {
 }
 
 impl Drop for SecretStream {
-    /// The cipher wipes its own key.
+    /// The cipher and the generator wipe their own keys.
     fn drop(&mut self) {
         self.blocks.as_flattened_mut().zeroize();
     }
@@ -164,6 +173,30 @@ mod tests {
         assert!(joined.eq(long));
         stream(2).fill_u32(&mut parts);
         assert_ne!(whole, parts);
+    }
+
+    fn is_wiped_on_drop<T: zeroize::ZeroizeOnDrop>() {}
+
+    /// Features of two crates that nothing else here would miss.
+    #[test]
+    fn cipher_and_generator_wipe_their_state() {
+        is_wiped_on_drop::<Aes256>();
+        is_wiped_on_drop::<chacha20::ChaCha20Rng>();
+        is_wiped_on_drop::<SecretRng>();
+    }
+
+    /// The generator that made a key is not the one that is kept afterwards, by which it could be
+    /// drawn again.
+    #[test]
+    fn a_change_of_key_replaces_the_generator_of_keys() {
+        let mut stream = stream(5);
+        stream.counter = BLOCKS_PER_KEY;
+        stream.next_u64();
+        let mut before = SecretRng::from_seed([5; 32]);
+        before.array::<32>();
+        let mut fork = before.fork();
+        fork.array::<32>();
+        assert_eq!(stream.keys.next_u64(), fork.next_u64());
     }
 
     /// The counter starts again under the next key: the same words would come again if it were the

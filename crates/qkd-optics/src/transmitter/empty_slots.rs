@@ -79,11 +79,11 @@ impl EmptySlots {
     pub fn totals_rng(&self, slots: &Range<u64>) -> SecretRng {
         let [a, b] = encrypt(&self.totals, [slots.start, slots.end]);
         let [c, d] = encrypt(&self.totals, [a ^ 1, b]);
-        let mut seed = [0; 32];
+        let mut seed = Zeroizing::new([0; 32]);
         for (bytes, word) in seed.chunks_exact_mut(8).zip([a, b, c, d]) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        SecretRng::from_seed(seed)
+        SecretRng::from_seed(*seed)
     }
 }
 
