@@ -24,3 +24,10 @@ pub use free_space::{Beam, FreeSpace};
 pub use polarisation_drift::PolarisationDrift;
 pub use satellite_pass::SatellitePass;
 pub use turbulence::Turbulence;
+
+/// Shortest time, in s, for which conditions should stay the same at a clock of `clock_hz`: 100,000
+/// slots, or 1 ms on a slow clock. The receiver computes its tables anew at each change, which
+/// shorter steps would have it do most of the time.
+fn shortest_step_s(clock_hz: f64) -> f64 {
+    (1e5 / clock_hz).min(1e-3)
+}

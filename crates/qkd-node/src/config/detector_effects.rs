@@ -6,7 +6,7 @@ use qkd_optics::{
 };
 
 use super::document::{Rule, Section};
-use super::effects::possible;
+use super::effects::{possible, within_a_slot};
 use super::place::ConfigError;
 use super::rules;
 
@@ -40,7 +40,7 @@ pub(super) fn detector(
     Ok(DetectorEffects {
         basis_choice: choice.unwrap_or_default(),
         efficiency_mismatch: efficiency_mismatch(detector)?,
-        gating: gating(detector)?,
+        gating: gating(detector, 1e12 / clock_hz)?,
         linear_mode: linear_mode(detector)?,
         power_monitor: power_monitor(detector)?,
         timing_jitter: timing_jitter(detector, 1e12 / clock_hz)?,
@@ -73,7 +73,7 @@ fn efficiency_mismatch(detector: &Section<'_>) -> Result<Option<EfficiencyMismat
 
 /// Gates open in every slot: those of a slower gate generator would waste Alice's light, and are
 /// for qkd-optics alone.
-fn gating(detector: &Section<'_>) -> Result<Option<Gating>, ConfigError> {
+fn gating(detector: &Section<'_>, slot_ps: f64) -> Result<Option<Gating>, ConfigError> {
     let known = &["hold_off_gates", "gate_width_ps", "pulse_deviation_ps"];
     let Some(section) = detector.section_if_present("gating", known)? else {
         return Ok(None);
@@ -85,6 +85,7 @@ fn gating(detector: &Section<'_>) -> Result<Option<Gating>, ConfigError> {
         pulse_deviation_ps: section.required("pulse_deviation_ps", &rules::NUMBER)?,
     };
     possible(&section, gating.check())?;
+    within_a_slot(&section, ("gate_width_ps", gating.gate_width_ps), slot_ps)?;
     Ok(Some(gating))
 }
 

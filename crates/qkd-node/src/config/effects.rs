@@ -77,13 +77,14 @@ pub(super) fn source(source: &Section<'_>) -> Result<SourceEffects, ConfigError>
 pub(super) fn channel(
     channel: &Section<'_>,
     parameters: &ChannelParameters,
+    clock_hz: f64,
 ) -> Result<ChannelEffects, ConfigError> {
     let effects = ChannelEffects {
-        background: background(channel, parameters)?,
-        polarisation_drift: polarisation_drift(channel)?,
+        background: background(channel, parameters, 1e12 / clock_hz)?,
+        polarisation_drift: polarisation_drift(channel, clock_hz)?,
         free_space: free_space(channel)?,
         satellite_pass: satellite_pass(channel)?,
-        turbulence: turbulence(channel)?,
+        turbulence: turbulence(channel, clock_hz)?,
     };
     if effects.free_space.is_some() && effects.satellite_pass.is_some() {
         let expected = "one of [channel.free_space] and [channel.satellite_pass]";
@@ -98,6 +99,7 @@ pub(super) fn channel(
 fn background(
     channel: &Section<'_>,
     parameters: &ChannelParameters,
+    slot_ps: f64,
 ) -> Result<Option<Background>, ConfigError> {
     let mut background = None;
     let known = &["photons_per_slot"];
@@ -118,7 +120,7 @@ fn background(
             radiance_w_per_m2_sr_nm: number("radiance_w_per_m2_sr_nm")?,
             field_of_view_urad: number("field_of_view_urad")?,
             receiver_diameter_m: number("receiver_diameter_m")?,
-            window: window(&section)?,
+            window: window(&section, slot_ps)?,
         };
         let it = background.get_or_insert_default();
         it.daylight = Some(daylight);
@@ -140,7 +142,7 @@ fn background(
                 distance_km: parameters.distance_km,
                 attenuation_db_per_km: parameters.attenuation_db_per_km,
             },
-            window: window(&section)?,
+            window: window(&section, slot_ps)?,
         };
         let it = background.get_or_insert_default();
         it.shared_fibre = Some(shared);
@@ -149,16 +151,34 @@ fn background(
     Ok(background)
 }
 
-fn window(section: &Section<'_>) -> Result<Window, ConfigError> {
+fn window(section: &Section<'_>, slot_ps: f64) -> Result<Window, ConfigError> {
     let wavelength = section.optional("wavelength_nm", &rules::NUMBER)?;
-    Ok(Window {
+    let window = Window {
         wavelength_nm: wavelength.unwrap_or(1550.0),
         filter_bandwidth_nm: section.required("filter_bandwidth_nm", &rules::NUMBER)?,
         gate_time_ps: section.required("gate_time_ps", &rules::NUMBER)?,
-    })
+    };
+    within_a_slot(section, ("gate_time_ps", window.gate_time_ps), slot_ps)?;
+    Ok(window)
 }
 
-fn polarisation_drift(channel: &Section<'_>) -> Result<Option<PolarisationDrift>, ConfigError> {
+/// A gate is open for a slot at most.
+pub(super) fn within_a_slot(
+    section: &Section<'_>,
+    (key, time_ps): (&str, f64),
+    slot_ps: f64,
+) -> Result<(), ConfigError> {
+    if time_ps > slot_ps {
+        let expected = format!("at most the duration of a slot, {slot_ps} ps at this clock");
+        return Err(section.refuse(key, expected));
+    }
+    Ok(())
+}
+
+fn polarisation_drift(
+    channel: &Section<'_>,
+    clock_hz: f64,
+) -> Result<Option<PolarisationDrift>, ConfigError> {
     let known = &[
         "drift_rad_per_sqrt_s",
         "compensation_interval_s",
@@ -174,6 +194,11 @@ fn polarisation_drift(channel: &Section<'_>) -> Result<Option<PolarisationDrift>
         residual_rad: residual.unwrap_or(0.0),
     };
     possible(&section, drift.check())?;
+    let least_s = PolarisationDrift::least_interval_s(clock_hz);
+    if drift.compensation_interval_s < least_s {
+        let expected = format!("at least {least_s} s at this clock: faster changes overwhelm Bob");
+        return Err(section.refuse("compensation_interval_s", expected));
+    }
     Ok(Some(drift))
 }
 
@@ -236,7 +261,7 @@ fn satellite_pass(channel: &Section<'_>) -> Result<Option<SatellitePass>, Config
     Ok(Some(pass))
 }
 
-fn turbulence(channel: &Section<'_>) -> Result<Option<Turbulence>, ConfigError> {
+fn turbulence(channel: &Section<'_>, clock_hz: f64) -> Result<Option<Turbulence>, ConfigError> {
     let known = &["scintillation_index", "coherence_time_ms"];
     let Some(section) = channel.section_if_present("turbulence", known)? else {
         return Ok(None);
@@ -246,6 +271,12 @@ fn turbulence(channel: &Section<'_>) -> Result<Option<Turbulence>, ConfigError> 
         coherence_time_ms: section.required("coherence_time_ms", &rules::NUMBER)?,
     };
     possible(&section, turbulence.check())?;
+    let least_ms = Turbulence::least_coherence_time_ms(clock_hz);
+    if turbulence.coherence_time_ms < least_ms {
+        let expected =
+            format!("at least {least_ms} ms at this clock: faster changes overwhelm Bob");
+        return Err(section.refuse("coherence_time_ms", expected));
+    }
     Ok(Some(turbulence))
 }
 

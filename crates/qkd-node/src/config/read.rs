@@ -193,7 +193,7 @@ pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
 
 fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
     let (source, source_effects) = source(root)?;
-    let (channel, channel_effects) = channel(root)?;
+    let (channel, channel_effects) = channel(root, source.clock_hz)?;
     let (detector, detector_effects) = detector(root, source.clock_hz)?;
     let parameters = LinkParameters {
         source,
@@ -239,7 +239,10 @@ fn protocol(root: &Section<'_>) -> Result<ProtocolParameters, ConfigError> {
     })
 }
 
-fn channel(root: &Section<'_>) -> Result<(ChannelParameters, ChannelEffects), ConfigError> {
+fn channel(
+    root: &Section<'_>,
+    clock_hz: f64,
+) -> Result<(ChannelParameters, ChannelEffects), ConfigError> {
     let mut known = vec!["distance_km", "attenuation_db_per_km", "insertion_loss_db"];
     known.extend(effects::CHANNEL_SECTIONS);
     let channel = root.section("channel", &known)?;
@@ -250,7 +253,7 @@ fn channel(root: &Section<'_>) -> Result<(ChannelParameters, ChannelEffects), Co
             .optional("insertion_loss_db", &rules::LOSS_DB)?
             .unwrap_or(0.0),
     };
-    let effects = effects::channel(&channel, &parameters)?;
+    let effects = effects::channel(&channel, &parameters, clock_hz)?;
     Ok((parameters, effects))
 }
 

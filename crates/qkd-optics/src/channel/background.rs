@@ -1,5 +1,6 @@
 //! Background light: photons at Bob's entrance that Alice never sent.
 
+use super::conditions::BACKGROUND_PHOTONS_MAX;
 use super::transmittance;
 use crate::Error;
 use crate::mathematics::exp_m1;
@@ -34,6 +35,21 @@ impl Background {
         if let Some(shared) = &self.shared_fibre {
             shared.check()?;
         }
+        // The last of what adds up is to blame for the sum.
+        let name = match (&self.daylight, &self.shared_fibre) {
+            (_, Some(shared)) if shared.co_propagating_dbm.is_some() => "co_propagating_dbm",
+            (_, Some(_)) => "counter_propagating_dbm",
+            (Some(_), None) => "radiance_w_per_m2_sr_nm",
+            (None, None) => "photons_per_slot",
+        };
+        let photons = self.photons();
+        if !(0.0..=BACKGROUND_PHOTONS_MAX).contains(&photons) {
+            return Err(Error::OutOfRange {
+                name,
+                value: photons,
+                expected: "a background of at most 100 photons per slot, all of it together",
+            });
+        }
         Ok(())
     }
 
@@ -65,8 +81,19 @@ impl Window {
                 expected: "100 to 10000 nm",
             });
         }
-        at_least_zero("filter_bandwidth_nm", self.filter_bandwidth_nm)?;
-        at_least_zero("gate_time_ps", self.gate_time_ps)
+        for (name, value) in [
+            ("filter_bandwidth_nm", self.filter_bandwidth_nm),
+            ("gate_time_ps", self.gate_time_ps),
+        ] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::OutOfRange {
+                    name,
+                    value,
+                    expected: "above 0: no light at all comes through nothing",
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Photons per slot of a power, W per nm of bandwidth.
@@ -152,6 +179,13 @@ impl SharedFibre {
                     expected: "-100 to 30 dBm",
                 });
             }
+        }
+        if self.co_propagating_dbm.is_none() && self.counter_propagating_dbm.is_none() {
+            return Err(Error::OutOfRange {
+                name: "co_propagating_dbm",
+                value: f64::NEG_INFINITY,
+                expected: "a power launched at this end or at the other (counter_propagating_dbm)",
+            });
         }
         at_least_zero("raman_per_km_nm", self.raman_per_km_nm)?;
         at_least_zero("distance_km", self.fibre.distance_km)?;
@@ -277,9 +311,45 @@ mod tests {
         let both = Background {
             photons_per_slot: 1e-6,
             daylight: Some(moon),
-            shared_fibre: Some(shared(10.0)),
+            shared_fibre: None,
         };
         assert_eq!(both.check(), Ok(()));
         assert!((both.photons() - moon.photons() - 1e-6).abs() < 1e-18);
+    }
+
+    /// A receiver behind conditions that cannot be sees nothing at all: no error for such a link.
+    #[test]
+    fn backgrounds_that_conditions_refuse_or_that_say_nothing_are_refused() {
+        let name = |background: Background| match background.check() {
+            Err(Error::OutOfRange { name, .. }) => name,
+            _ => "",
+        };
+        let plain = |photons_per_slot| Background {
+            photons_per_slot,
+            ..Background::default()
+        };
+        assert_eq!(name(plain(100.0)), "");
+        assert_eq!(name(plain(101.0)), "photons_per_slot");
+        assert_eq!(name(plain(f64::NAN)), "photons_per_slot");
+        let beside = |shared_fibre| Background {
+            shared_fibre: Some(shared_fibre),
+            ..plain(90.0)
+        };
+        let bright = SharedFibre {
+            co_propagating_dbm: Some(30.0),
+            raman_per_km_nm: 1.0,
+            ..shared(50.0)
+        };
+        assert_eq!(name(beside(shared(50.0))), "co_propagating_dbm");
+        assert_eq!(name(beside(bright)), "co_propagating_dbm");
+        let filterless = SharedFibre {
+            co_propagating_dbm: Some(0.0),
+            window: Window {
+                filter_bandwidth_nm: 0.0,
+                ..WINDOW
+            },
+            ..shared(50.0)
+        };
+        assert_eq!(name(beside(filterless)), "filter_bandwidth_nm");
     }
 }

@@ -62,7 +62,7 @@ impl Conditions {
 }
 
 /// Most background photons per slot: every detector fires in every slot long before.
-const BACKGROUND_PHOTONS_MAX: f64 = 100.0;
+pub(super) const BACKGROUND_PHOTONS_MAX: f64 = 100.0;
 
 /// A channel whose conditions change from time to time, counted in slots.
 ///

@@ -1,8 +1,10 @@
 //! Polarisation that drifts in the fibre and is brought back from time to time.
 
+use std::f64::consts::PI;
+
 use qkd_bits::PhysicsRng;
 
-use super::{Channel, Conditions};
+use super::{Channel, Conditions, shortest_step_s};
 use crate::Error;
 use crate::mathematics::{exp, exp_m1};
 use crate::sampling::normal;
@@ -38,13 +40,20 @@ impl PolarisationDrift {
             ("drift_rad_per_sqrt_s", self.drift_rad_per_sqrt_s),
             ("residual_rad", self.residual_rad),
         ] {
-            if !(0.0..=100.0).contains(&value) {
+            if !(value >= 0.0 && value.is_finite()) {
                 return Err(Error::OutOfRange {
                     name,
                     value,
-                    expected: "0 to 100",
+                    expected: "zero or more",
                 });
             }
+        }
+        if self.residual_rad > PI {
+            return Err(Error::OutOfRange {
+                name: "residual_rad",
+                value: self.residual_rad,
+                expected: "at most π rad: more compensates nothing",
+            });
         }
         if !(1e-6..=1e6).contains(&self.compensation_interval_s) {
             return Err(Error::OutOfRange {
@@ -53,7 +62,22 @@ impl PolarisationDrift {
                 expected: "1e-6 to 1e6 s",
             });
         }
+        let gathered_rad = self.drift_rad_per_sqrt_s * self.compensation_interval_s.sqrt();
+        if gathered_rad > PI {
+            return Err(Error::OutOfRange {
+                name: "drift_rad_per_sqrt_s",
+                value: self.drift_rad_per_sqrt_s,
+                expected: "at most π rad gathered from one compensation to the next: \
+                           drift_rad_per_sqrt_s times the root of compensation_interval_s",
+            });
+        }
         Ok(())
+    }
+
+    /// Shortest compensation interval, s, that an emulation at a clock of `clock_hz` should be asked
+    /// for. Shorter ones are as exact, but the receiver is busy with its tables.
+    pub fn least_interval_s(clock_hz: f64) -> f64 {
+        STEPS as f64 * shortest_step_s(clock_hz)
     }
 
     /// Expected error rate sin²(θ/2) at a time after a compensation, s: a tooth of the sawtooth.
@@ -206,6 +230,34 @@ mod tests {
             assert_eq!(through.conditions(*slot).0, *conditions);
         }
         assert_ne!(DRIFT.walk(1e6, 8).conditions(0).0, seen[0].1);
+    }
+
+    #[test]
+    fn a_drift_that_no_compensation_follows_is_refused() {
+        let names = |drift: PolarisationDrift| match drift.check() {
+            Err(Error::OutOfRange { name, .. }) => name,
+            _ => "",
+        };
+        let drift_rad_per_sqrt_s = 2.3;
+        assert_eq!(
+            names(PolarisationDrift {
+                drift_rad_per_sqrt_s,
+                ..DRIFT
+            }),
+            "drift_rad_per_sqrt_s"
+        );
+        let residual_rad = 3.2;
+        assert_eq!(
+            names(PolarisationDrift {
+                residual_rad,
+                ..DRIFT
+            }),
+            "residual_rad"
+        );
+        assert_eq!(names(DRIFT), "");
+        // 64 steps of 100,000 slots, or of a millisecond.
+        assert!((PolarisationDrift::least_interval_s(1e9) - 6.4e-3).abs() < 1e-15);
+        assert!((PolarisationDrift::least_interval_s(1e6) - 64e-3).abs() < 1e-15);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use qkd_bits::PhysicsRng;
 
-use super::{Channel, Conditions};
+use super::{Channel, Conditions, shortest_step_s};
 use crate::Error;
 use crate::mathematics::{exp, ln};
 use crate::sampling::normal;
@@ -46,6 +46,12 @@ impl Turbulence {
             });
         }
         Ok(())
+    }
+
+    /// Shortest coherence time, ms, that an emulation at a clock of `clock_hz` should be asked for.
+    /// Shorter ones are as exact, but the receiver is busy with its tables.
+    pub fn least_coherence_time_ms(clock_hz: f64) -> f64 {
+        1e3 * shortest_step_s(clock_hz)
     }
 
     /// The best moment's transmittance as a multiple of the mean.

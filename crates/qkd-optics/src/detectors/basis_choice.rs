@@ -11,6 +11,7 @@ pub enum BasisChoice {
     /// Bob's random numbers set a modulator; two detectors serve both bases.
     #[default]
     Active,
-    /// A beam splitter with the transmittance P(Z) chooses for each photon; four detectors.
+    /// A beam splitter with the transmittance P(Z) chooses for each photon; four detectors. Timing
+    /// jitter is refused with it.
     Passive,
 }

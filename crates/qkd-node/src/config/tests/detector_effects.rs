@@ -87,6 +87,7 @@ const BAD_EFFECTS: &[Bad] = &[
     bad(["[1, 0.9]", "0.9", "0.9\ngate"], "detector.efficiency_mismatch.relative_efficiency", &["for the detectors of 0 and of 1"]),
     bad(["hold_off_gates = 12", "hold_off_gates = 1.5", "1.5"], "detector.gating.hold_off_gates", &["a whole number of gates"]),
     bad(["gate_width_ps = 400\n", "", "[detector.gating]"], "detector.gating.gate_width_ps", &["missing"]),
+    bad(["gate_width_ps = 400", "gate_width_ps = 1200", "1200"], "detector.gating.gate_width_ps", &["duration of a slot, 1000 ps"]),
     bad(["pulse_deviation_ps = 100", "pulse_deviation_ps = -1", "-1\n"], "detector.gating.pulse_deviation_ps", &["from 0 ps"]),
     bad(["window_slots = 100_000", "window_slots = 100", "100\nblinding"], "detector.linear_mode.window_slots", &["at least 10000 slots"]),
     bad(["threshold_photons = 60", "threshold_photons = 0", "0\n\n[detector.power"], "detector.linear_mode.threshold_photons", &["above 0"]),

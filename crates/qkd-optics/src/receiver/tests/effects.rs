@@ -66,6 +66,27 @@ fn with_a_passive_choice_four_detectors_click_and_photons_choose_their_basis() {
     check_rate("dark in Z", count(&clicks, in_z), clicks.len() as f64, 0.5);
 }
 
+/// Jitter would move the clicks of a pair that the coin between the pairs has already dropped.
+#[test]
+fn a_passive_choice_with_timing_jitter_is_refused() {
+    let both = |deviation_ps| {
+        with(DetectorEffects {
+            basis_choice: BasisChoice::Passive,
+            timing_jitter: Some(TimingJitter {
+                deviation_ps,
+                slot_ps: 1000.0,
+            }),
+            ..Default::default()
+        })
+    };
+    let refusal = both(10.0).check().expect_err("jitter").to_string();
+    assert!(
+        refusal.starts_with("deviation_ps is 10, expected 0 ps with a passive choice"),
+        "{refusal}"
+    );
+    assert_eq!(both(0.0).check(), Ok(()));
+}
+
 /// 2 deviations from the middle to the edge: 4.55 % of the clicks are booked elsewhere, nearly all
 /// of them next door, before and after alike; in a full train each gives a random bit.
 #[test]
