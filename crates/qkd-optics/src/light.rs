@@ -87,6 +87,24 @@ impl PulseTrain {
         self.span
     }
 
+    /// Cuts the train at `slot`, which lies within it, and returns what comes from there on.
+    pub(crate) fn split_off(&mut self, slot: u64) -> PulseTrain {
+        // Within the train, so below its span.
+        let offset = (slot - self.start_slot) as u32;
+        let first = self.pulses.partition_point(|pulse| pulse.offset < offset);
+        let mut pulses = self.pulses.split_off(first);
+        for pulse in &mut pulses {
+            pulse.offset -= offset;
+        }
+        let later = PulseTrain {
+            start_slot: slot,
+            span: self.span - offset,
+            pulses,
+        };
+        self.span = offset;
+        later
+    }
+
     /// First slot after the train. Whoever builds a train sees to it that this does not overflow.
     pub(crate) fn end_slot(&self) -> u64 {
         self.start_slot + u64::from(self.span)

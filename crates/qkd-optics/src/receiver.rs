@@ -142,6 +142,31 @@ impl Receiver {
         Ok(())
     }
 
+    /// As [`detect`](Self::detect), but lives through `slots_max` slots at most, vacuum before the
+    /// train included, and returns the rest of the train, if there is any. A frame may claim to be
+    /// far ahead, and dark slots cost time and memory when conditions change or much is dark.
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    pub fn detect_some(
+        &mut self,
+        mut train: PulseTrain,
+        slots_max: u64,
+        into: &mut Vec<Detection>,
+    ) -> Result<Option<PulseTrain>, Error> {
+        let end = self.next_slot.saturating_add(slots_max);
+        if train.start_slot < self.next_slot || end >= train.end_slot() {
+            return self.detect(train, into).map(|()| None);
+        }
+        if end <= train.start_slot {
+            self.advance_to(end, into);
+            return Ok(Some(train));
+        }
+        let later = train.split_off(end);
+        self.detect(train, into)?;
+        Ok(Some(later))
+    }
+
     /// Lets vacuum pass up to, and without, `slot`, and appends the clicks that happen in it. Does
     /// nothing when the receiver is already there.
     pub fn advance_to(&mut self, slot: u64, into: &mut Vec<Detection>) {

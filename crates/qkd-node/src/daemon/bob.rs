@@ -181,6 +181,12 @@ impl Answerer {
             incoming,
         };
         let address = quantum::address(session);
+        // A few seconds of Alice's clock, of which a frame covers a part.
+        let clock_hz = node.setup.hardware.source.clock_hz;
+        let limits = OrderLimits {
+            ahead_max_slots: ((8.0 * clock_hz) as u64).max(1 << 20),
+            ..OrderLimits::default()
+        };
         let reason = serve(
             connection,
             &node.shared,
@@ -188,7 +194,7 @@ impl Answerer {
             |link, commands| {
                 let path = ReceivePath {
                     receiver: receiver.map_err(std::io::Error::other)?,
-                    order: FrameOrder::new(address, OrderLimits::default(), 0),
+                    order: FrameOrder::new(address, limits, 0),
                     link,
                     board: board.clone(),
                 };

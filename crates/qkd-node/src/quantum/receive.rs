@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Detection, FrameOrder, Receiver as OpticalReceiver};
+use qkd_optics::{Detection, FrameOrder, PulseTrain, Receiver as OpticalReceiver};
 
 use super::Command;
 use super::light_in::LightIn;
@@ -33,8 +33,9 @@ const OVERDUE: Duration = Duration::from_millis(200);
 /// The same whatever waits: a stranger who keeps the socket filled cannot stop Bob's time.
 const OVERDUE_MAX: Duration = Duration::from_secs(2);
 
-/// Slots to live through at once: Alice's word for the time does not make an endless night.
-const GIVEN_UP_AT_ONCE_MAX: u64 = 1 << 33;
+/// Slots to live through at once: neither Alice's word for the time nor a frame that claims to be far
+/// ahead makes an endless night.
+const AT_ONCE_MAX_SLOTS: u64 = 1 << 24;
 
 /// What the measuring thread needs.
 pub struct ReceivePath {
@@ -75,6 +76,8 @@ struct Stopped;
 struct Measuring {
     path: ReceivePath,
     began: Instant,
+    /// Light in slot order that has not been measured yet.
+    trains: VecDeque<PulseTrain>,
     detections: Vec<Detection>,
     /// What Alice says she has emitted. Frames of slots beyond it are not hers, or early.
     emitted_slots: u64,
@@ -92,6 +95,7 @@ impl Measuring {
         Self {
             path,
             began: now,
+            trains: VecDeque::new(),
             detections: Vec::new(),
             emitted_slots: 0,
             reported_slot: 0,
@@ -110,6 +114,8 @@ impl Measuring {
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return Stopped,
                 }
+            } else if !self.trains.is_empty() {
+                self.measure();
             } else if self.batch(&mut light) == 0 {
                 light.wait(IDLE);
                 if self.batch(&mut light) == 0 {
@@ -151,12 +157,10 @@ impl Measuring {
             // Garbage and strangers are counted by the order itself.
             let _judged = path.order.receive(now_ps, datagram);
         });
-        for frame in path.order.release(now_ps) {
-            // Light for slots that were given up has come too late: it is lost.
-            let _late = path
-                .receiver
-                .detect(frame.into_light(), &mut self.detections);
-        }
+        let frames = path.order.release(now_ps);
+        self.trains
+            .extend(frames.into_iter().map(|frame| frame.into_light()));
+        self.measure();
         datagrams
     }
 
@@ -164,6 +168,26 @@ impl Measuring {
     fn now_ps(&self) -> u64 {
         let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         nanoseconds.saturating_mul(1000)
+    }
+
+    /// Measures the light that is there, until nothing is left of it, too many detections wait or
+    /// long nights before it have taken as long as clocks and commands can wait.
+    fn measure(&mut self) {
+        let began = Instant::now();
+        while let Some(train) = self.trains.pop_front() {
+            let receiver = &mut self.path.receiver;
+            // An error is light for slots that were given up: it has come too late and is lost.
+            let rest = receiver.detect_some(train, AT_ONCE_MAX_SLOTS, &mut self.detections);
+            if let Ok(Some(rest)) = rest {
+                self.trains.push_front(rest);
+                if began.elapsed() >= IDLE {
+                    return;
+                }
+            }
+            if self.detections.len() >= DETECTIONS_WAITING_MAX {
+                return;
+            }
+        }
     }
 
     /// One entry for each look is enough, however often Alice says it.
@@ -177,15 +201,23 @@ impl Measuring {
 
     /// Slots that Alice's clock passed so long ago are empty.
     fn give_up_overdue(&mut self, after: Duration) {
+        // Light that is there takes its slots itself.
+        if !self.trains.is_empty() {
+            return;
+        }
         let overdue = self.clocks.partition_point(|(at, _)| at.elapsed() >= after);
         let Some((at, slots)) = self.clocks.drain(..overdue).next_back() else {
             return;
         };
         let receiver = &mut self.path.receiver;
-        let most = receiver.next_slot().saturating_add(GIVEN_UP_AT_ONCE_MAX);
-        receiver.advance_to(slots.min(most), &mut self.detections);
-        if slots > most {
-            self.clocks.push_front((at, slots));
+        let began = Instant::now();
+        while receiver.next_slot() < slots {
+            if began.elapsed() >= IDLE || self.detections.len() >= DETECTIONS_WAITING_MAX {
+                self.clocks.push_front((at, slots));
+                return;
+            }
+            let most = receiver.next_slot().saturating_add(AT_ONCE_MAX_SLOTS);
+            receiver.advance_to(slots.min(most), &mut self.detections);
         }
     }
 

@@ -67,6 +67,35 @@ fn check_rate(what: &str, hits: u64, trials: f64, expected: f64) {
 
 /// Gain 1−(1−p_d)²e^(−λ), double clicks, and the error rate with random bits after double clicks,
 /// EQ = (1−(1−p_d)e^(−b)) (1+(1−p_d)e^(−a))/2 with a = λ(1−e_d), b = λe_d in the same basis.
+/// A forged frame far ahead must not keep Bob from everything else.
+#[test]
+fn a_train_read_in_bites_gives_the_clicks_of_the_whole() {
+    let noisy = || Detectors {
+        dark_count_probability: 1e-3,
+        ..detectors()
+    };
+    let (mut whole, mut bites) = (receiver(noisy(), 70), receiver(noisy(), 70));
+    let (mut at_once, mut in_bites) = (Vec::new(), Vec::new());
+    let train = || train_of(12_345, 40_000, 10, 1, 0);
+    whole.detect(train(), &mut at_once).expect("in order");
+    let (mut rest, mut steps) = (Some(train()), 0);
+    while let Some(train) = rest.take() {
+        let before = bites.next_slot();
+        rest = bites
+            .detect_some(train, 1_000, &mut in_bites)
+            .expect("in order");
+        assert!(bites.next_slot() - before <= 1_000);
+        steps += 1;
+    }
+    assert_eq!((steps, bites.next_slot()), (53, whole.next_slot()));
+    let seen = |clicks: &[Detection]| -> Vec<_> {
+        let click = |click: &Detection| (click.slot, click.basis, click.bit);
+        clicks.iter().map(click).collect()
+    };
+    assert_eq!(seen(&in_bites), seen(&at_once));
+    assert!(bites.detect_some(train(), 1_000, &mut in_bites).is_err());
+}
+
 #[test]
 fn gain_and_error_rate_are_those_of_two_detectors_with_random_double_clicks() {
     for (intensity, eta, dark) in [(4.0, 0.5, 0.01), (0.5, 0.2, 1e-4), (0.5, 0.02, 1e-3)] {
