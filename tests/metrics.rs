@@ -130,6 +130,7 @@ async fn the_page_says_what_the_operator_sees() {
     let sent = value(&alice, "qkd_frames_sent_total{result=\"sent\"}");
     let passed = value(&eve, "qkd_eve_frames_total{result=\"forwarded\"}");
     let received = value(&bob, "qkd_frames_received_total{result=\"accepted\"}");
+    assert_eq!(value(&bob, "qkd_power_alarms_total"), 0.0);
     assert!(
         sent >= passed && passed >= received && received > 10.0,
         "{sent} {passed} {received}"

@@ -111,6 +111,8 @@ pub struct Snapshot {
     pub frames: FrameCounters,
     /// What the detectors did in the running session; Bob only.
     pub detectors: ReceiverCounters,
+    /// Windows in which the monitor at Bob's entrance raised an alarm, in all sessions.
+    pub power_alarms: u64,
     /// Receive buffer that the system granted to the light, in bytes; Bob only.
     pub receive_buffer_bytes: Option<u64>,
     /// Envelopes rejected.
@@ -149,6 +151,7 @@ struct Inner {
     /// Counters of the connections before this one.
     earlier_rejects: RejectCounters,
     earlier_frames: FrameCounters,
+    earlier_power_alarms: u64,
 }
 
 impl Default for StatusBoard {
@@ -176,6 +179,7 @@ impl Default for StatusBoard {
             frames_unsent: 0,
             frames: FrameCounters::default(),
             detectors: ReceiverCounters::default(),
+            power_alarms: 0,
             receive_buffer_bytes: None,
             rejects: RejectCounters::default(),
             malformed: 0,
@@ -190,6 +194,7 @@ impl Default for StatusBoard {
                 pieces: Pieces::default(),
                 earlier_rejects: RejectCounters::default(),
                 earlier_frames: FrameCounters::default(),
+                earlier_power_alarms: 0,
             })),
             reported: watch::Sender::new(0),
             qber: qber_histogram(),
@@ -306,6 +311,7 @@ impl StatusBoard {
         let mut inner = self.lock();
         inner.earlier_rejects = inner.snapshot.rejects;
         inner.earlier_frames = inner.snapshot.frames;
+        inner.earlier_power_alarms = inner.snapshot.power_alarms;
         inner.snapshot.link_state = LinkState::Paused;
         inner.snapshot.session = Some(session);
         inner.snapshot.sessions += 1;
@@ -344,7 +350,9 @@ impl StatusBoard {
 
     /// What the detectors did since the session began.
     pub(crate) fn detectors(&self, counters: ReceiverCounters) {
-        self.lock().snapshot.detectors = counters;
+        let mut inner = self.lock();
+        inner.snapshot.detectors = counters;
+        inner.snapshot.power_alarms = inner.earlier_power_alarms + counters.power_alarms;
     }
 
     /// The system granted this receive buffer to the light, in bytes.

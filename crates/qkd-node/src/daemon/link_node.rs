@@ -69,6 +69,9 @@ impl LinkNode {
                 "the expected channel leaves no secret key: every block will abort"
             );
         }
+        for effect in config.parameters.effects.uncovered() {
+            tracing::warn!("{effect}; keys are only as good as its assumptions");
+        }
         let mut seeds = seeds(config.session.seed, side)?;
         let store_limits = store_limits(&config);
         let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;

@@ -164,6 +164,12 @@ fn receiver(page: &Page, seen: &Snapshot) -> Result<()> {
         "qkd_slots_lost_total",
         "Slots between two datagrams that none brought; they count as vacuum.",
         frames.lost_slots,
+    )?;
+    page.counter(
+        "qkd_power_alarms_total",
+        "Windows of the monitor at the receiver's entrance in which the light reached the alarm \
+         level: what blinding light looks like. Always 0 without [detector.power_monitor].",
+        seen.power_alarms,
     )
 }
 

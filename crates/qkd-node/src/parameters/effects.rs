@@ -23,6 +23,34 @@ pub struct HardwareEffects {
 }
 
 impl HardwareEffects {
+    /// What the key-length theorem does not cover of these, a sentence each: the emulator shows what
+    /// such hardware does, and the key is only as good as the theorem's assumptions.
+    pub fn uncovered(&self) -> Vec<&'static str> {
+        let noise = self.source.intensity_noise.is_some();
+        let mismatch = self.detector.efficiency_mismatch.is_some();
+        let linear = self.detector.linear_mode.is_some();
+        [
+            (
+                noise,
+                "[source] intensity_relative_deviation is not covered by the key-length theorem, \
+                 which takes intensities as fixed",
+            ),
+            (
+                mismatch,
+                "[detector.efficiency_mismatch] is not covered by the key-length theorem, which \
+                 takes detection as independent of basis and bit",
+            ),
+            (
+                linear,
+                "[detector.linear_mode] is not covered by the key-length theorem: bright light of \
+                 an eavesdropper can choose what clicks",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(configured, sentence)| configured.then_some(sentence))
+        .collect()
+    }
+
     /// The effects of the channel, with classical light in all of the link's own fibre.
     pub(super) fn channel(&self, channel: &ChannelParameters) -> ChannelEffects {
         let mut effects = self.channel.clone();

@@ -69,6 +69,7 @@ impl NodeService {
             emulated_seconds: seen.slots as f64 / self.clock_hz,
             stretch_factor: self.stretch(seen.recent_light),
             stretch_factor_overall: self.stretch(seen.light),
+            power_alarms: seen.power_alarms,
             stored_key_count: store.stored_key_count,
             frames: Some(proto::FrameCounters {
                 sent: seen.frames_sent,

@@ -65,12 +65,16 @@ fn blocks_are_counted_by_outcome_and_reason_and_their_error_rates_too() {
 }
 
 #[test]
-fn a_session_that_ends_is_one_interruption_and_its_slots_count_for_ever() {
+fn a_session_that_ends_is_one_interruption_and_its_slots_and_alarms_count_for_ever() {
     let board = StatusBoard::default();
     board.link(LinkState::Connecting, "nobody is there");
     for session in [1, 2] {
         board.connected(SessionId(session));
         board.clock(500, Some(Duration::from_millis(1)));
+        board.detectors(ReceiverCounters {
+            power_alarms: 3,
+            ..ReceiverCounters::default()
+        });
         // Both the connection and its owner say that it has ended.
         board.link(LinkState::Connecting, "cut");
         board.link(LinkState::Connecting, "cut");
@@ -78,6 +82,7 @@ fn a_session_that_ends_is_one_interruption_and_its_slots_count_for_ever() {
     let seen = board.snapshot();
     assert_eq!((seen.sessions, seen.interruptions), (2, 2));
     assert_eq!((seen.slots, seen.slots_total), (500, 1000));
+    assert_eq!((seen.detectors.power_alarms, seen.power_alarms), (3, 6));
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub struct Node {
     pub stored_key_count: u64,
     /// Datagrams of the quantum channel.
     pub frames: Frames,
+    /// Windows in which the light at Bob's entrance reached the alarm level.
+    pub power_alarms: u64,
     /// The buffer in which light waits; `null` at Alice.
     pub receive_buffer: Option<ReceiveBuffer>,
     /// What was refused on the classical channel.
@@ -214,6 +216,7 @@ impl State {
             clock_hz: status.clock_hz,
             stored_key_count: status.stored_key_count,
             frames: frames_of(&frames),
+            power_alarms: status.power_alarms,
             receive_buffer: status.receive_buffer.map(|buffer| ReceiveBuffer {
                 granted_bytes: buffer.granted_bytes,
                 wanted_bytes: buffer.wanted_bytes,

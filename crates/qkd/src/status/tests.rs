@@ -28,6 +28,7 @@ fn status() -> NodeStatus {
         emulated_seconds: 1.5,
         stretch_factor: 2.0,
         clock_hz: 1e9,
+        power_alarms: 2,
         receive_buffer: Some(ReceiveBuffer {
             granted_bytes: 212_992,
             wanted_bytes: 4_194_304,
@@ -75,6 +76,7 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
         "clock_hz": 1e9, "stored_key_count": 781,
         "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
                    "corrupt": 0, "foreign": 0},
+        "power_alarms": 2,
         "receive_buffer": {"granted_bytes": 212_992, "wanted_bytes": 4_194_304},
         "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
                     "tag_length": 0, "malformed": 0, "handshakes": 0},
@@ -100,6 +102,7 @@ fn a_person_reads_what_the_node_is_doing() {
         "  clock     emulated clock stretched to 0.5 GHz of 1 GHz",
         "  store     781 keys",
         "  frames    1,234 received, 5 slots lost",
+        "  power     2 alarms of too much light at the entrance",
         "  buffer    208 KiB of 4,096 KiB granted: light may be lost under load; raise \
          net.core.rmem_max",
         "  refused   3 replayed",

@@ -85,6 +85,13 @@ impl Node {
         }
         line("store", counted(self.stored_key_count, "key"));
         line("frames", self.frames.text());
+        if self.power_alarms > 0 {
+            let alarms = counted(self.power_alarms, "alarm");
+            line(
+                "power",
+                format!("{alarms} of too much light at the entrance"),
+            );
+        }
         if let Some(buffer) = self.receive_buffer.as_ref().and_then(ReceiveBuffer::text) {
             line("buffer", buffer);
         }

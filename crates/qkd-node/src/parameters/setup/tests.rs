@@ -3,8 +3,8 @@
 use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_optics::{
     Background, Basis, Beam, ChannelEffects, DetectorEffects, EfficiencyMismatch, Extinction,
-    Gating, IntensityNoise, PolarisationDrift, PreparationError, SatellitePass, SharedFibre,
-    SharedLength, SourceEffects, TimingJitter, Window,
+    Gating, IntensityNoise, LinearMode, PolarisationDrift, PreparationError, SatellitePass,
+    SharedFibre, SharedLength, SourceEffects, TimingJitter, Window,
 };
 use qkd_session::Outcome as Ended;
 
@@ -100,6 +100,34 @@ fn satellite() -> LinkParameters {
         },
     });
     parameters
+}
+
+#[test]
+fn effects_that_the_theorem_does_not_cover_are_named_by_their_keys() {
+    for covered in [presets::snspd(25.0), satellite()] {
+        assert!(covered.effects.uncovered().is_empty());
+    }
+    let mut parameters = presets::snspd(25.0);
+    parameters.effects.source.intensity_noise = Some(IntensityNoise {
+        relative_deviation: 0.05,
+    });
+    parameters.effects.detector.linear_mode = Some(LinearMode {
+        window_slots: 10_000,
+        blinding_photons: 1e6,
+        threshold_photons: 100.0,
+    });
+    let said = parameters.effects.uncovered();
+    assert_eq!(said.len(), 2);
+    assert!(said[0].starts_with("[source] intensity_relative_deviation is not covered"));
+    assert!(said[1].starts_with("[detector.linear_mode] is not covered"));
+    parameters.effects.detector.efficiency_mismatch = Some(EfficiencyMismatch {
+        relative_efficiency: [1.0, 0.9],
+        gate_offset_ps: [0.0; 2],
+        gate_deviation_ps: 500.0,
+        arrival_offset_ps: 0.0,
+    });
+    let said = parameters.effects.uncovered();
+    assert!(said[1].starts_with("[detector.efficiency_mismatch] is not covered"));
 }
 
 /// How the first block of a link ends that is planned as `planned` and built as `built`.
