@@ -19,6 +19,35 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A quantity of any size with three digits: "705 MHz", "68.0/s".
+pub fn metric(number: f64, unit: &str) -> String {
+    if !number.is_finite() {
+        return "–".to_owned();
+    }
+    // Rounding to three digits must not leave a thousand of a prefix.
+    let prefixes = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let prefix = prefixes.iter().find(|(size, _)| number >= 0.9995 * size);
+    let (size, prefix) = prefix.copied().unwrap_or((1.0, ""));
+    let gap = match prefix.is_empty() && unit.starts_with('/') {
+        true => "",
+        false => " ",
+    };
+    format!("{}{gap}{prefix}{unit}", three_digits(number / size))
+}
+
+/// A number with three digits, in powers of ten when it is very large or small.
+pub fn three_digits(number: f64) -> String {
+    match number {
+        number if !number.is_finite() => "–".to_owned(),
+        0.0 => "0".to_owned(),
+        number if !(0.001..99_999.5).contains(&number) => format!("{number:.1e}"),
+        number if number >= 99.95 => format!("{number:.0}"),
+        number if number >= 9.995 => format!("{number:.1}"),
+        number if number >= 0.0995 => format!("{number:.2}"),
+        number => format!("{number:.4}"),
+    }
+}
+
 /// A rate from 0 to 1 as per cent.
 pub fn percent(rate: f64) -> String {
     format!("{:.2} %", 100.0 * rate)
@@ -84,6 +113,25 @@ mod tests {
         ] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn quantities_of_any_size_have_three_digits() {
+        for (number, unit, text) in [
+            (2.5e9, "Hz", "2.50 GHz"),
+            (999.7e6, "Hz", "1.00 GHz"),
+            (7.05e8, "Hz", "705 MHz"),
+            (1e3, "Hz", "1.00 kHz"),
+            (68.04, "/s", "68.0/s"),
+            (12_345.0, "/s", "12.3 k/s"),
+            (0.0, "/s", "0/s"),
+            (0.02, "/s", "0.0200/s"),
+            (1e-9, "/s", "1.0e-9/s"),
+            (f64::NAN, "/s", "–"),
+        ] {
+            assert_eq!(metric(number, unit), text);
+        }
+        assert_eq!(three_digits(1.234e19), "1.2e19");
     }
 
     #[test]

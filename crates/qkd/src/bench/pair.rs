@@ -14,6 +14,12 @@ use super::side::{AliceFigures, BobFigures, Ready};
 /// Beyond the measurement itself: start, warm-up, end, and a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What may be lost of a clean run: a part of the frames.
+const LOST_MAX: f64 = 1e-4;
+
+/// What a clean run makes of its clock at least.
+const CLOCK_SHARE_MIN: f64 = 0.99;
+
 /// What is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Link {
@@ -43,15 +49,22 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Slots per second of wall-clock time that Bob measured with their frames.
+    /// Slots per second of wall-clock time that Bob measured with their frames. What he had not yet
+    /// measured when his figures began is not counted: nobody sustains more than Alice's clock.
     pub fn sustained_clock_hz(&self) -> f64 {
-        self.bob.slots as f64 / self.bob.seconds
+        (self.bob.slots as f64 / self.bob.seconds).min(self.clock_hz)
     }
 
     /// Datagrams of Alice that Bob never took in.
     pub fn lost_frames(&self) -> u64 {
         let (sent, accepted) = (self.alice.frames_total, self.bob.accepted_total);
         sent.saturating_sub(accepted)
+    }
+
+    /// Whether it lost more than one frame in 10,000, or more than 1 % of its clock.
+    pub fn lost_light(&self) -> bool {
+        let lost = self.lost_frames() as f64 / self.alice.frames_total.max(1) as f64;
+        lost > LOST_MAX || self.sustained_clock_hz() < CLOCK_SHARE_MIN * self.clock_hz
     }
 }
 

@@ -8,7 +8,10 @@ use super::args::LinkBenchArgs;
 use super::machine::Machine;
 use super::numpy::Numpy;
 use super::pair::Seen;
-use crate::words::grouped;
+use crate::words::{grouped, metric, three_digits, wrapped};
+
+/// Lines of words are no longer.
+const WIDTH: usize = 80;
 
 /// All that was measured.
 pub struct Report {
@@ -41,6 +44,8 @@ pub struct Row {
     /// CPU seconds per second, user and system.
     alice_cpu: f64,
     bob_cpu: f64,
+    /// Whether light was lost even at the last clock that was tried.
+    lost_light: bool,
     lost_frames: u64,
     frames: u64,
     /// Bytes of all datagrams per pulse with light.
@@ -74,6 +79,7 @@ impl Row {
             pulses_per_second: pulses / alice.seconds,
             alice_cpu: alice.cpu_seconds / alice.seconds,
             bob_cpu: bob.cpu_seconds / bob.seconds,
+            lost_light: seen.lost_light(),
             lost_frames: seen.lost_frames(),
             frames: alice.frames_total,
             bytes_per_event: alice.frames as f64 * FRAME_BYTES as f64 / pulses,
@@ -84,33 +90,43 @@ impl Row {
 
     /// What matters, in one line.
     pub fn line(&self) -> String {
+        let lost = match self.lost_light {
+            true => "; light was lost",
+            false => "",
+        };
         format!(
-            "{} {} km: {:.3} GHz, {} detections per second",
+            "{} {} km: {}, {} detections per second{lost}",
             self.preset,
             self.distance_km,
-            self.sustained_clock_hz / 1e9,
+            metric(self.sustained_clock_hz, "Hz"),
             grouped(self.detections_per_second as u64)
         )
     }
 
     fn cells(&self) -> [String; COLUMNS] {
-        let millions = |rate: f64| format!("{:.3}", rate / 1e6);
         let ratio = self.ratio_to_numpy;
+        let mark = match self.lost_light {
+            true => LOST_MARK,
+            false => "",
+        };
         [
             self.preset.to_owned(),
             self.distance_km.to_string(),
-            format!("{:.3}", self.sustained_clock_hz / 1e9),
-            millions(self.pulses_per_second),
-            millions(self.clicks_per_second),
-            millions(self.detections_per_second),
+            format!("{mark}{}", metric(self.sustained_clock_hz, "Hz")),
+            metric(self.pulses_per_second, "/s"),
+            metric(self.clicks_per_second, "/s"),
+            metric(self.detections_per_second, "/s"),
             format!("{:.0} %", 100.0 * self.alice_cpu),
             format!("{:.0} %", 100.0 * self.bob_cpu),
             format!("{} of {}", grouped(self.lost_frames), grouped(self.frames)),
-            format!("{:.2}", self.bytes_per_event),
-            ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.0}")),
+            three_digits(self.bytes_per_event),
+            ratio.map_or("–".to_owned(), three_digits),
         ]
     }
 }
+
+/// Stands before the clock of a row that lost light.
+const LOST_MARK: &str = "! ";
 
 const COLUMNS: usize = 11;
 
@@ -120,7 +136,7 @@ const TITLES: [[&str; COLUMNS]; 2] = [
         "times",
     ],
     [
-        "", "", "GHz", "M/s", "M/s", "M/s", "CPU", "CPU", "lost", "/pulse", "numpy",
+        "", "", "", "", "", "", "CPU", "CPU", "lost", "/pulse", "numpy",
     ],
 ];
 
@@ -177,7 +193,7 @@ impl Report {
             widths.max().unwrap_or(0)
         };
         let widths: [usize; COLUMNS] = std::array::from_fn(width);
-        let mut text = format!("{}\n", self.machine.line());
+        let mut text = lines_of(&self.machine.line());
         if !self.machine.optimised {
             text.push_str("This program was not built for speed (cargo build --release).\n");
         }
@@ -204,30 +220,39 @@ impl Report {
             true => "both sides on one core",
             false => "two processes",
         };
-        let mut text = format!(
-            "\nPhoton path only, {cores}, {} s for each row; clicks are before dead time, detections \
-             after it.\n",
+        let mut notes = vec![format!(
+            "Photon path only, {cores}, {} s for each row; clicks are before dead time, detections \
+             after it.",
             self.seconds
-        );
-        match &self.numpy {
-            Numpy::Measured { pulses_per_second } => text.push_str(&format!(
-                "A numpy sampler did {:.2} million pulses per second here.\n",
-                pulses_per_second / 1e6
-            )),
-            Numpy::Absent { reason } => {
-                text.push_str(&format!("No numpy sampler to compare with: {reason}.\n"));
-            }
+        )];
+        if self.rows.iter().any(|row| row.lost_light) {
+            notes.push(format!(
+                "{LOST_MARK}Light was lost, or the clock not kept, at every clock that was measured."
+            ));
         }
+        notes.push(match &self.numpy {
+            Numpy::Measured { pulses_per_second } => format!(
+                "A numpy sampler did {:.2} million pulses per second here.",
+                pulses_per_second / 1e6
+            ),
+            Numpy::Absent { reason } => format!("No numpy sampler to compare with: {reason}."),
+        });
         let wanted = RECEIVE_BUFFER_BYTES;
         let small = self.rows.iter().map(|row| row.receive_buffer_bytes).min();
         if let Some(bytes) = small.filter(|&bytes| bytes < wanted) {
-            text.push_str(&format!(
+            notes.push(format!(
                 "The receive buffer had {} KiB of the {} KiB it asked for: light may have been lost; \
-                 raise net.core.rmem_max.\n",
+                 raise net.core.rmem_max.",
                 bytes / 1024,
                 wanted / 1024
             ));
         }
-        text.trim_end().to_owned()
+        let notes: String = notes.iter().map(|note| lines_of(note)).collect();
+        format!("\n{}", notes.trim_end())
     }
+}
+
+/// A text of words in lines that a terminal shows whole.
+fn lines_of(text: &str) -> String {
+    wrapped(text, WIDTH).join("\n") + "\n"
 }

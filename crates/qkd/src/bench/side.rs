@@ -22,7 +22,13 @@ const LOOK: Duration = Duration::from_millis(2);
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Light after the figures of Alice have ended: Bob began a little later.
-const LIGHT_AFTER: Duration = Duration::from_millis(200);
+const LIGHT_AFTER: Duration = Duration::from_millis(300);
+
+/// Bob's figures begin when he is at most so far behind Alice: what he makes up for is not his rate.
+const BEHIND_MAX: Duration = Duration::from_millis(10);
+
+/// A Bob who never catches up is measured all the same, from so much later on.
+const STEADY_WITHIN: Duration = Duration::from_millis(100);
 
 /// Bob has measured all there is when for so long nothing more has come.
 const QUIET: Duration = Duration::from_millis(300);
@@ -263,13 +269,15 @@ fn bob(args: &SideArgs, heard: &Receiver<Word>) -> Result<(), Fault> {
     let mut teller = Teller { told: 0, at: now };
     let (mut lit, mut progressed, mut slots_before) = (None, now, 0);
     let (mut began, mut ended) = (None, None);
-    let mut listening = true;
+    let behind_max = (args.clock_hz * BEHIND_MAX.as_secs_f64()) as u64;
+    let (mut listening, mut alice_slots) = (true, 0_u64);
     while listening || progressed.elapsed() < QUIET {
         std::thread::sleep(LOOK);
         let news = News::of(heard);
         // The last word on the clock may come with the end.
         if let Some(slots) = news.slots {
             path.clock(slots);
+            alice_slots = slots;
         }
         if news.ended && listening {
             (listening, progressed) = (false, Instant::now());
@@ -290,8 +298,10 @@ fn bob(args: &SideArgs, heard: &Receiver<Word>) -> Result<(), Fault> {
                 clicks: detectors.clicks_before_dead_time(),
             })
         };
+        let steady = alice_slots.saturating_sub(passed.slots) <= behind_max
+            || lit.elapsed() >= WARM_UP + STEADY_WITHIN;
         match &began {
-            None if lit.elapsed() >= WARM_UP => began = Some(mark()),
+            None if lit.elapsed() >= WARM_UP && steady => began = Some(mark()),
             Some(began) if ended.is_none() && began.at.elapsed() >= time => ended = Some(mark()),
             None | Some(_) => {}
         }
