@@ -111,6 +111,7 @@ const ENGINES_AND_BELOW: &[&str] = &[
 const PURE_DEPENDENCIES: &[&str] = &[
     "aes",
     "aes-gcm",
+    "chacha20",
     "crc32c",
     "hkdf",
     "hmac",
