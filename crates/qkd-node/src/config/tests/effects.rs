@@ -105,6 +105,22 @@ fn effects_are_read_with_their_defaults_and_read_back() {
     );
 }
 
+/// The example of the manual page, in a whole file.
+#[test]
+fn the_example_of_the_manual_is_accepted() {
+    let page = include_str!("../../../../qkd/manual/optics.md");
+    let example = page.split("```").nth(1).expect("an example");
+    let (path, gates) = example.split_at(example.find("[detector.").expect("gates"));
+    let (_, path) = path.split_once("distance_km = 0\n").expect("a path in air");
+    let text = ALICE
+        .replace("\n[detector]", &format!("{path}\n[detector]"))
+        .replace("[protocol]", &format!("{gates}\n[protocol]"));
+    let effects = parameters(&text).effects;
+    assert!(effects.channel.free_space.is_some() && effects.channel.turbulence.is_some());
+    assert!(effects.channel.background.expect("daylight").photons() > 0.0);
+    assert!(effects.detector.gating.is_some());
+}
+
 /// Both sides must agree on every effect, as on every other parameter.
 #[test]
 fn a_difference_in_an_effect_is_named_with_both_values() {
