@@ -33,6 +33,9 @@ const OVERDUE: Duration = Duration::from_millis(200);
 /// The same whatever waits: a stranger who keeps the socket filled cannot stop Bob's time.
 const OVERDUE_MAX: Duration = Duration::from_secs(2);
 
+/// Time without a datagram that is no light: Alice is busy with a block, or has paused.
+const DARK: Duration = Duration::from_millis(100);
+
 /// Slots to live through at once: neither Alice's word for the time nor a frame that claims to be far
 /// ahead makes an endless night.
 const AT_ONCE_MAX_SLOTS: u64 = 1 << 24;
@@ -86,6 +89,8 @@ struct Measuring {
     /// Whether light is wanted, and since when it has flowed: from the first slots that it brought.
     wanted: bool,
     lit_since: Option<Instant>,
+    /// When the last datagram was seen.
+    light_seen: Instant,
     clocks: VecDeque<(Instant, u64)>,
 }
 
@@ -102,6 +107,7 @@ impl Measuring {
             looked: now,
             wanted: false,
             lit_since: None,
+            light_seen: now,
             clocks: VecDeque::new(),
         }
     }
@@ -157,6 +163,13 @@ impl Measuring {
             // Garbage and strangers are counted by the order itself.
             let _judged = path.order.receive(now_ps, datagram);
         });
+        if datagrams > 0 {
+            let now = Instant::now();
+            if now.saturating_duration_since(self.light_seen) > DARK {
+                self.lit_since = None;
+            }
+            self.light_seen = now;
+        }
         let frames = path.order.release(now_ps);
         self.trains
             .extend(frames.into_iter().map(|frame| frame.into_light()));
