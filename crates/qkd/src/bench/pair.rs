@@ -20,6 +20,9 @@ const LOST_MAX: f64 = 1e-4;
 /// What a clean run makes of its clock at least.
 const CLOCK_SHARE_MIN: f64 = 0.99;
 
+/// What the beginning and the end of a measurement are unsure by, s: Bob hears Alice's clock so often.
+const EDGE_SECONDS: f64 = 0.02;
+
 /// What is run.
 #[derive(Debug, Clone, Copy)]
 pub struct Link {
@@ -61,10 +64,12 @@ impl Seen {
         sent.saturating_sub(accepted)
     }
 
-    /// Whether it lost more than one frame in 10,000, or more than 1 % of its clock.
+    /// Whether it lost more than one frame in 10,000, or more than 1 % of its clock, the unsure
+    /// edges of the measurement aside.
     pub fn lost_light(&self) -> bool {
         let lost = self.lost_frames() as f64 / self.alice.frames_total.max(1) as f64;
-        lost > LOST_MAX || self.sustained_clock_hz() < CLOCK_SHARE_MIN * self.clock_hz
+        let share_min = CLOCK_SHARE_MIN - EDGE_SECONDS / self.bob.seconds.max(EDGE_SECONDS);
+        lost > LOST_MAX || self.sustained_clock_hz() < share_min * self.clock_hz
     }
 }
 

@@ -185,7 +185,8 @@ mod tests {
             (1e9, 0, false),
             (0.995e9, 10, false),
             (1e9, 11, true),
-            (0.98e9, 0, true),
+            (0.985e9, 0, false),
+            (0.97e9, 0, true),
             (0.0, 100_000, true),
         ] {
             let seen = seen(sustained_hz, lost);
