@@ -25,6 +25,7 @@ use crate::error::require;
 use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
+use crate::theorem::whole_bits;
 use crate::{Error, SecurityParameters, binary_entropy};
 
 /// Parts that ε_sec is divided into (below equation 1, all parts equal).
@@ -180,8 +181,7 @@ pub struct Bounds {
 impl Bounds {
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
-        // A float-to-integer cast saturates: negative lengths and NaN give 0.
-        self.length_unclamped.floor() as u64
+        whole_bits(self.length_unclamped)
     }
 }
 

@@ -34,6 +34,17 @@ pub(crate) fn intensity(what: &'static str, value: f64) -> Result<f64, Error> {
     require(what, value, holds, expected)
 }
 
+/// Share of the coincidences that sifting keeps: (0, 1].
+pub(crate) fn sifting_share(value: f64) -> Result<f64, Error> {
+    let holds = value > 0.0 && value <= 1.0;
+    require(
+        "sifting_share",
+        value,
+        holds,
+        "a share above 0 and at most 1",
+    )
+}
+
 /// Anything with a unit that is above zero and finite; `expected` names the unit.
 pub(crate) fn positive(
     what: &'static str,

@@ -22,6 +22,7 @@ use crate::concentration::{
 };
 use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
+use crate::theorem::whole_bits;
 use crate::{
     BasisStatistics, DecoySource, Error, IntensityClass, SecurityParameters, Statistics,
     binary_entropy,
@@ -75,8 +76,7 @@ pub struct Bounds {
 impl Bounds {
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
-        // A float-to-integer cast saturates: negative lengths and NaN give 0.
-        self.length_unclamped.floor() as u64
+        whole_bits(self.length_unclamped)
     }
 }
 

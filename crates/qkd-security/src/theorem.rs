@@ -85,9 +85,14 @@ pub struct KeyLength {
 impl KeyLength {
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
-        // A float-to-integer cast saturates: negative lengths and NaN give 0.
-        self.length_unclamped.floor() as u64
+        whole_bits(self.length_unclamped)
     }
+}
+
+/// A length as a formula gives it, clamped at zero and rounded down.
+pub(crate) fn whole_bits(length_unclamped: f64) -> u64 {
+    // A float-to-integer cast saturates: negative lengths and NaN give 0.
+    length_unclamped.floor() as u64
 }
 
 #[cfg(test)]

@@ -112,14 +112,7 @@ impl ContinuousPairs {
         range::positive("coincidence_window_s", self.coincidence_window_s, expected)?;
         range::positive("jitter_fwhm_s", self.jitter_fwhm_s, expected)?;
         range::error_rate("misalignment_error", self.misalignment_error)?;
-        let share = self.sifting_share;
-        let holds = share > 0.0 && share <= 1.0;
-        range::require(
-            "sifting_share",
-            share,
-            holds,
-            "a share above 0 and at most 1",
-        )?;
+        range::sifting_share(self.sifting_share)?;
         range::inefficiency(self.reconciliation_inefficiency)?;
         Ok(())
     }

@@ -70,14 +70,7 @@ impl PulsedPairs {
         self.transmittances.transmittances()?;
         self.dark_count_probabilities.dark_counts()?;
         range::error_rate("misalignment_error", self.misalignment_error)?;
-        let share = self.sifting_share;
-        let holds = share > 0.0 && share <= 1.0;
-        range::require(
-            "sifting_share",
-            share,
-            holds,
-            "a share above 0 and at most 1",
-        )?;
+        range::sifting_share(self.sifting_share)?;
         range::inefficiency(self.reconciliation_inefficiency)?;
         Ok(())
     }
