@@ -25,8 +25,8 @@ use crate::error::require;
 use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
-use crate::theorem::whole_bits;
-use crate::{Error, SecurityParameters, binary_entropy};
+use crate::theorem::{self, whole_bits};
+use crate::{Error, Figure, SecurityParameters, binary_entropy};
 
 /// Parts that ε_sec is divided into (below equation 1, all parts equal).
 const SECRECY_PARTS: f64 = 21.0;
@@ -182,6 +182,58 @@ impl Bounds {
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
         whole_bits(self.length_unclamped)
+    }
+
+    /// Every figure with its meaning and unit, in the order in which the length is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        vec![
+            Figure::detections(
+                "vacuum_key_min",
+                self.vacuum_key_min,
+                theorem::VACUUM_KEY_MIN,
+            ),
+            Figure::detections(
+                "vacuum_test_min",
+                self.vacuum_test_min,
+                theorem::VACUUM_TEST_MIN,
+            ),
+            Figure::detections(
+                "single_photon_key_min",
+                self.single_photon_key_min,
+                theorem::SINGLE_PHOTON_KEY_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_min",
+                self.single_photon_test_min,
+                theorem::SINGLE_PHOTON_TEST_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_errors_max",
+                self.single_photon_test_errors_max,
+                theorem::SINGLE_PHOTON_TEST_ERRORS_MAX,
+            ),
+            Figure::plain(
+                "phase_error_rate",
+                self.phase_error_rate,
+                theorem::PHASE_ERROR_RATE,
+            ),
+            Figure::bits("leaked_bits", self.leaked_bits, theorem::LEAKED_BITS),
+            Figure::bits(
+                "secrecy_overhead_bits",
+                self.secrecy_overhead_bits,
+                theorem::SECRECY_OVERHEAD,
+            ),
+            Figure::bits(
+                "correctness_overhead_bits",
+                self.correctness_overhead_bits,
+                theorem::CORRECTNESS_OVERHEAD,
+            ),
+            Figure::bits(
+                "length_unclamped_bits",
+                self.length_unclamped,
+                theorem::LENGTH_UNCLAMPED,
+            ),
+        ]
     }
 }
 

@@ -22,9 +22,9 @@ use crate::concentration::{
 };
 use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
-use crate::theorem::whole_bits;
+use crate::theorem::{self, whole_bits};
 use crate::{
-    BasisStatistics, DecoySource, Error, IntensityClass, SecurityParameters, Statistics,
+    BasisStatistics, DecoySource, Error, Figure, IntensityClass, SecurityParameters, Statistics,
     binary_entropy,
 };
 
@@ -77,6 +77,63 @@ impl Bounds {
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
         whole_bits(self.length_unclamped)
+    }
+
+    /// Every figure with its meaning and unit, in the order in which the length is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        vec![
+            Figure::detections(
+                "vacuum_key_min",
+                self.vacuum_key_min,
+                theorem::VACUUM_KEY_MIN,
+            ),
+            Figure::detections(
+                "vacuum_key_max",
+                self.vacuum_key_max,
+                theorem::VACUUM_KEY_MAX,
+            ),
+            Figure::detections(
+                "vacuum_test_max",
+                self.vacuum_test_max,
+                theorem::VACUUM_TEST_MAX,
+            ),
+            Figure::detections(
+                "single_photon_key_min",
+                self.single_photon_key_min,
+                theorem::SINGLE_PHOTON_KEY_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_min",
+                self.single_photon_test_min,
+                theorem::SINGLE_PHOTON_TEST_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_errors_max",
+                self.single_photon_test_errors_max,
+                theorem::SINGLE_PHOTON_TEST_ERRORS_MAX,
+            ),
+            Figure::plain(
+                "phase_error_rate",
+                self.phase_error_rate,
+                theorem::PHASE_ERROR_RATE,
+            ),
+            Figure::bits("leaked_bits", self.leaked_bits, theorem::LEAKED_BITS),
+            Figure::bits(
+                "secrecy_overhead_bits",
+                self.secrecy_overhead_bits,
+                theorem::SECRECY_OVERHEAD,
+            ),
+            Figure::bits(
+                "correctness_overhead_bits",
+                self.correctness_overhead_bits,
+                theorem::CORRECTNESS_OVERHEAD,
+            ),
+            Figure::bits(
+                "length_unclamped_bits",
+                self.length_unclamped,
+                theorem::LENGTH_UNCLAMPED,
+            ),
+        ]
     }
 }
 

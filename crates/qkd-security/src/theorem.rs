@@ -1,4 +1,4 @@
-use crate::{DecoySource, Error, Leakage, SecurityParameters, Statistics, wiesemann2024};
+use crate::{DecoySource, Error, Figure, Leakage, SecurityParameters, Statistics, wiesemann2024};
 use std::fmt;
 use std::str::FromStr;
 
@@ -87,7 +87,63 @@ impl KeyLength {
     pub fn secret_length_bits(&self) -> u64 {
         whole_bits(self.length_unclamped)
     }
+
+    /// Every figure with its meaning and unit, in the order in which the length is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        vec![
+            Figure::detections("vacuum_key_max", self.vacuum_key_max, VACUUM_KEY_MAX),
+            Figure::detections("vacuum_test_max", self.vacuum_test_max, VACUUM_TEST_MAX),
+            Figure::detections(
+                "single_photon_key_min",
+                self.single_photon_key_min,
+                SINGLE_PHOTON_KEY_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_min",
+                self.single_photon_test_min,
+                SINGLE_PHOTON_TEST_MIN,
+            ),
+            Figure::detections(
+                "single_photon_test_errors_max",
+                self.single_photon_test_errors_max,
+                SINGLE_PHOTON_TEST_ERRORS_MAX,
+            ),
+            Figure::plain("phase_error_rate", self.phase_error_rate, PHASE_ERROR_RATE),
+            Figure::bits(
+                "charged_leakage_bits",
+                self.charged_leakage_bits,
+                "disclosed in public, verification included (λ)",
+            ),
+            Figure::bits(
+                "security_overhead_bits",
+                self.security_overhead_bits,
+                SECRECY_OVERHEAD,
+            ),
+            Figure::bits(
+                "length_unclamped_bits",
+                self.length_unclamped,
+                LENGTH_UNCLAMPED,
+            ),
+        ]
+    }
 }
+
+/// What bounds of the decoy method say, in the words of every account.
+pub(crate) const VACUUM_KEY_MIN: &str = "from vacuum in the key basis, at least (s⁻_Z0)";
+pub(crate) const VACUUM_KEY_MAX: &str = "from vacuum in the key basis, at most (s⁺_Z0)";
+pub(crate) const VACUUM_TEST_MIN: &str = "from vacuum in the test basis, at least (s⁻_X0)";
+pub(crate) const VACUUM_TEST_MAX: &str = "from vacuum in the test basis, at most (s⁺_X0)";
+pub(crate) const SINGLE_PHOTON_KEY_MIN: &str =
+    "from single photons in the key basis, at least (s⁻_Z1)";
+pub(crate) const SINGLE_PHOTON_TEST_MIN: &str =
+    "from single photons in the test basis, at least (s⁻_X1)";
+pub(crate) const SINGLE_PHOTON_TEST_ERRORS_MAX: &str =
+    "wrong ones among these in the test basis, at most (v⁺_X1)";
+pub(crate) const PHASE_ERROR_RATE: &str = "phase errors of the key's single photons, at most (φ)";
+pub(crate) const LEAKED_BITS: &str = "disclosed by error correction (λ_EC)";
+pub(crate) const SECRECY_OVERHEAD: &str = "price of the failure probability ε_sec";
+pub(crate) const CORRECTNESS_OVERHEAD: &str = "price of comparing the keys, log₂(2/ε_cor)";
+pub(crate) const LENGTH_UNCLAMPED: &str = "ℓ before it is cut at zero and rounded down";
 
 /// A length as a formula gives it, clamped at zero and rounded down.
 pub(crate) fn whole_bits(length_unclamped: f64) -> u64 {
