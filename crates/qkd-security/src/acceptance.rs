@@ -3,8 +3,11 @@ use crate::{
     Statistics, TestedBasis, Theorem,
 };
 
+mod chance;
+mod honest;
 mod plan;
 
+pub use honest::{HonestBlock, RefusalChance, Requirement};
 pub use plan::{BlockPlan, Margin};
 
 /// The limits inside which a block yields exactly `secret_length_bits`, fixed before it begins.

@@ -6,6 +6,7 @@ mod trapped;
 use crate::error::require;
 use crate::mathematics::{exp_m1, ln_1p};
 use crate::{BasisStatistics, DecoySource, Error, IntensityClass, Statistics};
+pub(crate) use spread::ShareSpread;
 pub use spread::Spread;
 use trapped::{Mark, Memory, Trapped};
 

@@ -42,7 +42,9 @@ mod theorem;
 pub mod twin_field;
 pub mod wiesemann2024;
 
-pub use acceptance::{Acceptance, Accepted, BlockPlan, Margin, Refusal};
+pub use acceptance::{
+    Acceptance, Accepted, BlockPlan, HonestBlock, Margin, Refusal, RefusalChance, Requirement,
+};
 pub use channel::{ClassExpected, Expected, LinkModel, Spread};
 pub use entropy::binary_entropy;
 pub use error::Error;

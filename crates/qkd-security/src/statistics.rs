@@ -1,5 +1,5 @@
-use crate::Error;
 use crate::error::require;
+use crate::{Error, TestedBasis};
 
 /// What one basis showed, per intensity: index 0 the signal, 1 the decoy.
 ///
@@ -73,6 +73,14 @@ impl<N> BasisStatistics<N> {
 }
 
 impl<N> Statistics<N> {
+    /// What `basis` showed.
+    pub fn basis(&self, basis: TestedBasis) -> &BasisStatistics<N> {
+        match basis {
+            TestedBasis::Key => &self.key,
+            TestedBasis::Test => &self.test,
+        }
+    }
+
     /// The same with `value` applied to every count and error.
     pub fn map<M>(self, value: impl Fn(N) -> M) -> Statistics<M> {
         Statistics {

@@ -1,8 +1,12 @@
+use super::chance::{deviation_by_chance, drop_by_chance};
 use crate::error::require;
 use crate::{
     Acceptance, BasisStatistics, Error, KeyLength, Leakage, LinkModel, SecurityParameters,
     Statistics, Theorem, binary_entropy,
 };
+
+/// Bits of the verification: a tag of 128, and whether it agreed.
+pub(super) const VERIFICATION_BITS: u64 = 129;
 
 /// How much worse than expected an honest block may look.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +37,7 @@ impl Default for Margin {
             model_count: 0.01,
             reconciliation_inefficiency_max: 1.2,
             slots_factor: 4.0,
-            verification_bits: 129,
+            verification_bits: VERIFICATION_BITS,
         }
     }
 }
@@ -75,6 +79,16 @@ impl Margin {
         Ok(self)
     }
 
+    /// Error correction at its worst inefficiency, and the verification.
+    fn leakage(&self, statistics: &Statistics<f64>) -> Leakage {
+        let from_alice = parities(statistics, self.reconciliation_inefficiency_max);
+        Leakage {
+            from_alice_bits: from_alice.ceil() as u64,
+            verification_tag_bits: self.verification_bits,
+            ..Leakage::default()
+        }
+    }
+
     /// The most errors put down to chance and model where `expected` are expected.
     fn most(&self, expected: f64) -> f64 {
         let d = self.deviations;
@@ -99,12 +113,17 @@ pub struct BlockPlan {
     pub slots_max: u64,
     /// Slots that a block is expected to take.
     pub slots_expected: f64,
+    /// Standard deviation of the slots that a block takes.
+    pub slots_deviation: f64,
     /// The limits, and ℓ.
     pub acceptance: Acceptance,
     /// Expected counts and errors of a block.
     pub statistics_expected: Statistics<f64>,
     /// What the theorem gives for exactly the expected counts, f at its largest: ℓ without margin.
     pub length_expected: KeyLength,
+    /// Standard deviation, in bits, of what the theorem gives for the counts of honest blocks, to
+    /// first order in the counts.
+    pub length_deviation_bits: f64,
 }
 
 impl BlockPlan {
@@ -145,7 +164,7 @@ impl BlockPlan {
         )?;
 
         let length_at = |statistics: Statistics<f64>| {
-            let leakage = expected_leakage(&statistics, &margin);
+            let leakage = margin.leakage(&statistics);
             theorem.secret_length(statistics, &link.source, &leakage, &parameters)
         };
         let statistics_expected = expected.per_detection.scaled(detections);
@@ -159,9 +178,15 @@ impl BlockPlan {
             detections: detections as u64,
             slots_max: slots.ceil() as u64,
             slots_expected,
+            slots_deviation: (detections * link.slots_variance_per_detection()).sqrt(),
             acceptance: limits(&statistics_expected, secret_length_bits, &margin),
             statistics_expected,
             length_expected: length_at(statistics_expected),
+            length_deviation_bits: deviation_by_chance(
+                &statistics_expected,
+                detections,
+                |statistics| length_at(statistics).length_unclamped,
+            ),
         })
     }
 
@@ -189,68 +214,10 @@ fn with_more_errors(statistics: &Statistics<f64>, share: f64) -> Statistics<f64>
     }
 }
 
-/// Error correction at its worst inefficiency, and the verification.
-fn expected_leakage(statistics: &Statistics<f64>, margin: &Margin) -> Leakage {
+/// f n h(Q): what Alice says in error correction of inefficiency f, bits.
+pub(super) fn parities(statistics: &Statistics<f64>, reconciliation_inefficiency: f64) -> f64 {
     let key = &statistics.key;
-    let parities = key.total_counts() * binary_entropy(key.qber().min(0.5));
-    Leakage {
-        from_alice_bits: (margin.reconciliation_inefficiency_max * parities).ceil() as u64,
-        verification_tag_bits: margin.verification_bits,
-        ..Leakage::default()
-    }
-}
-
-/// Root of the summed squares of the worst that each kind of count does to `length` within
-/// `deviations` standard deviations.
-///
-/// Kinds are taken as independent Poisson counts. They are parts of a fixed total, whose negative
-/// correlations only make the spread of any function smaller to first order.
-fn drop_by_chance(
-    mean: &Statistics<f64>,
-    deviations: f64,
-    length: impl Fn(Statistics<f64>) -> f64,
-) -> f64 {
-    let here = length(*mean);
-    let mut squares = 0.0;
-    for class in [0, 1] {
-        for (pick, is_error) in [
-            (pick_key as Pick, false),
-            (pick_key, true),
-            (pick_test, false),
-            (pick_test, true),
-        ] {
-            let mut at = *mean;
-            let basis = pick(&mut at);
-            let kind = if is_error {
-                basis.errors[class]
-            } else {
-                basis.counts[class] - basis.errors[class]
-            };
-            let drop_towards = |step: f64| {
-                let step = (step * kind.sqrt()).max(-kind);
-                let mut at = *mean;
-                let basis = pick(&mut at);
-                basis.counts[class] += step;
-                if is_error {
-                    basis.errors[class] += step;
-                }
-                here - length(at)
-            };
-            let drop = drop_towards(deviations).max(drop_towards(-deviations));
-            squares += drop.max(0.0).powi(2);
-        }
-    }
-    squares.sqrt()
-}
-
-type Pick = fn(&mut Statistics<f64>) -> &mut BasisStatistics<f64>;
-
-fn pick_key(statistics: &mut Statistics<f64>) -> &mut BasisStatistics<f64> {
-    &mut statistics.key
-}
-
-fn pick_test(statistics: &mut Statistics<f64>) -> &mut BasisStatistics<f64> {
-    &mut statistics.test
+    reconciliation_inefficiency * key.total_counts() * binary_entropy(key.qber().min(0.5))
 }
 
 fn limits(expected: &Statistics<f64>, secret_length_bits: u64, margin: &Margin) -> Acceptance {

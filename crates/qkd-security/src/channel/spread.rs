@@ -16,6 +16,17 @@ pub struct Spread {
     pub statistics: Statistics<f64>,
 }
 
+/// One mark among a fixed number N of registered detections: its count has mean N·`share` and
+/// variance N·`variance`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ShareSpread {
+    /// Share of the detections that bear the mark.
+    pub share: f64,
+    /// Variance per detection: share·(1 − share) where detections are independent of each other,
+    /// more or less where a trapped charge ties them together.
+    pub variance: f64,
+}
+
 impl LinkModel {
     /// Variance per slot of every count that [`expected`](Self::expected) predicts.
     ///
@@ -26,11 +37,30 @@ impl LinkModel {
     /// covariances come from the charges trapped in the detectors alone. (Where these are too many
     /// to be followed, their number is taken as constant, and the bunching is left out.)
     pub fn spread(&self) -> Spread {
-        let chain = Chain::new(self.trapped(), self.dead_time_slots as f64);
+        let chain = self.chain();
         Spread {
-            registered: chain.variance_per_slot(Mark::click(chain.trapped.click_probability)),
+            registered: chain.registered_variance_per_slot(),
             statistics: self.marks().map(|mark| chain.variance_per_slot(mark)),
         }
+    }
+
+    /// Variance of the slots that N registered detections take, divided by N: the cycles of
+    /// [`spread`](Self::spread), counted the other way round (Asmussen, theorem VI.3.1).
+    pub(crate) fn slots_variance_per_detection(&self) -> f64 {
+        let chain = self.chain();
+        let variance_per_slot = chain.registered_variance_per_slot();
+        variance_per_slot * chain.cycle_mean * chain.cycle_mean * chain.cycle_mean
+    }
+
+    /// How the sifted counts and errors of a fixed number of registered detections stray: as
+    /// [`spread`](Self::spread), the chain being counted in detections instead of slots.
+    pub(crate) fn spread_of_detections(&self) -> Statistics<ShareSpread> {
+        let chain = self.chain();
+        self.marks().map(|mark| chain.share_spread(mark))
+    }
+
+    fn chain(&self) -> Chain {
+        Chain::new(self.trapped(), self.dead_time_slots as f64)
     }
 }
 
@@ -78,24 +108,50 @@ impl Chain {
         (0..states).map(row).collect()
     }
 
+    fn registered_variance_per_slot(&self) -> f64 {
+        self.variance_per_slot(Mark::click(self.trapped.click_probability))
+    }
+
     fn variance_per_slot(&self, mark: Mark) -> f64 {
         let marked = self.marked_steps(mark);
-        let share: Vec<f64> = marked.iter().map(|row| row.iter().sum()).collect();
-        let law: Vec<f64> = self.trapped.law.iter().map(|(_, weight)| *weight).collect();
-        let rate = dot(&law, &share) / self.cycle_mean;
+        let rate = dot(&self.law(), &sums(&marked)) / self.cycle_mean;
+        let waiting = |n: usize| {
+            let click = self.trapped.live_click(self.trapped.law[n].0);
+            rate * rate * (1.0 - click) / (click * click)
+        };
+        let centre: Vec<f64> = self.cycle.iter().map(|cycle| rate * cycle).collect();
+        self.variance_per_detection(&marked, &centre, waiting) / self.cycle_mean
+    }
+
+    fn share_spread(&self, mark: Mark) -> ShareSpread {
+        let marked = self.marked_steps(mark);
+        let share = dot(&self.law(), &sums(&marked));
+        let centre = vec![share; marked.len()];
+        ShareSpread {
+            share,
+            variance: self.variance_per_detection(&marked, &centre, |_| 0.0),
+        }
+    }
+
+    /// Var Y₀ + 2 Σ Cov(Y₀, Y_i), Y being 1 for a marked detection less what is expected of it:
+    /// `centre(n)` on average from state n, with the variance `centre_variance(n)`.
+    fn variance_per_detection(
+        &self,
+        marked: &[Vec<f64>],
+        centre: &[f64],
+        centre_variance: impl Fn(usize) -> f64,
+    ) -> f64 {
+        let (law, share) = (self.law(), sums(marked));
         let states = law.len();
-        let excess: Vec<f64> = (0..states)
-            .map(|n| share[n] - rate * self.cycle[n])
-            .collect();
+        let excess: Vec<f64> = (0..states).map(|n| share[n] - centre[n]).collect();
         let mut variance = 0.0;
         // E[Y₀; state after it], whose sum is zero.
         let mut after = vec![0.0; states];
         for n in 0..states {
-            let click = self.trapped.live_click(self.trapped.law[n].0);
-            let waiting = rate * rate * (1.0 - click) / (click * click);
-            variance += law[n] * (share[n] * (1.0 - share[n]) + waiting + excess[n] * excess[n]);
+            let own = share[n] * (1.0 - share[n]) + centre_variance(n);
+            variance += law[n] * (own + excess[n] * excess[n]);
             for m in 0..states {
-                after[m] += law[n] * (marked[n][m] - rate * self.cycle[n] * self.steps[n][m]);
+                after[m] += law[n] * (marked[n][m] - centre[n] * self.steps[n][m]);
             }
         }
         // Charges decay, so the memory does; the bound only guards against a fault of rounding.
@@ -108,8 +164,18 @@ impl Chain {
                 .map(|m| (0..states).map(|n| after[n] * self.steps[n][m]).sum())
                 .collect();
         }
-        variance / self.cycle_mean
+        variance
     }
+
+    /// Probability of each state.
+    fn law(&self) -> Vec<f64> {
+        self.trapped.law.iter().map(|(_, weight)| *weight).collect()
+    }
+}
+
+/// Sum of each row.
+fn sums(rows: &[Vec<f64>]) -> Vec<f64> {
+    rows.iter().map(|row| row.iter().sum()).collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -37,19 +37,36 @@ fn link(light: f64, dark: f64, dead: u64, a: f64, decay: f64) -> LinkModel {
 }
 
 struct Seen {
+    slots: f64,
     registered: f64,
     statistics: Statistics<f64>,
 }
 
-/// Runs the receiver for so many slots, every one of them, with a list of charges.
-fn run(link: &LinkModel, slots: u64, coin: &mut Coin) -> Seen {
+/// When a run of the receiver ends.
+#[derive(Clone, Copy)]
+enum Until {
+    Slots(u64),
+    Detections(u64),
+}
+
+/// Runs the receiver slot by slot, with a list of charges.
+fn run(link: &LinkModel, until: Until, coin: &mut Coin) -> Seen {
     let mut seen = Seen {
+        slots: 0.0,
         registered: 0.0,
         statistics: Statistics::default(),
     };
     let (mut alive_from, mut charges): (u64, Vec<(u64, usize)>) = (0, Vec::new());
     let [signal, _] = link.source.probabilities();
-    for slot in 0..slots {
+    for slot in 0.. {
+        let ended = match until {
+            Until::Slots(slots) => slot >= slots,
+            Until::Detections(detections) => seen.registered >= detections as f64,
+        };
+        if ended {
+            break;
+        }
+        seen.slots += 1.0;
         let class = usize::from(!coin.chance(signal));
         let [alice_key, bob_key] = [(); 2].map(|()| coin.chance(link.key_basis_probability));
         let alice_bit = usize::from(coin.chance(0.5));
@@ -136,7 +153,7 @@ fn check(link: LinkModel, seed: u64) {
     let variances = figures(spread.registered, &spread.statistics);
     let mut coin = Coin(seed);
     let runs: Vec<Vec<f64>> = (0..pieces)
-        .map(|_| run(&link, slots, &mut coin))
+        .map(|_| run(&link, Until::Slots(slots), &mut coin))
         .map(|seen| figures(seen.registered, &seen.statistics))
         .collect();
     for (i, name) in NAMES.iter().enumerate() {
@@ -157,6 +174,51 @@ fn check(link: LinkModel, seed: u64) {
             (0.35..2.3).contains(&ratio),
             "{name}: variance {seen} against {variance} (seed {seed}, {link:?})"
         );
+    }
+}
+
+/// Blocks of a fixed number of detections: the spread of what is in them and of the slots they take.
+#[test]
+fn detections_of_a_block_stray_as_the_chain_says() {
+    let links = [
+        link(0.5, 1e-3, 50, 0.0, 0.0),
+        link(0.5, 1e-3, 1, 0.3, 3.0),
+        link(0.1, 1e-2, 20, 0.3, 200.0),
+        link(1e-9, 1e-2, 3, 0.5, 5.0),
+    ];
+    let (blocks, detections) = (400, 400);
+    for (seed, link) in (31..).zip(links) {
+        let shares = link.spread_of_detections();
+        let per_block = |value: f64| value * detections as f64;
+        let variances = figures(
+            per_block(link.slots_variance_per_detection()),
+            &shares.map(|share| per_block(share.variance)),
+        );
+        let means = figures(0.0, &shares.map(|share| per_block(share.share)));
+        let predicted = figures(
+            0.0,
+            &link.expected().per_detection.scaled(detections as f64),
+        );
+        let mut coin = Coin(seed);
+        let runs: Vec<Vec<f64>> = (0..blocks)
+            .map(|_| run(&link, Until::Detections(detections), &mut coin))
+            .map(|seen| figures(seen.slots, &seen.statistics))
+            .collect();
+        for (i, name) in NAMES.iter().enumerate() {
+            let n = f64::from(blocks);
+            let mean = runs.iter().map(|run| run[i]).sum::<f64>() / n;
+            let seen = runs.iter().map(|run| (run[i] - mean).powi(2)).sum::<f64>() / n;
+            let ratio = seen / variances[i];
+            // √(2/400) is 0.07; rare errors are skewed.
+            assert!(
+                (0.6..1.6).contains(&ratio),
+                "{name}: variance {seen} against {} (seed {seed}, {link:?})",
+                variances[i]
+            );
+            if i > 0 {
+                assert!((means[i] / predicted[i] - 1.0).abs() < 1e-9, "{name}");
+            }
+        }
     }
 }
 
