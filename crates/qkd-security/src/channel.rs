@@ -1,14 +1,16 @@
 //! What a link is expected to show: the exact counts of two threshold detectors.
 
+mod receiver;
 mod spread;
 mod trapped;
 
 use crate::error::require;
-use crate::mathematics::{exp_m1, ln_1p};
 use crate::{BasisStatistics, DecoySource, Error, IntensityClass, Statistics};
+pub(crate) use receiver::{Receiver, Registering};
 pub(crate) use spread::ShareSpread;
 pub use spread::Spread;
-use trapped::{Mark, Memory, Trapped};
+pub(crate) use trapped::Memory;
+use trapped::{Mark, Trapped};
 
 /// The expected link: source, fibre and receiver, from which every count can be predicted.
 ///
@@ -117,9 +119,7 @@ impl LinkModel {
     ///
     /// 1 − (1−p_d)² e^(−ημ), exact for two detectors and the same in either basis.
     pub fn gain(&self, intensity: f64) -> f64 {
-        // As a sum of small terms: at long distance 1 − e^(…) would cancel.
-        let exponent = 2.0 * ln_1p(-self.dark_count_probability) - self.transmittance() * intensity;
-        -exp_m1(exponent)
+        self.receiver().coherent(intensity).gain
     }
 
     /// E_μ Q_μ: probability that a live slot clicks and, both bases being equal, the bit is wrong.
@@ -127,16 +127,21 @@ impl LinkModel {
     /// With a = ημ(1−e_d) and b = ημ e_d reaching the right and the wrong detector and a double
     /// click giving a random bit: P(wrong)(1 − P(right)/2).
     pub fn error_gain(&self, intensity: f64) -> f64 {
-        let [right, wrong] = self.firing(intensity);
-        wrong * (1.0 - right / 2.0)
+        self.receiver().coherent(intensity).error_gain
     }
 
-    /// Probabilities that the right and the wrong detector fire without afterpulse, bases equal.
-    fn firing(&self, intensity: f64) -> [f64; 2] {
-        let light = self.transmittance() * intensity;
-        let dark = ln_1p(-self.dark_count_probability);
-        [1.0 - self.misalignment_error, self.misalignment_error]
-            .map(|share| -exp_m1(dark - light * share))
+    /// The link without its source.
+    pub(crate) fn receiver(&self) -> Receiver {
+        Receiver {
+            transmittance: self.transmittance(),
+            dark_count_probability: self.dark_count_probability,
+            misalignment_error: self.misalignment_error,
+            memory: Memory {
+                dead_time_slots: self.dead_time_slots as f64,
+                afterpulse_probability: self.afterpulse_probability,
+                afterpulse_decay_slots: self.afterpulse_decay_slots,
+            },
+        }
     }
 
     /// Everything a block is expected to show, per registered detection.
@@ -173,15 +178,9 @@ impl LinkModel {
     }
 
     fn trapped(&self) -> Trapped {
-        let memory = Memory {
-            dead_time_slots: self.dead_time_slots as f64,
-            afterpulse_probability: self.afterpulse_probability,
-            afterpulse_decay_slots: self.afterpulse_decay_slots,
-        };
-        Trapped::new(
-            memory,
-            self.source.average(|intensity| self.gain(intensity)),
-        )
+        let receiver = self.receiver();
+        let gain = |intensity| receiver.coherent(intensity).gain;
+        Trapped::new(receiver.memory, self.source.average(gain))
     }
 
     /// Probabilities that both sides are in the key basis, and in the test basis.
@@ -191,9 +190,10 @@ impl LinkModel {
 
     /// What makes a click a sifted count, or an error, of each class and basis.
     fn marks(&self) -> Statistics<Mark> {
+        let receiver = self.receiver();
         let [key, test] = self.both_in_basis().map(|both| BasisStatistics {
-            counts: self.per_class(|class| self.click_mark(class).thinned(both)),
-            errors: self.per_class(|class| self.error_mark(class).thinned(both)),
+            counts: self.per_class(|class| receiver.coherent(class).click_mark().thinned(both)),
+            errors: self.per_class(|class| receiver.coherent(class).error_mark().thinned(both)),
         });
         Statistics { key, test }
     }
@@ -203,15 +203,6 @@ impl LinkModel {
             let i = class.index();
             mark(self.source.intensities()[i]).thinned(self.source.probabilities()[i])
         })
-    }
-
-    fn click_mark(&self, intensity: f64) -> Mark {
-        Mark::click(self.gain(intensity))
-    }
-
-    fn error_mark(&self, intensity: f64) -> Mark {
-        let [right, wrong] = self.firing(intensity);
-        Mark::error(self.error_gain(intensity), wrong, right)
     }
 }
 

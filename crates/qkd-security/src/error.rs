@@ -10,6 +10,14 @@ pub enum Error {
         /// All names that would have been understood, separated by commas.
         known: String,
     },
+    /// Malformed: text that names no channel model.
+    #[error("unknown channel model {name:?}: expected one of {known}")]
+    UnknownChannelModel {
+        /// The name that was given.
+        name: String,
+        /// All names that would have been understood, separated by commas.
+        known: String,
+    },
     /// Misuse: a number outside its range.
     #[error("{what} is {value}: expected {expected}")]
     OutOfRange {

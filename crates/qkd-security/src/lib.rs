@@ -29,6 +29,7 @@ pub mod mathematics;
 pub mod maximisation;
 pub mod mdi;
 mod parameters;
+pub mod planning;
 mod range;
 #[cfg(test)]
 mod reference_table;

@@ -46,12 +46,21 @@ pub fn secret_length(
     leakage: &Leakage,
     parameters: &SecurityParameters,
 ) -> KeyLength {
-    let statistics = statistics.into();
+    let charged_leakage_bits = charged_leakage(leakage, parameters);
+    secret_length_charged(&statistics.into(), source, charged_leakage_bits, parameters)
+}
+
+/// The same when `charged_leakage_bits` (λ, verification included) is known, whole or expected.
+pub(crate) fn secret_length_charged(
+    statistics: &Statistics<f64>,
+    source: &DecoySource,
+    charged_leakage_bits: f64,
+    parameters: &SecurityParameters,
+) -> KeyLength {
     let failure = parameters.secrecy_share(SECRECY_PARTS);
     let key = DecoyBounds::of(&statistics.key, source, failure);
     let test = DecoyBounds::of(&statistics.test, source, failure);
     let phase_error_rate = phase_error_rate(&key, &test, failure);
-    let charged_leakage_bits = charged_leakage(leakage, parameters);
     let security_overhead_bits = 4.0 * log2(SECRECY_PARTS / (parameters.secrecy * pow(2.0, 0.25)));
     let length_unclamped = key.single_photon_min * (1.0 - binary_entropy(phase_error_rate))
         - charged_leakage_bits

@@ -27,7 +27,7 @@ const PENDING_MAX: usize = 96;
 
 /// What the detectors do after a click, in slots.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Slots after a registered click in which both detectors are blind.
     pub dead_time_slots: f64,
     /// a: probability that a registered click leaves a charge.
@@ -42,13 +42,32 @@ pub(super) struct Memory {
 /// `fired` P(a charge fires) + `one_silent` P(a charge fires, none of them in a given detector)
 /// + `light` P(no charge fires).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    fired: f64,
-    one_silent: f64,
-    light: f64,
+pub(crate) struct Mark {
+    pub(super) fired: f64,
+    pub(super) one_silent: f64,
+    pub(super) light: f64,
 }
 
 impl Mark {
+    /// The three probabilities, one at a time: every mark is a sum of these.
+    pub const PARTS: [Mark; 3] = [
+        Mark {
+            fired: 1.0,
+            one_silent: 0.0,
+            light: 0.0,
+        },
+        Mark {
+            fired: 0.0,
+            one_silent: 1.0,
+            light: 0.0,
+        },
+        Mark {
+            fired: 0.0,
+            one_silent: 0.0,
+            light: 1.0,
+        },
+    ];
+
     /// Clicks that light or darkness make with probability `gain`.
     pub fn click(gain: f64) -> Self {
         Mark {

@@ -1,0 +1,113 @@
+//! The receiver without a source: what light of any kind makes two threshold detectors do.
+
+use super::trapped::{Mark, Memory, Trapped};
+use crate::mathematics::{exp_m1, ln_1p};
+
+/// Bob's side of a link, with the fibre before it: everything but what Alice sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receiver {
+    /// η: probability that a photon Alice sends can click.
+    pub transmittance: f64,
+    /// p_d: probability of a click without light, per detector and slot.
+    pub dark_count_probability: f64,
+    /// e_d: probability that a photon goes to the wrong detector of the right basis.
+    pub misalignment_error: f64,
+    /// What the detectors do after a click.
+    pub memory: Memory,
+}
+
+/// What a pulse does in a live slot, without afterpulses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Response {
+    /// Probability of a click, the same in either basis.
+    pub gain: f64,
+    /// Probability of a click with a wrong bit, bases equal.
+    pub error_gain: f64,
+    /// Probability that the detector of the right bit fires, bases equal.
+    pub right: f64,
+    /// Probability that the detector of the wrong bit fires, bases equal.
+    pub wrong: f64,
+}
+
+impl Response {
+    /// Clicks of the pulse, as the chain of trapped charges takes them.
+    pub fn click_mark(&self) -> Mark {
+        Mark::click(self.gain)
+    }
+
+    /// Errors of the pulse, as the chain of trapped charges takes them.
+    pub fn error_mark(&self) -> Mark {
+        Mark::error(self.error_gain, self.wrong, self.right)
+    }
+}
+
+/// What becomes of live slots under dead time and afterpulses, when so many of them click: whatever
+/// a pulse is, its registered clicks and errors are sums of these shares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registering {
+    /// Registered detections per slot.
+    pub per_slot: f64,
+    fired: f64,
+    one_silent: f64,
+    light: f64,
+}
+
+impl Registering {
+    /// Registered detections that bear `mark`, per slot whose pulse has it.
+    pub fn rate(&self, mark: Mark) -> f64 {
+        let per_detection =
+            mark.fired * self.fired + mark.one_silent * self.one_silent + mark.light * self.light;
+        self.per_slot * per_detection
+    }
+}
+
+impl Receiver {
+    /// A pulse of mean photon number `intensity` and random phase.
+    ///
+    /// Gain 1 − (1−p_d)² e^(−ημ), exact for two detectors. With a = ημ(1−e_d) and b = ημ e_d
+    /// reaching the right and the wrong detector and a double click giving a random bit, errors are
+    /// P(wrong)(1 − P(right)/2).
+    pub fn coherent(&self, intensity: f64) -> Response {
+        let light = self.transmittance * intensity;
+        let dark = ln_1p(-self.dark_count_probability);
+        let [right, wrong] = [1.0 - self.misalignment_error, self.misalignment_error]
+            .map(|share| -exp_m1(dark - light * share));
+        Response {
+            // As a sum of small terms: at long distance 1 − e^(…) would cancel.
+            gain: -exp_m1(2.0 * dark - light),
+            error_gain: wrong * (1.0 - right / 2.0),
+            right,
+            wrong,
+        }
+    }
+
+    /// A pulse of exactly one photon, which takes one way only.
+    ///
+    /// Inclusion and exclusion of which detectors stay silent, written so that nothing cancels:
+    /// Y₁ = p_d(2 − p_d) + η(1−p_d)² and e₁Y₁ = \[p_d(2 − p_d) + η(1−p_d)(2e_d − p_d)\]/2.
+    pub fn single_photon(&self) -> Response {
+        let (eta, dark) = (self.transmittance, self.dark_count_probability);
+        let (bright, error) = (1.0 - dark, self.misalignment_error);
+        let none = dark * (2.0 - dark);
+        Response {
+            gain: none + eta * bright * bright,
+            error_gain: (none + eta * bright * (2.0 * error - dark)) / 2.0,
+            right: dark + bright * eta * (1.0 - error),
+            wrong: dark + bright * eta * error,
+        }
+    }
+
+    /// Dead time and afterpulses where live slots click with `click_probability`, which is above 0.
+    pub fn registering(&self, click_probability: f64) -> Registering {
+        let trapped = Trapped::new(self.memory, click_probability);
+        let share = |mark| trapped.mean(|n| trapped.in_live_slot(mark, n) / trapped.live_click(n));
+        let cycle = trapped.mean(|n| 1.0 / trapped.live_click(n));
+        let [fired, one_silent, light] = Mark::PARTS.map(share);
+        Registering {
+            per_slot: 1.0 / (self.memory.dead_time_slots + cycle),
+            fired,
+            one_silent,
+            light,
+        }
+    }
+}
