@@ -10,7 +10,7 @@
 pub mod e91;
 
 use crate::range;
-use crate::{Error, Standing, binary_entropy};
+use crate::{Error, Figure, Standing, binary_entropy};
 
 /// What the rates of this module are worth.
 pub const STANDING: Standing = Standing::Asymptotic;
@@ -106,6 +106,31 @@ pub struct DeviceIndependent {
     pub disclosed_bits: f64,
     /// 1 − f h(Q) − χ(S), bits per sifted bit; negative means no key.
     pub secret_fraction: f64,
+}
+
+impl DeviceIndependent {
+    /// Every figure with its meaning and unit, in the order in which the rate is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        let bits =
+            |name, value, meaning| Figure::plain(name, value, meaning).measured_in("bits/bit");
+        vec![
+            bits(
+                "holevo_bits",
+                self.holevo_bits,
+                "what Eve knows of a sifted bit, at most (χ(S))",
+            ),
+            bits(
+                "disclosed_bits",
+                self.disclosed_bits,
+                "disclosed by error correction (f h(Q))",
+            ),
+            bits(
+                "secret_fraction",
+                self.secret_fraction,
+                "1 − f h(Q) − χ(S), device-independent; below zero no key",
+            ),
+        ]
+    }
 }
 
 impl BellTest {

@@ -14,7 +14,7 @@ mod finite;
 
 use crate::mathematics::{ln_1p, log2};
 use crate::range;
-use crate::{Error, Standing};
+use crate::{Error, Figure, Standing};
 pub use finite::{FiniteRate, FiniteSize};
 use std::f64::consts::LN_2;
 
@@ -69,6 +69,53 @@ pub struct Gg02Rate {
     pub holevo_bits: f64,
     /// β I_AB − χ_BE; negative means no key.
     pub secret_bits_per_symbol: f64,
+}
+
+impl Gg02Rate {
+    /// Every figure with its meaning and unit, in the order in which the rate is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        let snu = |name, value, meaning| Figure::plain(name, value, meaning).measured_in("SNU");
+        let bits =
+            |name, value, meaning| Figure::plain(name, value, meaning).measured_in("bits/symbol");
+        let [first, second, third, fourth] = self.symplectic_eigenvalues;
+        let (of_eve, given_bob) = ("of Eve's state", "of Eve's state once Bob has measured");
+        vec![
+            snu(
+                "line_noise_snu",
+                self.line_noise_snu,
+                "noise of the line at its entrance (χ_line)",
+            ),
+            snu(
+                "detection_noise_snu",
+                self.detection_noise_snu,
+                "noise of the detection at its own entrance (χ_det)",
+            ),
+            snu(
+                "total_noise_snu",
+                self.total_noise_snu,
+                "both at the entrance of the line (χ_tot)",
+            ),
+            Figure::plain("symplectic_eigenvalue_1", first, of_eve),
+            Figure::plain("symplectic_eigenvalue_2", second, of_eve),
+            Figure::plain("symplectic_eigenvalue_3", third, given_bob),
+            Figure::plain("symplectic_eigenvalue_4", fourth, given_bob),
+            bits(
+                "mutual_information_bits",
+                self.mutual_information_bits,
+                "between Alice and Bob (I_AB)",
+            ),
+            bits(
+                "holevo_bits",
+                self.holevo_bits,
+                "what Eve knows of Bob's outcome, at most (χ_BE)",
+            ),
+            bits(
+                "secret_bits_per_symbol",
+                self.secret_bits_per_symbol,
+                "β I_AB − χ_BE; below zero no key",
+            ),
+        ]
+    }
 }
 
 impl Gg02 {

@@ -21,6 +21,7 @@ pub mod decoy;
 pub mod dps;
 mod entropy;
 mod error;
+pub mod evaluation;
 mod figure;
 pub mod gg02;
 pub mod gllp;
@@ -40,6 +41,7 @@ pub mod six_state;
 mod standing;
 mod statistics;
 mod theorem;
+pub mod tomamichel2012;
 pub mod twin_field;
 pub mod wiesemann2024;
 

@@ -26,7 +26,10 @@ use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
 use crate::theorem::{self, whole_bits};
-use crate::{Error, Figure, SecurityParameters, binary_entropy};
+use crate::{Error, Figure, SecurityParameters, Standing, binary_entropy};
+
+/// What [`secret_length`] is worth.
+pub const STANDING: Standing = Standing::FiniteAsPublished;
 
 /// Parts that ε_sec is divided into (below equation 1, all parts equal).
 const SECRECY_PARTS: f64 = 21.0;

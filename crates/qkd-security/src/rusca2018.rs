@@ -24,9 +24,12 @@ use crate::mathematics::{exp, log2};
 use crate::range::not_negative;
 use crate::theorem::{self, whole_bits};
 use crate::{
-    BasisStatistics, DecoySource, Error, Figure, IntensityClass, SecurityParameters, Statistics,
-    binary_entropy,
+    BasisStatistics, DecoySource, Error, Figure, IntensityClass, SecurityParameters, Standing,
+    Statistics, binary_entropy,
 };
+
+/// What [`secret_length`] is worth.
+pub const STANDING: Standing = Standing::FiniteAsPublished;
 
 /// Parts that ε_sec is divided into (equation A24 with all parts equal).
 const SECRECY_PARTS: f64 = 19.0;

@@ -5,6 +5,9 @@ use std::fmt;
 pub enum Standing {
     /// Proven for blocks of finite length against any attack.
     FiniteKey,
+    /// For blocks of finite length against any attack, but with a step that is known to be no
+    /// rigorous bound: to compare with published work, not to make keys.
+    FiniteAsPublished,
     /// Proven for blocks of finite length against an Eve who treats every signal alike and may
     /// store what she gets (collective attacks).
     FiniteCollective,
@@ -19,6 +22,9 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Standing::FiniteKey => "finite key, any attack",
+            Standing::FiniteAsPublished => {
+                "finite key as published, to compare with: a step of its proof is not rigorous"
+            }
             Standing::FiniteCollective => "finite key, collective attacks only",
             Standing::Asymptotic => {
                 "asymptotic: the limit of infinitely many signals, not the length of a block"

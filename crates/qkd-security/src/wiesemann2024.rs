@@ -29,9 +29,12 @@ use crate::concentration::{
 };
 use crate::mathematics::{exp, log2, pow};
 use crate::{
-    BasisStatistics, DecoySource, IntensityClass, KeyLength, Leakage, SecurityParameters,
+    BasisStatistics, DecoySource, IntensityClass, KeyLength, Leakage, SecurityParameters, Standing,
     Statistics, binary_entropy,
 };
+
+/// What [`secret_length`] is worth.
+pub const STANDING: Standing = Standing::FiniteKey;
 
 /// Number of equal parts that ε_sec is divided into (arXiv:2405.16578, one-decoy theorem).
 const SECRECY_PARTS: f64 = 15.0;

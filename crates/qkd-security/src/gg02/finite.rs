@@ -1,7 +1,7 @@
 use super::{Gg02, Gg02Rate, Quadratures};
-use crate::Error;
 use crate::mathematics::log2;
 use crate::range;
+use crate::{Error, Figure};
 
 /// How a block of symbols is divided and how sure its bounds are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +35,43 @@ pub struct FiniteRate {
     pub holevo_max_bits: f64,
     /// (n/N)(β I_AB − χ_BE − Δ), bits per exchanged symbol; negative means no key.
     pub secret_bits_per_symbol: f64,
+}
+
+impl FiniteRate {
+    /// Every figure of the block with its meaning and unit; those of the line itself are
+    /// [`Gg02Rate::figures`] of `expected`.
+    pub fn figures(&self) -> Vec<Figure> {
+        let bits =
+            |name, value, meaning| Figure::plain(name, value, meaning).measured_in("bits/symbol");
+        vec![
+            Figure::plain(
+                "transmittance_min",
+                self.transmittance_min,
+                "transmittance that the estimate allows, at least (T_min)",
+            ),
+            Figure::plain(
+                "excess_noise_max_snu",
+                self.excess_noise_max_snu,
+                "excess noise that the estimate allows, at most (ξ_max)",
+            )
+            .measured_in("SNU"),
+            bits(
+                "holevo_max_bits",
+                self.holevo_max_bits,
+                "what Eve knows then, at most (χ_BE)",
+            ),
+            bits(
+                "penalty_bits",
+                self.penalty_bits,
+                "price of the finite number of symbols (Δ)",
+            ),
+            bits(
+                "finite_secret_bits_per_symbol",
+                self.secret_bits_per_symbol,
+                "(n/N)(β I_AB − χ_BE − Δ); below zero no key",
+            ),
+        ]
+    }
 }
 
 impl FiniteSize {

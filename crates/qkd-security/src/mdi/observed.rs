@@ -1,6 +1,6 @@
 use crate::mathematics::exp;
 use crate::range;
-use crate::{Error, binary_entropy};
+use crate::{Error, Figure, binary_entropy};
 
 /// Gains and errors of every pair of intensities in one basis: rows Alice's, columns Bob's, in the
 /// order of [`ObservedMdi`]'s intensities.
@@ -42,6 +42,46 @@ pub struct ObservedBounds {
     pub disclosed_bits: f64,
     /// Q₁₁ (1 − h(e₁₁)) − f Q h(E), bits per pair of signal pulses; negative means no key.
     pub secret_bits_per_pulse_pair: f64,
+}
+
+impl ObservedBounds {
+    /// Every figure with its meaning and unit, in the order in which the rate is made of them.
+    pub fn figures(&self) -> Vec<Figure> {
+        let bits =
+            |name, value, meaning| Figure::plain(name, value, meaning).measured_in("bits/pair");
+        vec![
+            Figure::plain(
+                "single_photon_yield_key_min",
+                self.single_photon_yield_key_min,
+                "announcements per pair of single photons, key basis, at least (Y₁₁)",
+            ),
+            Figure::plain(
+                "single_photon_yield_test_min",
+                self.single_photon_yield_test_min,
+                "the same in the test basis, at least",
+            ),
+            Figure::plain(
+                "phase_error_rate",
+                self.phase_error_rate_max,
+                "phase errors of the single photons, at most (e₁₁)",
+            ),
+            Figure::plain(
+                "single_photon_gain_min",
+                self.single_photon_gain_min,
+                "signals announced for single photons, at least (Q₁₁)",
+            ),
+            bits(
+                "disclosed_bits",
+                self.disclosed_bits,
+                "disclosed by error correction (f Q h(E))",
+            ),
+            bits(
+                "secret_bits_per_pulse_pair",
+                self.secret_bits_per_pulse_pair,
+                "Q₁₁(1 − h(e₁₁)) − f Q h(E); below zero no key",
+            ),
+        ]
+    }
 }
 
 impl ObservedMdi {

@@ -1,4 +1,4 @@
-use crate::{Error, Standing};
+use crate::{Error, Standing, lim2014, rusca2018, wiesemann2024};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -49,10 +49,13 @@ impl PlanTheorem {
 
     /// What a rate under it is worth.
     pub fn standing(self) -> Standing {
-        if self.is_finite() {
-            Standing::FiniteKey
-        } else {
-            Standing::Asymptotic
+        match self {
+            PlanTheorem::Wiesemann2024 => wiesemann2024::STANDING,
+            PlanTheorem::Rusca2018 => rusca2018::STANDING,
+            PlanTheorem::Lim2014 => lim2014::STANDING,
+            PlanTheorem::Gllp | PlanTheorem::GllpDecoyInfinite | PlanTheorem::GllpVacuumWeak => {
+                Standing::Asymptotic
+            }
         }
     }
 
