@@ -75,6 +75,7 @@ struct Row {
     /// Delivered secret bits per slot against the planned, in standard deviations.
     rate_deviations: f64,
     inefficiency: f64,
+    inefficiency_max: f64,
     bound_bits: f64,
     bound_expected_bits: f64,
     /// The theorem's length at the counts seen against that at the counts expected.
@@ -118,6 +119,7 @@ impl Row {
             slots_expected: plan.slots_expected,
             rate_deviations,
             inefficiency,
+            inefficiency_max: plan.reconciliation_inefficiency_max,
             bound_bits,
             bound_expected_bits,
             bound_deviations: (bound_bits - bound_expected_bits) / plan.length_deviation_bits,
@@ -128,6 +130,7 @@ impl Row {
         (self.fixed_bits > 0) == (self.delivered_bits > 0)
             && self.rate_deviations.abs() < DEVIATIONS_MAX
             && self.bound_deviations.abs() < DEVIATIONS_MAX
+            && self.inefficiency < self.inefficiency_max
     }
 }
 
@@ -136,7 +139,7 @@ impl fmt::Display for Row {
         write!(
             f,
             "{:22} fixed {:7} delivered {:7} in {:.4e} slots ({:.4e} expected): {:+.2} sigma; \
-             f {:.4}; bound {:9.0} ({:9.0} expected): {:+.2} sigma",
+             f {:.4} of {:.4}; bound {:9.0} ({:9.0} expected): {:+.2} sigma",
             self.name,
             self.fixed_bits,
             self.delivered_bits,
@@ -144,6 +147,7 @@ impl fmt::Display for Row {
             self.slots_expected,
             self.rate_deviations,
             self.inefficiency,
+            self.inefficiency_max,
             self.bound_bits,
             self.bound_expected_bits,
             self.bound_deviations

@@ -5,9 +5,11 @@ use crate::{
 
 mod chance;
 mod honest;
+mod inefficiency;
 mod plan;
 
 pub use honest::{HonestBlock, RefusalChance, Requirement};
+pub use inefficiency::cascade_inefficiency_max;
 pub use plan::{BlockPlan, Margin};
 
 /// The limits inside which a block yields exactly `secret_length_bits`, fixed before it begins.

@@ -47,6 +47,7 @@ pub mod wiesemann2024;
 
 pub use acceptance::{
     Acceptance, Accepted, BlockPlan, HonestBlock, Margin, Refusal, RefusalChance, Requirement,
+    cascade_inefficiency_max,
 };
 pub use channel::{ClassExpected, Expected, LinkModel, Spread};
 pub use entropy::binary_entropy;

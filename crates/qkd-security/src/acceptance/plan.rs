@@ -1,4 +1,5 @@
 use super::chance::{deviation_by_chance, drop_by_chance};
+use super::inefficiency::cascade_inefficiency_max;
 use crate::error::require;
 use crate::{
     Acceptance, BasisStatistics, Error, KeyLength, Leakage, LinkModel, SecurityParameters,
@@ -13,15 +14,16 @@ pub(super) const VERIFICATION_BITS: u64 = 129;
 pub struct Margin {
     /// Standard deviations left to chance in every count and error limit.
     pub deviations: f64,
-    /// Standard deviations of the theorem's length left to chance in ℓ: 5 fail an honest block
-    /// with probability 3e-7.
+    /// Standard deviations of the theorem's length left to chance in ℓ: 4.5 fail an honest block
+    /// with probability 3.4e-6, one that shows all the errors put down to the model.
     pub length_deviations: f64,
     /// Share by which more errors than the model says are put down to the model.
     pub model_error: f64,
     /// Share by which fewer detections of a class than the model says are put down to the model.
     pub model_count: f64,
-    /// f: largest inefficiency of error correction, Alice's bits ÷ (n h(Q)).
-    pub reconciliation_inefficiency_max: f64,
+    /// f: largest inefficiency of error correction, Alice's bits ÷ (n h(Q)); when absent, what
+    /// Cascade keeps to with the errors that are expected.
+    pub reconciliation_inefficiency_max: Option<f64>,
     /// A block is closed at this multiple of the slots it is expected to take.
     pub slots_factor: f64,
     /// Bits of the verification: tag and outcome.
@@ -32,10 +34,10 @@ impl Default for Margin {
     fn default() -> Self {
         Margin {
             deviations: 6.0,
-            length_deviations: 5.0,
-            model_error: 0.05,
+            length_deviations: 4.5,
+            model_error: 0.02,
             model_count: 0.01,
-            reconciliation_inefficiency_max: 1.2,
+            reconciliation_inefficiency_max: None,
             slots_factor: 4.0,
             verification_bits: VERIFICATION_BITS,
         }
@@ -60,7 +62,7 @@ impl Margin {
             ),
             (
                 "reconciliation_inefficiency_max",
-                self.reconciliation_inefficiency_max,
+                self.reconciliation_inefficiency_max.unwrap_or(1.0),
                 1.0,
                 "a number from 1 to 100",
             ),
@@ -79,14 +81,10 @@ impl Margin {
         Ok(self)
     }
 
-    /// Error correction at its worst inefficiency, and the verification.
-    fn leakage(&self, statistics: &Statistics<f64>) -> Leakage {
-        let from_alice = parities(statistics, self.reconciliation_inefficiency_max);
-        Leakage {
-            from_alice_bits: from_alice.ceil() as u64,
-            verification_tag_bits: self.verification_bits,
-            ..Leakage::default()
-        }
+    /// f at its largest, where so much is expected.
+    fn inefficiency_max(&self, expected: &Statistics<f64>) -> f64 {
+        self.reconciliation_inefficiency_max
+            .unwrap_or_else(|| cascade_inefficiency_max(&expected.key))
     }
 
     /// The most errors put down to chance and model where `expected` are expected.
@@ -117,6 +115,8 @@ pub struct BlockPlan {
     pub slots_deviation: f64,
     /// The limits, and ℓ.
     pub acceptance: Acceptance,
+    /// f: largest inefficiency of error correction that limits and ℓ leave room for.
+    pub reconciliation_inefficiency_max: f64,
     /// Expected counts and errors of a block.
     pub statistics_expected: Statistics<f64>,
     /// What the theorem gives for exactly the expected counts, f at its largest: ℓ without margin.
@@ -163,11 +163,16 @@ impl BlockPlan {
             "a link with more detections",
         )?;
 
+        let statistics_expected = expected.per_detection.scaled(detections);
+        let inefficiency_max = margin.inefficiency_max(&statistics_expected);
         let length_at = |statistics: Statistics<f64>| {
-            let leakage = margin.leakage(&statistics);
+            let leakage = Leakage {
+                from_alice_bits: parities(&statistics, inefficiency_max).ceil() as u64,
+                verification_tag_bits: margin.verification_bits,
+                ..Leakage::default()
+            };
             theorem.secret_length(statistics, &link.source, &leakage, &parameters)
         };
-        let statistics_expected = expected.per_detection.scaled(detections);
         let worse = with_more_errors(&statistics_expected, margin.model_error);
         let safe = length_at(worse).length_unclamped
             - drop_by_chance(&worse, margin.length_deviations, |statistics| {
@@ -179,7 +184,11 @@ impl BlockPlan {
             slots_max: slots.ceil() as u64,
             slots_expected,
             slots_deviation: (detections * link.slots_variance_per_detection()).sqrt(),
-            acceptance: limits(&statistics_expected, secret_length_bits, &margin),
+            acceptance: Acceptance {
+                secret_length_bits,
+                ..limits(&statistics_expected, inefficiency_max, &margin)
+            },
+            reconciliation_inefficiency_max: inefficiency_max,
             statistics_expected,
             length_expected: length_at(statistics_expected),
             length_deviation_bits: deviation_by_chance(
@@ -220,7 +229,8 @@ pub(super) fn parities(statistics: &Statistics<f64>, reconciliation_inefficiency
     reconciliation_inefficiency * key.total_counts() * binary_entropy(key.qber().min(0.5))
 }
 
-fn limits(expected: &Statistics<f64>, secret_length_bits: u64, margin: &Margin) -> Acceptance {
+/// All limits but ℓ.
+fn limits(expected: &Statistics<f64>, inefficiency_max: f64, margin: &Margin) -> Acceptance {
     let counts_min = |basis: &BasisStatistics<f64>| {
         basis
             .counts
@@ -237,13 +247,13 @@ fn limits(expected: &Statistics<f64>, secret_length_bits: u64, margin: &Margin) 
     let bits_min = (key_counts_min[0] + key_counts_min[1]).max(1) as f64;
     let bits_max = margin.most(expected.key.total_counts());
     let qber_max = ((key_errors_max[0] + key_errors_max[1]) as f64 / bits_min).min(0.5);
-    let leaked = margin.reconciliation_inefficiency_max * bits_max * binary_entropy(qber_max);
+    let leaked = inefficiency_max * bits_max * binary_entropy(qber_max);
     Acceptance {
         key_counts_min,
         test_counts_min: counts_min(&expected.test),
         key_errors_max,
         test_errors_max: errors_max(&expected.test),
         leaked_bits_max: leaked.ceil() as u64,
-        secret_length_bits,
+        secret_length_bits: 0,
     }
 }

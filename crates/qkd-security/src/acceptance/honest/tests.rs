@@ -45,7 +45,7 @@ fn tight(deviations: f64, length_deviations: f64) -> Margin {
         length_deviations,
         model_error: 0.0,
         model_count: 0.0,
-        reconciliation_inefficiency_max: INEFFICIENCY,
+        reconciliation_inefficiency_max: Some(INEFFICIENCY),
         ..Margin::default()
     }
 }
@@ -248,7 +248,7 @@ fn default_margins_refuse_fewer_than_one_honest_block_in_a_hundred_thousand() {
     let margin = Margin::default();
     let link = link();
     let plan = plan(&link, &margin);
-    let f = margin.reconciliation_inefficiency_max;
+    let f = plan.reconciliation_inefficiency_max;
     let honest = plan
         .honest_block(&link, Theorem::Wiesemann2024, &PARAMETERS, f)
         .expect("a valid link");
