@@ -11,6 +11,8 @@
 use qkd_bits::{BitString, SecretBits};
 use zeroize::Zeroizing;
 
+use crate::gf2::toeplitz::correlation;
+use crate::gf2::transform::Engine;
 use crate::{Error, SecretKey, VerifiedKey, gf2};
 
 /// Uniform seed bits that amplifying a key of `key_bits` bits takes, for any output length.
@@ -50,8 +52,47 @@ impl VerifiedKey {
     }
 }
 
+/// Keys below this many bits are hashed by a product of Karatsuba's kind, which is faster there.
+const TRANSFORM_BITS_MIN: usize = 1 << 13;
+
+/// h(x) of this module for a key on its own, with `length` ≤ `key.len()` and a seed of
+/// [`seed_bits`]`(key.len())` bits: the function that [`VerifiedKey::amplify`] applies, for test
+/// vectors and for timing. It knows nothing of what was disclosed about the key.
+///
+/// # Errors
+/// [`Error::Misuse`] for a seed or an output of another length.
+pub fn toeplitz_hash(
+    key: &SecretBits,
+    length: usize,
+    seed: &BitString,
+) -> Result<SecretBits, Error> {
+    if seed.len() != seed_bits(key.len()) {
+        return Err(Error::Misuse {
+            what: "seed of the privacy amplification in bits",
+            expected: "one less than the key",
+            given: seed.len() as u64,
+        });
+    }
+    if length > key.len() {
+        return Err(Error::Misuse {
+            what: "output of the privacy amplification in bits",
+            expected: "at most the key",
+            given: length as u64,
+        });
+    }
+    Ok(hash(key.expose(), length, seed))
+}
+
 /// h(x) for `length` ≤ `key.len()` and a seed of `key.len() − 1` bits.
 fn hash(key: &BitString, length: usize, seed: &BitString) -> SecretBits {
+    if key.len() < TRANSFORM_BITS_MIN {
+        hash_by_product(key, length, seed)
+    } else {
+        hash_by_transform(Engine::best(), key, length, seed)
+    }
+}
+
+fn hash_by_product(key: &BitString, length: usize, seed: &BitString) -> SecretBits {
     let rest = key.len() - length;
     let mut output = SecretBits::from(key.slice(0..length));
     if rest == 0 || length == 0 {
@@ -61,6 +102,44 @@ fn hash(key: &BitString, length: usize, seed: &BitString) -> SecretBits {
     let product = Zeroizing::new(gf2::product(seed.words(), tail.expose().words()));
     add_from(output.expose_mut(), &product, rest - 1);
     output
+}
+
+/// With the tail reversed, a\[j\] = x₁\[n − ℓ − 1 − j\], it is (T·x₁)\[i\] = Σ a\[j\]·s\[i + j\].
+fn hash_by_transform(
+    engine: Engine,
+    key: &BitString,
+    length: usize,
+    seed: &BitString,
+) -> SecretBits {
+    let rest = key.len() - length;
+    if rest == 0 || length == 0 {
+        return SecretBits::from(key.slice(0..length));
+    }
+    let tail = reversed_end(key, rest);
+    let mut sum = correlation(engine, &tail, rest, seed.words(), length);
+    for (sum, word) in sum.iter_mut().zip(key.words()) {
+        *sum ^= word;
+    }
+    SecretBits::from(BitString::from_words(std::mem::take(&mut *sum), length))
+}
+
+/// The last `bits` bits of `key`, the last one first.
+fn reversed_end(key: &BitString, bits: usize) -> Zeroizing<Vec<u64>> {
+    let words = key.words();
+    let unused = 64 * words.len() - key.len();
+    let mut reversed = Zeroizing::new(Vec::with_capacity(bits.div_ceil(64)));
+    for i in 0..bits.div_ceil(64) {
+        let word = |i: usize| match words.len().checked_sub(i + 1) {
+            Some(at) => words[at].reverse_bits(),
+            None => 0,
+        };
+        let next = word(i + 1).unbounded_shl(64 - unused as u32);
+        reversed.push(word(i) >> unused | next);
+    }
+    if let Some(last) = reversed.last_mut() {
+        *last &= u64::MAX >> ((64 - bits % 64) % 64);
+    }
+    reversed
 }
 
 /// Adds to `sum` the bits of `product` from `offset` on.
@@ -103,11 +182,18 @@ mod tests {
     fn check(rng: &mut SecretRng, key_bits: usize, length: usize) {
         let key = rng.public_bits(key_bits);
         let seed = rng.public_bits(seed_bits(key_bits));
-        assert_eq!(
-            hash(&key, length, &seed).expose(),
-            &schoolbook(&key, length, &seed),
-            "n = {key_bits}, length = {length}"
-        );
+        let expected = schoolbook(&key, length, &seed);
+        let by_product = hash_by_product(&key, length, &seed);
+        assert_eq!(by_product.expose(), &expected, "{length} from {key_bits}");
+        let engines = if key_bits > 100 { 3 } else { 1 };
+        for engine in Engine::all().take(engines) {
+            let got = hash_by_transform(engine, &key, length, &seed);
+            assert_eq!(
+                got.expose(),
+                &expected,
+                "{engine:?}: {length} from {key_bits}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod clmul;
 pub(crate) mod field;
+pub(crate) mod toeplitz;
+pub(crate) mod transform;
 
 use clmul::Kernel;
 use zeroize::Zeroizing;

@@ -19,7 +19,7 @@ mod key;
 pub mod reconcile;
 mod verify;
 
-pub use amplify::seed_bits;
+pub use amplify::{seed_bits, toeplitz_hash};
 pub use confirm::{CHECK_PAD_BITS, CheckValue};
 pub use disclosed::Disclosed;
 pub use error::Error;

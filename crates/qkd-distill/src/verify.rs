@@ -1,6 +1,6 @@
 //! Verification: do both sides hold the same string? One universal hash, compared once.
 
-use qkd_bits::BitString;
+use qkd_bits::{BitString, SecretBits};
 use subtle::ConstantTimeEq;
 
 use crate::gf2::field::polynomial_hash;
@@ -25,6 +25,14 @@ pub struct VerificationTag(pub [u8; 16]);
 pub struct VerificationFailed {
     /// What was said in public about the block, the tag included.
     pub disclosed: Disclosed,
+}
+
+impl VerificationTag {
+    /// The tag of a string on its own under a hash key: what [`ReconciledKey::tag`] announces, for
+    /// test vectors and for timing. Nothing is charged.
+    pub fn of(bits: &SecretBits, hash_key: [u8; 16]) -> Self {
+        tag_of(bits.expose(), hash_key)
+    }
 }
 
 impl ReconciledKey {
@@ -88,7 +96,7 @@ fn tag_of(bits: &BitString, hash_key: [u8; 16]) -> VerificationTag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qkd_bits::{SecretBits, SecretRng};
+    use qkd_bits::SecretRng;
 
     fn reconciled(bits: BitString) -> ReconciledKey {
         ReconciledKey {

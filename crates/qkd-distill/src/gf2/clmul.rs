@@ -57,7 +57,7 @@ fn schoolbook_portable(a: &[u64], b: &[u64], out: &mut [u64]) {
 /// Pornin's method (BearSSL, `ghash_ctmul64`): the low half by integer products of bits spread
 /// four apart, so that carries die before they reach a neighbour; the high half as the low half of
 /// the reversed operands.
-fn multiply(x: u64, y: u64) -> u128 {
+pub(crate) fn multiply(x: u64, y: u64) -> u128 {
     let low = multiply_low(x, y);
     let high = multiply_low(x.reverse_bits(), y.reverse_bits()).reverse_bits() >> 1;
     u128::from(high) << 64 | u128::from(low)

@@ -1,0 +1,198 @@
+//! The Toeplitz product of the privacy amplification, by transforms over segments of its operands.
+//!
+//! y\[i\] = Σ_j a\[j\]·s\[i + j\] over i < ℓ and j < r, that is the transpose of the product with
+//! a(X), applied to s: of s(X)·(reversed a)(X) only the middle is computed. Both index ranges are cut
+//! into segments so that i + j stays within one transform; every segment of a and of s is transformed
+//! once, every segment of y once back, and between them stands one product per pair of segments and
+//! point. That keeps large operands in the cache, and fits lengths that are no powers of two.
+
+use zeroize::Zeroizing;
+
+use super::transform::{Engine, LAYERS, Transform};
+
+/// How the operands are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plan {
+    layers: u32,
+    /// Bits of a segment of the outputs and of the tail; one of them covers its whole operand, or
+    /// both are half a transform. Multiples of 64.
+    output_bits: usize,
+    tail_bits: usize,
+    outputs: usize,
+    tails: usize,
+}
+
+impl Plan {
+    /// The cheapest way to `length` outputs from a tail of `rest` bits.
+    fn new(length: usize, rest: usize) -> Self {
+        LAYERS
+            .flat_map(|layers| Plan::of(layers, length, rest))
+            .min_by_key(Plan::cost)
+            // Not empty: `of` gives halves for every size.
+            .expect("some size of transform")
+    }
+
+    /// All ways to cut for one size of transform.
+    fn of(layers: u32, length: usize, rest: usize) -> impl Iterator<Item = Self> {
+        let bits = 64usize << layers;
+        let whole = |bits: usize| bits.div_ceil(64) * 64;
+        let pair = |output_bits: usize, tail_bits: usize| Plan {
+            layers,
+            output_bits,
+            tail_bits,
+            outputs: length.div_ceil(output_bits),
+            tails: rest.div_ceil(tail_bits),
+        };
+        let halves = pair(bits / 2, bits / 2);
+        let whole_tail = (whole(rest) < bits).then(|| pair(bits - whole(rest), whole(rest)));
+        let whole_output =
+            (whole(length) < bits).then(|| pair(whole(length), bits - whole(length)));
+        [Some(halves), whole_tail, whole_output]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Segments of the seed.
+    fn seeds(&self) -> usize {
+        self.outputs + self.tails - 1
+    }
+
+    /// Bits from one segment of the seed to the next.
+    fn stride_bits(&self) -> usize {
+        if self.tails == 1 {
+            self.output_bits
+        } else {
+            self.tail_bits
+        }
+    }
+
+    /// Cycles, roughly, in quarters.
+    fn cost(&self) -> u64 {
+        let points = 1u64 << self.layers;
+        let transforms = (self.outputs + self.tails + self.seeds()) as u64;
+        let products = (self.outputs * self.tails) as u64;
+        points * (transforms * (6 * u64::from(self.layers) + 60) + 5 * products)
+    }
+}
+
+/// y as above: `length` bits, from the `rest` bits of `tail` and from `seed`, both zero beyond their
+/// end. `length` and `rest` are at least 1.
+pub(crate) fn correlation(
+    engine: Engine,
+    tail: &[u64],
+    rest: usize,
+    seed: &[u64],
+    length: usize,
+) -> Zeroizing<Vec<u64>> {
+    correlation_by(Plan::new(length, rest), engine, tail, seed, length)
+}
+
+fn correlation_by(
+    plan: Plan,
+    engine: Engine,
+    tail: &[u64],
+    seed: &[u64],
+    length: usize,
+) -> Zeroizing<Vec<u64>> {
+    let transform = Transform::new(engine, plan.layers);
+    let points = transform.words();
+    let mut buffer = Zeroizing::new(vec![0; points]);
+    let mut seeds = vec![0; plan.seeds() * points];
+    for (i, values) in seeds.chunks_exact_mut(points).enumerate() {
+        let from = i * plan.stride_bits() / 64;
+        copy(seed, from, &mut buffer);
+        transform.dual_values(&mut buffer, values);
+    }
+    let mut tails = Zeroizing::new(vec![0; plan.tails * points]);
+    for (i, values) in tails.chunks_exact_mut(points).enumerate() {
+        let words = plan.tail_bits / 64;
+        let end = ((i + 1) * words).min(tail.len());
+        copy(&tail[..end], i * words, &mut buffer);
+        transform.values(&mut buffer, values);
+    }
+    let mut sums = Zeroizing::new(vec![0; plan.outputs * points]);
+    transform.correlate(&tails, &seeds, &mut sums);
+    let mut output = Zeroizing::new(vec![0; length.div_ceil(64)]);
+    let output_words = plan.output_bits / 64;
+    for (values, output) in sums
+        .chunks_exact_mut(points)
+        .zip(output.chunks_mut(output_words))
+    {
+        transform.transposed_values(values, &mut buffer);
+        output.copy_from_slice(&buffer[..output.len()]);
+    }
+    output
+}
+
+/// Fills `to` with the words of `from` beginning at `start`, zero beyond its end.
+fn copy(from: &[u64], start: usize, to: &mut [u64]) {
+    let from = from.get(start..).unwrap_or_default();
+    let words = from.len().min(to.len());
+    to[..words].copy_from_slice(&from[..words]);
+    to[words..].fill(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gf2::product;
+    use qkd_bits::SecretRng;
+
+    /// The same by way of the whole product with the reversed tail.
+    fn by_product(tail: &[u64], rest: usize, seed: &[u64], length: usize) -> Vec<u64> {
+        let bit = |words: &[u64], i: usize| words.get(i / 64).map_or(0, |w| w >> (i % 64) & 1);
+        let mut reversed = vec![0; rest.div_ceil(64)];
+        for j in 0..rest {
+            reversed[(rest - 1 - j) / 64] |= bit(tail, j) << ((rest - 1 - j) % 64);
+        }
+        let product = product(seed, &reversed);
+        let mut output = vec![0; length.div_ceil(64)];
+        for i in 0..length {
+            output[i / 64] |= bit(&product, i + rest - 1) << (i % 64);
+        }
+        output
+    }
+
+    fn check(
+        rng: &mut SecretRng,
+        layers: std::ops::RangeInclusive<u32>,
+        length: usize,
+        rest: usize,
+    ) {
+        let tail = rng.public_bits(rest);
+        let seed = rng.public_bits(length + rest - 1);
+        let expected = by_product(tail.words(), rest, seed.words(), length);
+        for plan in layers.flat_map(|layers| Plan::of(layers, length, rest)) {
+            for engine in Engine::all() {
+                let mut got = correlation_by(plan, engine, tail.words(), seed.words(), length);
+                if !length.is_multiple_of(64) {
+                    *got.last_mut().unwrap() &= (1 << (length % 64)) - 1;
+                }
+                assert_eq!(*got, expected, "{engine:?}, {length} from {rest}: {plan:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_engine_equals_the_whole_product() {
+        let mut rng = SecretRng::from_seed([12; 32]);
+        for (length, rest) in [
+            (1, 1),
+            (1, 9_000),
+            (9_000, 1),
+            (8_192, 8_192),
+            (8_192, 8_193),
+            (8_000, 20_011),
+            (20_011, 8_000),
+            (40_000, 50_001),
+        ] {
+            check(&mut rng, 8..=11, length, rest);
+        }
+    }
+
+    #[test]
+    fn every_size_of_transform_equals_the_whole_product() {
+        let mut rng = SecretRng::from_seed([13; 32]);
+        check(&mut rng, LAYERS, 3_001, 2_007);
+    }
+}

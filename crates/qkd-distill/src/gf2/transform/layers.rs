@@ -1,0 +1,163 @@
+//! The butterflies, their transposes, and what surrounds them: generic over the register.
+//!
+//! Layer t of l evaluates at s_t: in each block of 2^(t+1) words, the halves (a, b) become
+//! (a + w·b, a + w·b + b), where w is [`first_factor`] + [`block_factor`] of the block.
+
+use super::basis::{self, Level, Map};
+use super::cantor::{Factor, INVERSE_LOW, MODULUS_LOW, SUMS, block_factor, first_factor};
+use super::lanes::{Factors, Lanes, Unreduced, add_high_product};
+use super::pack::{gather, scatter};
+
+/// Words of a stretch that stays in the first-level cache.
+const STRETCH_WORDS: usize = 2048;
+
+/// Points of which all values stay in the cache while they are multiplied.
+const TILE_WORDS: usize = 256;
+
+/// Coefficients to values: `words` becomes scratch.
+#[inline(always)]
+pub(super) fn values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &[Level]) {
+    basis::apply(words, levels, Map::Forward);
+    gather(words, values, false);
+    downwards(values, |a: V, b, w| {
+        let a = a.xor(w.times(b));
+        (a, b.xor(a))
+    });
+}
+
+/// The inverse of the transpose of [`values`].
+#[inline(always)]
+pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &[Level]) {
+    basis::apply(words, levels, Map::InverseTransposed);
+    gather(words, values, true);
+    for word in values.chunks_exact_mut(V::WORDS) {
+        add_high_product(V::load(word), MODULUS_LOW).store(word);
+    }
+    downwards(values, |a: V, b, w| {
+        let b = b.xor(w.times(a));
+        (a.xor(b), b)
+    });
+}
+
+/// The transpose of [`values`], from values to coefficients: `values` becomes scratch.
+#[inline(always)]
+pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64], levels: &[Level]) {
+    upwards(values, |a: V, b, w| {
+        let a = a.xor(b);
+        (a, b.xor(w.times(a)))
+    });
+    for word in values.chunks_exact_mut(V::WORDS) {
+        add_high_product(V::load(word), INVERSE_LOW).store(word);
+    }
+    scatter(values, words);
+    basis::apply(words, levels, Map::Transposed);
+}
+
+/// outputs\[p\] = Σ_q tails\[q\]·seeds\[p + q\] point by point, each of `points` words.
+#[inline(always)]
+pub(super) fn correlate<V: Lanes>(
+    tails: &[u64],
+    seeds: &[u64],
+    outputs: &mut [u64],
+    points: usize,
+) {
+    let tile = TILE_WORDS.min(points);
+    for start in (0..points).step_by(tile) {
+        for (p, output) in outputs.chunks_exact_mut(points).enumerate() {
+            let output = &mut output[start..start + tile];
+            for (i, output) in output.chunks_exact_mut(V::WORDS).enumerate() {
+                let at = start + i * V::WORDS;
+                let mut sum = Unreduced::<V>::zero();
+                let seeds = seeds[p * points..].chunks_exact(points);
+                for (tail, seed) in tails.chunks_exact(points).zip(seeds) {
+                    sum = sum.add_product(V::load(&tail[at..]), V::load(&seed[at..]));
+                }
+                sum.reduced().store(output);
+            }
+        }
+    }
+}
+
+/// All layers from the widest blocks to the narrowest.
+#[inline(always)]
+fn downwards<V: Lanes>(words: &mut [u64], butterfly: impl Fn(V, V, Factors<V>) -> (V, V) + Copy) {
+    let log_points = words.len().ilog2();
+    let stretch = STRETCH_WORDS.min(words.len());
+    for t in (stretch.ilog2()..log_points).rev() {
+        layer(words, log_points, t, 0, butterfly);
+    }
+    for (i, words) in words.chunks_exact_mut(stretch).enumerate() {
+        for t in (0..stretch.ilog2()).rev() {
+            layer(words, log_points, t, i * (stretch >> (t + 1)), butterfly);
+        }
+    }
+}
+
+/// All layers from the narrowest blocks to the widest.
+#[inline(always)]
+fn upwards<V: Lanes>(words: &mut [u64], butterfly: impl Fn(V, V, Factors<V>) -> (V, V) + Copy) {
+    let log_points = words.len().ilog2();
+    let stretch = STRETCH_WORDS.min(words.len());
+    for (i, words) in words.chunks_exact_mut(stretch).enumerate() {
+        for t in 0..stretch.ilog2() {
+            layer(words, log_points, t, i * (stretch >> (t + 1)), butterfly);
+        }
+    }
+    for t in stretch.ilog2()..log_points {
+        layer(words, log_points, t, 0, butterfly);
+    }
+}
+
+/// Layer t on consecutive blocks, the first of which has the number `first_block`.
+#[inline(always)]
+fn layer<V: Lanes>(
+    words: &mut [u64],
+    log_points: u32,
+    t: u32,
+    first_block: usize,
+    butterfly: impl Fn(V, V, Factors<V>) -> (V, V),
+) {
+    let first = first_factor(log_points, t);
+    let half = 1usize << t;
+    if half >= V::WORDS {
+        for (i, block) in words.chunks_exact_mut(2 * half).enumerate() {
+            let factors = Factors::splat(first.plus(block_factor(first_block + i)));
+            let (low, high) = block.split_at_mut(half);
+            let low = low.chunks_exact_mut(V::WORDS);
+            for (a, b) in low.zip(high.chunks_exact_mut(V::WORDS)) {
+                let (x, y) = butterfly(V::load(a), V::load(b), factors);
+                x.store(a);
+                y.store(b);
+            }
+        }
+    } else if half == 1 {
+        narrow_layer(words, first, first_block, 1, butterfly);
+    } else {
+        narrow_layer(words, first, first_block, 2, butterfly);
+    }
+}
+
+/// A layer whose blocks are narrower than two registers.
+#[inline(always)]
+fn narrow_layer<V: Lanes>(
+    words: &mut [u64],
+    first: Factor,
+    first_block: usize,
+    half: usize,
+    butterfly: impl Fn(V, V, Factors<V>) -> (V, V),
+) {
+    let blocks = V::WORDS / half;
+    for (i, pair) in words.chunks_exact_mut(2 * V::WORDS).enumerate() {
+        let block = first_block + i * blocks;
+        // The blocks of one pair never cross a border of the table: both are powers of two.
+        let (at, beyond) = (block & 255, block & !255);
+        let factors = Factors::of_runs(&SUMS[0].values[at..], &SUMS[0].quotients[at..], half)
+            .plus(Factors::splat(first.plus(block_factor(beyond))));
+        let (low, high) = pair.split_at_mut(V::WORDS);
+        let (a, b) = V::load(low).unzip(V::load(high), half);
+        let (x, y) = butterfly(a, b, factors);
+        let (x, y) = x.unzip(y, half);
+        x.store(low);
+        y.store(high);
+    }
+}
