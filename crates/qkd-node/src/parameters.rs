@@ -7,8 +7,8 @@ mod setup;
 use std::fmt::Write as _;
 
 pub use effects::HardwareEffects;
-use entries::entries;
-use qkd_security::Theorem;
+use entries::{Entry, accept_entries, entries};
+use qkd_security::{Acceptance, Theorem};
 
 /// Everything about source, fibre, detectors, protocol and security that both sides must share.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,7 +130,7 @@ pub struct AcceptLimits {
     pub key_errors_max: Option<[u64; 2]>,
     /// Most errors in the test basis.
     pub test_errors_max: Option<[u64; 2]>,
-    /// Most bits that error correction and verification may reveal.
+    /// Most bits that Alice may send in error correction, verification not included.
     pub leaked_bits_max: Option<u64>,
     /// Length of the key of an accepted block, bits.
     pub secret_length_bits: Option<u64>,
@@ -150,18 +150,42 @@ impl LinkParameters {
 
     /// The sections of a configuration file that hold these parameters.
     pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        let mut section = "";
-        for entry in entries(self) {
-            if entry.section != section {
-                section = entry.section;
-                let gap = if text.is_empty() { "" } else { "\n" };
-                let _ = writeln!(text, "{gap}[{section}]");
-            }
-            let _ = writeln!(text, "{} = {}", entry.key, entry.value);
-        }
-        text
+        toml(&entries(self))
     }
+}
+
+impl AcceptLimits {
+    /// Every limit of `acceptance`: none is left to be derived.
+    pub fn all_of(acceptance: &Acceptance) -> Self {
+        Self {
+            key_counts_min: Some(acceptance.key_counts_min),
+            test_counts_min: Some(acceptance.test_counts_min),
+            key_errors_max: Some(acceptance.key_errors_max),
+            test_errors_max: Some(acceptance.test_errors_max),
+            leaked_bits_max: Some(acceptance.leaked_bits_max),
+            secret_length_bits: Some(acceptance.secret_length_bits),
+        }
+    }
+
+    /// The section `[security.accept]` of a configuration file; nothing when no limit is set.
+    pub fn to_toml(&self) -> String {
+        toml(&accept_entries(self))
+    }
+}
+
+/// Entries as sections of a file.
+fn toml(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for entry in entries {
+        if entry.section != section {
+            section = entry.section;
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{section}]");
+        }
+        let _ = writeln!(text, "{} = {}", entry.key, entry.value);
+    }
+    text
 }
 
 /// The first parameter in which two [canonical texts](LinkParameters::canonical_text) differ, with

@@ -10,16 +10,13 @@ use qkd_node::presets::Preset;
 use qkd_security::{
     BlockPlan, Leakage, LinkModel, SecurityParameters, Statistics, Theorem, binary_entropy,
 };
-use qkd_session::{AUTHENTICATION_REFRESH_BITS, BlockReport};
+use qkd_session::{BlockReport, OVERHEAD_BITS};
 use qkd_sim::{FrameLoss, Link};
 
 const DISTANCES_KM: [f64; 3] = [0.0, 50.0, 100.0];
 const SEED: u64 = 2024;
 /// Standard deviations between run and plan; chance takes one run in two million further.
 const DEVIATIONS_MAX: f64 = 5.0;
-/// Bits of each key that no application sees: the refresh of the authentication keys, and the pad
-/// of the check value.
-const OVERHEAD_BITS: u64 = AUTHENTICATION_REFRESH_BITS + 64;
 
 /// One preset over one fibre.
 struct Cell {

@@ -23,7 +23,7 @@ mod tests;
 pub use alice::{Alice, AliceInput, AliceOutput};
 pub use bob::{Bob, BobInput, BobOutput, Progress};
 pub use engine::{Distilled, Error, SessionId, SessionLimits, Time};
-pub use finish::AUTHENTICATION_REFRESH_BITS;
+pub use finish::{AUTHENTICATION_REFRESH_BITS, OVERHEAD_BITS};
 pub use message::{Abort, AbortReason, Message};
 pub use parts::{DETECTIONS_PER_PART_MAX, SEED_BITS_PER_PART_MAX};
 pub use report::{BlockReport, Outcome};

@@ -1,6 +1,7 @@
 //! Good configurations of every role, and bad ones: each with its place and the words that help.
 
 use super::*;
+use crate::parameters::AcceptLimits;
 use crate::presets;
 
 mod detector_effects;
@@ -177,13 +178,18 @@ fn sections_of_every_preset_read_back() {
     );
     for preset in presets::Preset::ALL {
         let mut parameters = preset.parameters(17.5);
-        parameters.security.accept.secret_length_bits = Some(1);
+        let planned = parameters.block_plan().unwrap();
+        // Limits as a plan writes them, pasted below what was there.
+        let limits = AcceptLimits::all_of(&planned.acceptance);
         let text = format!(
-            "{}{}\n{}",
+            "{}{}\n{}\n{}",
             &ALICE[..start],
             parameters.to_toml(),
+            limits.to_toml(),
             &ALICE[end..]
         );
+        parameters.security.accept = limits;
+        assert_eq!(parameters.block_plan().unwrap(), planned);
         match parse(&text, Role::Alice).unwrap_or_else(|error| panic!("{error}")) {
             NodeConfig::Alice(alice) => assert_eq!(alice.link.parameters, parameters),
             NodeConfig::Bob(_) | NodeConfig::Eve(_) => panic!("another role"),

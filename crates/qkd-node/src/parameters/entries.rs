@@ -6,8 +6,8 @@ use qkd_optics::{
 };
 
 use super::{
-    ChannelParameters, DetectorParameters, LinkParameters, ProtocolParameters, SecuritySettings,
-    SourceParameters,
+    AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolParameters,
+    SecuritySettings, SourceParameters,
 };
 
 /// Section, key and TOML value of one parameter.
@@ -29,6 +29,13 @@ pub(super) fn entries(parameters: &LinkParameters) -> Vec<Entry> {
     entries.detector_effects(&effects.detector);
     entries.protocol(&parameters.protocol);
     entries.security(&parameters.security);
+    entries.all
+}
+
+/// The limits that are set.
+pub(super) fn accept_entries(accept: &AcceptLimits) -> Vec<Entry> {
+    let mut entries = Entries::default();
+    entries.accept(accept);
     entries.all
 }
 
@@ -264,8 +271,11 @@ impl Entries {
         self.add("block_bits", security.block_bits.to_string());
         self.float("secrecy", security.secrecy);
         self.float("correctness", security.correctness);
+        self.accept(&security.accept);
+    }
+
+    fn accept(&mut self, accept: &AcceptLimits) {
         self.section = "security.accept";
-        let accept = &security.accept;
         for (key, limit) in [
             ("key_counts_min", accept.key_counts_min),
             ("test_counts_min", accept.test_counts_min),

@@ -9,6 +9,10 @@ use crate::{
 /// Bits of the verification: a tag of 128, and whether it agreed.
 pub(super) const VERIFICATION_BITS: u64 = 129;
 
+/// Standard deviations by which a block is large enough for its sifted bits. No margin changes it:
+/// limits are for the block that both sides measure, whatever they leave to chance.
+const BLOCK_DEVIATIONS: f64 = 6.0;
+
 /// How much worse than expected an honest block may look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Margin {
@@ -153,7 +157,7 @@ impl BlockPlan {
         let holds = (1.0..=1e15).contains(&bits);
         require("block_bits", bits, holds, "from 1 to 1e15 bits")?;
         let expected = link.expected();
-        let detections = detections_for(bits, link.key_basis_probability.powi(2), &margin);
+        let detections = detections_for(bits, link.key_basis_probability.powi(2));
         let slots_expected = detections / expected.registered_probability;
         let slots = slots_expected * margin.slots_factor;
         require(
@@ -206,8 +210,8 @@ impl BlockPlan {
 }
 
 /// Smallest N with N f − d √(N f (1−f)) ≥ `bits`, as a whole number.
-fn detections_for(bits: f64, sifted: f64, margin: &Margin) -> f64 {
-    let spread = margin.deviations * (sifted * (1.0 - sifted)).sqrt();
+fn detections_for(bits: f64, sifted: f64) -> f64 {
+    let spread = BLOCK_DEVIATIONS * (sifted * (1.0 - sifted)).sqrt();
     let root = (spread + (spread * spread + 4.0 * sifted * bits).sqrt()) / (2.0 * sifted);
     (root * root).ceil()
 }

@@ -329,6 +329,32 @@ fn a_shared_fibre_is_as_long_as_the_link() {
     );
 }
 
+/// What a plan says of acceptance, written for a configuration, is what a run then yields, but for
+/// what no application sees.
+#[test]
+fn a_block_yields_the_length_that_its_written_limits_say() {
+    let mut parameters = presets::snspd(25.0);
+    parameters.security.block_bits = 200_000;
+    let planned = parameters.block_plan().unwrap();
+    let text = AcceptLimits::all_of(&planned.acceptance).to_toml();
+    assert!(text.starts_with("[security.accept]\n"), "{text}");
+    assert_eq!(text.lines().count(), 7, "{text}");
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("secret_length_bits = "));
+    let length: u64 = length.unwrap().parse().unwrap();
+    parameters.security.accept = AcceptLimits::all_of(&planned.acceptance);
+    assert_eq!(parameters.block_plan().unwrap(), planned);
+    let key = first_block(&parameters, &parameters);
+    let delivered = length - qkd_session::OVERHEAD_BITS;
+    assert_eq!(
+        key,
+        Ended::Key {
+            secret_length_bits: delivered
+        }
+    );
+}
+
 #[test]
 fn limits_that_are_set_replace_the_derived_ones_and_no_others() {
     let mut parameters = presets::snspd(25.0);
