@@ -55,14 +55,15 @@ impl<V: Lanes> Unreduced<V> {
     /// Barrett's reduction, exact over GF(2): the quotient is the high half times ⌊z¹²⁸/M⌋.
     #[inline(always)]
     pub(super) fn reduced(self) -> V {
-        let inverse = V::splat(INVERSE_LOW);
-        let modulus = V::splat(MODULUS_LOW);
-        let part = |x: V| {
-            let quotient = x.xor(x.product_crossed(inverse));
-            x.xor(quotient.product_crossed(modulus))
-        };
-        part(self.0).firsts(part(self.1))
+        reduced_first(self.0).firsts(reduced_first(self.1))
     }
+}
+
+/// The residues of double words, in the first words.
+#[inline(always)]
+fn reduced_first<V: Lanes>(double: V) -> V {
+    let quotient = double.xor(double.product_crossed(V::splat(INVERSE_LOW)));
+    double.xor(quotient.product_crossed(V::splat(MODULUS_LOW)))
 }
 
 /// A [`Factor`] for every word of a register.

@@ -14,15 +14,48 @@ const STRETCH_WORDS: usize = 2048;
 /// Points of which all values stay in the cache while they are multiplied.
 const TILE_WORDS: usize = 256;
 
+/// What a layer does to the two halves of a block. Types rather than closures, which would not be
+/// compiled for the instructions of the register.
+trait Butterfly {
+    fn apply<V: Lanes>(a: V, b: V, factors: Factors<V>) -> (V, V);
+}
+
+struct Plain;
+
+impl Butterfly for Plain {
+    #[inline(always)]
+    fn apply<V: Lanes>(a: V, b: V, factors: Factors<V>) -> (V, V) {
+        let a = a.xor(factors.times(b));
+        (a, b.xor(a))
+    }
+}
+
+struct Transposed;
+
+impl Butterfly for Transposed {
+    #[inline(always)]
+    fn apply<V: Lanes>(a: V, b: V, factors: Factors<V>) -> (V, V) {
+        let a = a.xor(b);
+        (a, b.xor(factors.times(a)))
+    }
+}
+
+struct InverseTransposed;
+
+impl Butterfly for InverseTransposed {
+    #[inline(always)]
+    fn apply<V: Lanes>(a: V, b: V, factors: Factors<V>) -> (V, V) {
+        let b = b.xor(factors.times(a));
+        (a.xor(b), b)
+    }
+}
+
 /// Coefficients to values: `words` becomes scratch.
 #[inline(always)]
 pub(super) fn values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &[Level]) {
     basis::apply(words, levels, Map::Forward);
     gather(words, values, false);
-    downwards(values, |a: V, b, w| {
-        let a = a.xor(w.times(b));
-        (a, b.xor(a))
-    });
+    downwards::<V, Plain>(values);
 }
 
 /// The inverse of the transpose of [`values`].
@@ -33,19 +66,13 @@ pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], level
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), MODULUS_LOW).store(word);
     }
-    downwards(values, |a: V, b, w| {
-        let b = b.xor(w.times(a));
-        (a.xor(b), b)
-    });
+    downwards::<V, InverseTransposed>(values);
 }
 
 /// The transpose of [`values`], from values to coefficients: `values` becomes scratch.
 #[inline(always)]
 pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64], levels: &[Level]) {
-    upwards(values, |a: V, b, w| {
-        let a = a.xor(b);
-        (a, b.xor(w.times(a)))
-    });
+    upwards::<V, Transposed>(values);
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), INVERSE_LOW).store(word);
     }
@@ -80,42 +107,41 @@ pub(super) fn correlate<V: Lanes>(
 
 /// All layers from the widest blocks to the narrowest.
 #[inline(always)]
-fn downwards<V: Lanes>(words: &mut [u64], butterfly: impl Fn(V, V, Factors<V>) -> (V, V) + Copy) {
+fn downwards<V: Lanes, B: Butterfly>(words: &mut [u64]) {
     let log_points = words.len().ilog2();
     let stretch = STRETCH_WORDS.min(words.len());
     for t in (stretch.ilog2()..log_points).rev() {
-        layer(words, log_points, t, 0, butterfly);
+        layer::<V, B>(words, log_points, t, 0);
     }
     for (i, words) in words.chunks_exact_mut(stretch).enumerate() {
         for t in (0..stretch.ilog2()).rev() {
-            layer(words, log_points, t, i * (stretch >> (t + 1)), butterfly);
+            layer::<V, B>(words, log_points, t, i * (stretch >> (t + 1)));
         }
     }
 }
 
 /// All layers from the narrowest blocks to the widest.
 #[inline(always)]
-fn upwards<V: Lanes>(words: &mut [u64], butterfly: impl Fn(V, V, Factors<V>) -> (V, V) + Copy) {
+fn upwards<V: Lanes, B: Butterfly>(words: &mut [u64]) {
     let log_points = words.len().ilog2();
     let stretch = STRETCH_WORDS.min(words.len());
     for (i, words) in words.chunks_exact_mut(stretch).enumerate() {
         for t in 0..stretch.ilog2() {
-            layer(words, log_points, t, i * (stretch >> (t + 1)), butterfly);
+            layer::<V, B>(words, log_points, t, i * (stretch >> (t + 1)));
         }
     }
     for t in stretch.ilog2()..log_points {
-        layer(words, log_points, t, 0, butterfly);
+        layer::<V, B>(words, log_points, t, 0);
     }
 }
 
 /// Layer t on consecutive blocks, the first of which has the number `first_block`.
 #[inline(always)]
-fn layer<V: Lanes>(
+fn layer<V: Lanes, B: Butterfly>(
     words: &mut [u64],
     log_points: u32,
     t: u32,
     first_block: usize,
-    butterfly: impl Fn(V, V, Factors<V>) -> (V, V),
 ) {
     let first = first_factor(log_points, t);
     let half = 1usize << t;
@@ -125,26 +151,25 @@ fn layer<V: Lanes>(
             let (low, high) = block.split_at_mut(half);
             let low = low.chunks_exact_mut(V::WORDS);
             for (a, b) in low.zip(high.chunks_exact_mut(V::WORDS)) {
-                let (x, y) = butterfly(V::load(a), V::load(b), factors);
+                let (x, y) = B::apply(V::load(a), V::load(b), factors);
                 x.store(a);
                 y.store(b);
             }
         }
     } else if half == 1 {
-        narrow_layer(words, first, first_block, 1, butterfly);
+        narrow_layer::<V, B>(words, first, first_block, 1);
     } else {
-        narrow_layer(words, first, first_block, 2, butterfly);
+        narrow_layer::<V, B>(words, first, first_block, 2);
     }
 }
 
 /// A layer whose blocks are narrower than two registers.
 #[inline(always)]
-fn narrow_layer<V: Lanes>(
+fn narrow_layer<V: Lanes, B: Butterfly>(
     words: &mut [u64],
     first: Factor,
     first_block: usize,
     half: usize,
-    butterfly: impl Fn(V, V, Factors<V>) -> (V, V),
 ) {
     let blocks = V::WORDS / half;
     for (i, pair) in words.chunks_exact_mut(2 * V::WORDS).enumerate() {
@@ -155,7 +180,7 @@ fn narrow_layer<V: Lanes>(
             .plus(Factors::splat(first.plus(block_factor(beyond))));
         let (low, high) = pair.split_at_mut(V::WORDS);
         let (a, b) = V::load(low).unzip(V::load(high), half);
-        let (x, y) = butterfly(a, b, factors);
+        let (x, y) = B::apply(a, b, factors);
         let (x, y) = x.unzip(y, half);
         x.store(low);
         y.store(high);
