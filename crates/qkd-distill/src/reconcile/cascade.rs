@@ -12,11 +12,16 @@ use super::{Comparison, Corrector, Referee, Step};
 use crate::{Disclosed, Error, KEY_BITS_MAX, ReconciledKey, SiftedKey};
 
 mod arrangement;
+mod instructions;
 mod layout;
 mod leaves;
+mod packed;
+mod parities;
 mod schedule;
+mod tiles;
 
 use arrangement::Arrangement;
+use instructions::Instructions;
 use schedule::Schedule;
 
 /// The public parameters of one run, the same on both sides.
@@ -71,9 +76,13 @@ impl CascadeAlice {
     /// # Errors
     /// [`Error::Misuse`] for an empty or too long key, or a plan that does not fit it.
     pub fn new(key: SiftedKey, plan: CascadePlan) -> Result<Self, Error> {
+        Self::with(Instructions::best(), key, plan)
+    }
+
+    fn with(instructions: Instructions, key: SiftedKey, plan: CascadePlan) -> Result<Self, Error> {
         plan.check(&key)?;
-        let schedule = Schedule::new(&plan);
-        let key = Arrangement::new(key, &schedule);
+        let schedule = Schedule::new(&plan, instructions);
+        let key = Arrangement::new(key, &schedule, instructions);
         Ok(Self { schedule, key })
     }
 
@@ -123,9 +132,13 @@ impl CascadeBob {
     /// # Errors
     /// [`Error::Misuse`] for an empty or too long key, or a plan that does not fit it.
     pub fn new(key: SiftedKey, plan: CascadePlan) -> Result<Self, Error> {
+        Self::with(Instructions::best(), key, plan)
+    }
+
+    fn with(instructions: Instructions, key: SiftedKey, plan: CascadePlan) -> Result<Self, Error> {
         plan.check(&key)?;
-        let schedule = Schedule::new(&plan);
-        let key = Arrangement::new(key, &schedule);
+        let schedule = Schedule::new(&plan, instructions);
+        let key = Arrangement::new(key, &schedule, instructions);
         Ok(Self { schedule, key })
     }
 
@@ -139,9 +152,8 @@ impl CascadeBob {
         let own = self.key.parities(&self.schedule);
         let words = own.words().iter().zip(parities.words());
         let differs = BitString::from_words(words.map(|(a, b)| a ^ b).collect(), own.len());
-        for position in self.schedule.absorb(&differs) {
-            self.key.flip(position, &self.schedule);
-        }
+        let flips = self.schedule.absorb(&differs);
+        self.key.flip(&flips, &self.schedule);
         self.key.open_passes(&self.schedule);
         Ok(Comparison {
             differs,

@@ -3,90 +3,121 @@
 use std::ops::Range;
 
 use qkd_bits::{BitString, SecretBits};
+use zeroize::Zeroizing;
 
-use super::schedule::{CHECKS, Round, Schedule};
+use super::instructions::Instructions;
+use super::packed::Packer;
+use super::parities::Parities;
+use super::schedule::{CHECKS, Leaf, Pass, Schedule};
 use crate::SiftedKey;
 
 /// The key in the order of each pass opened so far.
 pub(super) struct Arrangement {
-    orders: Vec<SecretBits>,
+    orders: Vec<Parities>,
     key_bits: usize,
+    instructions: Instructions,
 }
 
 impl Arrangement {
-    pub(super) fn new(key: SiftedKey, schedule: &Schedule) -> Self {
+    pub(super) fn new(key: SiftedKey, schedule: &Schedule, instructions: Instructions) -> Self {
         let key_bits = key.len();
-        let total = schedule.layout().total();
+        let words = schedule.layout().words();
         // Room for the fill from the start: growing would leave a copy of the key behind.
-        let mut filled = Vec::with_capacity(total.div_ceil(64));
+        let mut filled = Zeroizing::new(Vec::with_capacity(words + Parities::SPARE_WORDS));
         filled.extend_from_slice(key.0.expose().words());
-        let filled = BitString::from_words(filled, total);
+        filled.resize(words, 0);
         Self {
-            orders: vec![SecretBits::from(filled)],
+            orders: vec![instructions.run(|| Parities::new(filled))],
             key_bits,
+            instructions,
         }
     }
 
     /// Reads the key in the orders of passes opened since the last call.
     pub(super) fn open_passes(&mut self, schedule: &Schedule) {
-        let layout = schedule.layout();
         for pass in &schedule.passes()[self.orders.len()..] {
-            let words = pass.order.read(layout, self.orders[0].expose().words());
-            let bits = BitString::from_words(words, layout.total());
-            self.orders.push(SecretBits::from(bits));
+            let key = self.orders[0].words();
+            let read = || Parities::new(pass.order.read(key, Parities::SPARE_WORDS));
+            let parities = self.instructions.run(read);
+            self.orders.push(parities);
         }
     }
 
     /// The parities that the schedule asks for now, in its order.
     pub(super) fn parities(&self, schedule: &Schedule) -> BitString {
-        match schedule.round() {
-            Round::Leaves { opens, splits } => {
-                let mut parities = BitString::with_capacity(schedule.questions());
-                if let Some(pass) = *opens {
-                    let leaves = &schedule.passes()[pass].leaves;
-                    let bits = self.orders[pass].expose();
-                    for start in leaves.iter() {
-                        parities.push(bits.parity(start..leaves.end_of(start)));
-                    }
+        self.instructions.run(|| {
+            let mut parities = Packer::new(schedule.questions());
+            for (bits, pass) in self.orders.iter().zip(schedule.passes()) {
+                if schedule.parts() == 2 {
+                    halves(bits, &pass.asked, &mut parities);
+                } else {
+                    parts(bits, &pass.asked, schedule.parts(), &mut parities);
                 }
-                for split in splits {
-                    let bits = self.orders[split.pass as usize].expose();
-                    parities.push(bits.parity(split.start as usize..split.middle as usize));
-                }
-                parities
             }
-            Round::Checks => (0..CHECKS)
-                .map(|check| {
-                    self.subset_parity(schedule.subset(check), 0..schedule.layout().total())
-                })
-                .collect(),
-            Round::Hunt(hunt) => {
+            if let Some(opened) = schedule.opens() {
+                self.blocks(opened, &schedule.passes()[opened], &mut parities);
+            }
+            if schedule.checks_now() {
+                parities.put(self.subset_parities(schedule.subsets()), CHECKS);
+            }
+            if let Some(hunt) = schedule.hunt() {
                 let subset = schedule.subset(hunt.check);
-                let parity = self.subset_parity(subset, hunt.start..hunt.middle());
-                std::iter::once(parity).collect()
+                for part in 0..hunt.parts(schedule.parts()) - 1 {
+                    let range = hunt.part(part, schedule.parts());
+                    parities.put(self.subset_parity(subset, range), 1);
+                }
             }
-            Round::Finished => BitString::new(),
+            parities.finish()
+        })
+    }
+
+    #[inline(always)]
+    fn blocks(&self, opened: usize, pass: &Pass, parities: &mut Packer) {
+        let bits = &self.orders[opened];
+        let blocks = pass.leaves.blocks();
+        let mut start = 0;
+        for index in 0..blocks.count() as u32 {
+            let end = blocks.end(index);
+            parities.put(bits.between(start, end), 1);
+            start = end;
         }
     }
 
-    /// Inverts the key's bit `position` in every order.
-    pub(super) fn flip(&mut self, position: u32, schedule: &Schedule) {
-        for (bits, pass) in self.orders.iter_mut().zip(schedule.passes()) {
-            let place = pass.order.place(schedule.layout(), position as usize);
-            bits.expose_mut().flip(place);
-        }
+    /// Inverts these bits of the key in every order.
+    pub(super) fn flip(&mut self, positions: &[u32], schedule: &Schedule) {
+        self.instructions.run(|| {
+            for (bits, pass) in self.orders.iter_mut().zip(schedule.passes()) {
+                for &position in positions {
+                    bits.flip(pass.order.place(position));
+                }
+            }
+        });
     }
 
     /// The key itself, without the fill.
     pub(super) fn into_bits(mut self) -> SecretBits {
-        let mut key = std::mem::take(&mut self.orders[0]);
-        drop(key.split_off(self.key_bits));
-        key
+        let words = self.orders.swap_remove(0).into_words();
+        SecretBits::from(BitString::from_words(words, self.key_bits))
+    }
+
+    /// The parity of the key in every subset, the first in the lowest bit.
+    #[inline(always)]
+    fn subset_parities(&self, subsets: &[u64]) -> u64 {
+        let mut sums = [0; CHECKS];
+        for (word, subsets) in self.orders[0].words().iter().zip(subsets.windows(CHECKS)) {
+            for (sum, subset) in sums.iter_mut().zip(subsets) {
+                *sum ^= word & subset;
+            }
+        }
+        (0..).zip(sums).fold(0, |all, (i, sum)| {
+            all | u64::from(sum.count_ones() % 2) << i
+        })
     }
 
     /// Parity of those bits of the key in `range`, which is not empty, that are in the subset.
-    fn subset_parity(&self, subset: &[u64], range: Range<usize>) -> bool {
-        let key = self.orders[0].expose().words();
+    #[inline(always)]
+    fn subset_parity(&self, subset: &[u64], range: Range<usize>) -> u64 {
+        let key = self.orders[0].words();
         let (first, last) = (range.start / 64, (range.end - 1) / 64);
         let low = u64::MAX << (range.start % 64);
         let high = u64::MAX >> (63 - (range.end - 1) % 64);
@@ -98,6 +129,31 @@ impl Arrangement {
                 sum ^ both(i)
             })
         };
-        folded.count_ones() % 2 == 1
+        u64::from(folded.count_ones() % 2)
+    }
+}
+
+/// The parities of the first halves of leaves.
+#[inline(always)]
+fn halves(bits: &Parities, leaves: &[Leaf], parities: &mut Packer) {
+    for leaves in leaves.chunks(64) {
+        let mut word = 0;
+        for (i, leaf) in leaves.iter().enumerate() {
+            word |= bits.between(leaf.start, leaf.middle()) << i;
+        }
+        parities.put(word, leaves.len());
+    }
+}
+
+/// The parities of all parts of leaves but the last of each.
+#[inline(always)]
+fn parts(bits: &Parities, leaves: &[Leaf], parts: u32, parities: &mut Packer) {
+    for leaf in leaves {
+        let mut start = leaf.start;
+        for part in 1..leaf.parts(parts) {
+            let end = leaf.cut(part, parts);
+            parities.put(bits.between(start, end), 1);
+            start = end;
+        }
     }
 }

@@ -3,8 +3,12 @@
 use qkd_bits::SecretRng;
 use zeroize::Zeroizing;
 
-/// Longest piece in bits: its tables stay in the cache, and its indices fit 16 bits.
-const PIECE_BITS_MAX: usize = 1 << 16;
+use super::tiles::{TILE_BITS, Tiles};
+
+/// Longest piece in bits: its tables stay in the cache.
+const PIECE_BITS_MAX: usize = 1 << 18;
+/// Longest key that is permuted bit by bit, in bits: whole tiles would fill it up too far.
+const TABLE_BITS_MAX: usize = 1 << 15;
 
 /// Equal pieces that run side by side, each starting at a whole word. The last one is filled up
 /// with zeros that both sides know.
@@ -16,11 +20,14 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(key_bits: usize) -> Self {
-        let pieces = key_bits.div_ceil(PIECE_BITS_MAX).max(1);
-        let piece_bits = match pieces {
-            1 => key_bits.max(1),
-            _ => key_bits.div_ceil(pieces).next_multiple_of(64),
-        };
+        if key_bits <= TABLE_BITS_MAX {
+            return Self {
+                piece_bits: key_bits.max(1),
+                pieces: 1,
+            };
+        }
+        let pieces = key_bits.div_ceil(PIECE_BITS_MAX);
+        let piece_bits = key_bits.div_ceil(pieces).next_multiple_of(TILE_BITS);
         Self { piece_bits, pieces }
     }
 
@@ -28,83 +35,105 @@ impl Layout {
     pub(super) fn total(&self) -> usize {
         self.piece_bits * self.pieces
     }
+
+    /// Words of all pieces.
+    pub(super) fn words(&self) -> usize {
+        self.total().div_ceil(64)
+    }
 }
 
-/// An order in which one pass reads the bits of each piece.
+/// An order in which one pass reads the bits of each piece: the same in every piece, because errors
+/// in different pieces are independent and one order is cheap to draw.
 pub(super) enum Order {
     /// As they are in the key.
     Plain,
-    /// By a permutation, the same in every piece: errors in different pieces are independent, and
-    /// one permutation is cheap to draw.
-    Permuted(Permutation),
-}
-
-pub(super) struct Permutation {
-    /// Offset in the piece of the bit read at each place.
-    offsets: Vec<u16>,
-    /// The inverse: the place at which each offset is read.
-    places: Vec<u16>,
+    /// A short key, bit by bit.
+    Table(Table),
+    /// By words and tiles.
+    Tiles(Tiles),
 }
 
 impl Order {
-    /// A permutation of a piece (Fisher and Yates), uniform to 2⁻⁴⁸ in each draw, which is more
-    /// than locating errors takes.
-    pub(super) fn permuted(layout: Layout, rng: &mut SecretRng) -> Self {
-        // A piece has at most 2¹⁶ bits, so its offsets fit.
-        let mut offsets: Vec<u16> = (0..layout.piece_bits).map(|i| i as u16).collect();
-        for i in (1..offsets.len()).rev() {
-            let j = ((u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64) as usize;
-            offsets.swap(i, j);
+    /// An order drawn at random.
+    pub(super) fn drawn(layout: Layout, rng: &mut SecretRng) -> Self {
+        if layout.piece_bits <= TABLE_BITS_MAX {
+            Self::Table(Table::drawn(layout.piece_bits, rng))
+        } else {
+            Self::Tiles(Tiles::drawn(layout.piece_bits, rng))
         }
-        let mut places = vec![0; offsets.len()];
-        for (place, &offset) in offsets.iter().enumerate() {
-            places[usize::from(offset)] = place as u16;
-        }
-        Order::Permuted(Permutation { offsets, places })
     }
 
     /// Where in this order the key's bit `position` is read.
-    pub(super) fn place(&self, layout: Layout, position: usize) -> usize {
+    #[inline(always)]
+    pub(super) fn place(&self, position: u32) -> u32 {
         match self {
             Order::Plain => position,
-            Order::Permuted(permutation) => {
-                let offset = position % layout.piece_bits;
-                position - offset + usize::from(permutation.places[offset])
-            }
+            Order::Table(table) => u32::from(table.places[position as usize]),
+            Order::Tiles(tiles) => tiles.place(position),
         }
     }
 
     /// Which bit of the key is read at `place`.
-    pub(super) fn position(&self, layout: Layout, place: usize) -> usize {
+    #[inline(always)]
+    pub(super) fn position(&self, place: u32) -> u32 {
         match self {
             Order::Plain => place,
-            Order::Permuted(permutation) => {
-                let offset = place % layout.piece_bits;
-                place - offset + usize::from(permutation.offsets[offset])
-            }
+            Order::Table(table) => u32::from(table.offsets[place as usize]),
+            Order::Tiles(tiles) => tiles.position(place),
         }
     }
 
-    /// The words of `key` read in this order.
-    pub(super) fn read(&self, layout: Layout, key: &[u64]) -> Vec<u64> {
-        let permutation = match self {
-            Order::Plain => return key.to_vec(),
-            Order::Permuted(permutation) => permutation,
-        };
-        let mut words = Vec::with_capacity(key.len());
-        let mut piece = Zeroizing::new([0; PIECE_BITS_MAX / 64]);
-        for part in key.chunks(layout.piece_bits.div_ceil(64)) {
-            piece[..part.len()].copy_from_slice(part);
-            for offsets in permutation.offsets.chunks(64) {
-                let mut word = 0;
-                for (i, &offset) in offsets.iter().enumerate() {
-                    word |= (piece[usize::from(offset / 64)] >> (offset % 64) & 1) << i;
-                }
-                words.push(word);
+    /// The words of `key` read in this order, with room for `spare` more.
+    #[inline(always)]
+    pub(super) fn read(&self, key: &[u64], spare: usize) -> Zeroizing<Vec<u64>> {
+        let mut words = Zeroizing::new(Vec::with_capacity(key.len() + spare));
+        match self {
+            Order::Plain => words.extend_from_slice(key),
+            Order::Table(table) => {
+                words.extend(table.offsets.chunks(64).map(|offsets| {
+                    let bit = |&at: &u16| key[usize::from(at / 64)] >> (at % 64) & 1;
+                    (0..)
+                        .zip(offsets)
+                        .fold(0, |word, (i, at)| word | bit(at) << i)
+                }));
+            }
+            Order::Tiles(tiles) => {
+                words.resize(key.len(), 0);
+                tiles.read(key, &mut words);
             }
         }
         words
     }
+}
+
+/// A permutation of the bits of a short key.
+pub(super) struct Table {
+    /// Which bit is read at each place.
+    offsets: Vec<u16>,
+    /// The inverse: the place at which each bit is read.
+    places: Vec<u16>,
+}
+
+impl Table {
+    fn drawn(bits: usize, rng: &mut SecretRng) -> Self {
+        let (offsets, places) = shuffled(bits, rng);
+        Self { offsets, places }
+    }
+}
+
+/// A permutation of `count` numbers (Fisher and Yates) and its inverse, uniform to 2⁻⁴⁸ in each
+/// draw, which is more than locating errors takes. `count` is at most 2¹⁶, so they fit.
+pub(super) fn shuffled(count: usize, rng: &mut SecretRng) -> (Vec<u16>, Vec<u16>) {
+    let mut numbers: Vec<u16> = (0..count).map(|i| i as u16).collect();
+    for i in (1..count).rev() {
+        let j = ((u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64) as usize;
+        numbers.swap(i, j);
+    }
+    let mut inverse = vec![0; count];
+    for (i, &number) in numbers.iter().enumerate() {
+        inverse[usize::from(number)] = i as u16;
+    }
+    (numbers, inverse)
 }
 
 #[cfg(test)]
@@ -114,17 +143,20 @@ mod tests {
 
     #[test]
     fn place_and_position_are_inverse_and_reading_follows_them() {
-        for key_bits in [1, 2, 63, 64, 65, 1000, 65_536, 65_537, 200_001] {
+        for key_bits in [1, 2, 63, 64, 65, 1000, 32_768, 32_769, 65_537, 600_001] {
             let layout = Layout::new(key_bits);
-            assert!(layout.total() >= key_bits && layout.total() < key_bits + 64 * layout.pieces);
+            let total = layout.total();
+            assert!(total >= key_bits && total < key_bits + TILE_BITS * layout.pieces);
             let mut rng = SecretRng::from_seed([11; 32]);
-            let key = rng.public_bits(layout.total());
-            for order in [Order::Plain, Order::permuted(layout, &mut rng)] {
-                let read = BitString::from_words(order.read(layout, key.words()), layout.total());
-                for place in 0..layout.total() {
-                    let position = order.position(layout, place);
-                    assert_eq!(order.place(layout, position), place);
-                    assert_eq!(read.get(place), key.get(position));
+            let key = rng.public_bits(total);
+            for order in [Order::Plain, Order::drawn(layout, &mut rng)] {
+                let words = order.read(key.words(), 0).to_vec();
+                assert_eq!(words.len(), layout.words());
+                let read = BitString::from_words(words, total);
+                for place in 0..total as u32 {
+                    let position = order.position(place);
+                    assert_eq!(order.place(position), place);
+                    assert_eq!(read.get(place as usize), key.get(position as usize));
                 }
             }
         }

@@ -1,106 +1,155 @@
 //! What is known about one pass: the finest sub-blocks with a known parity of errors.
 
 /// A partition of all places of one pass into leaves, each with the known parity of the errors
-/// that are left in it. Bisecting a leaf makes two of it, so that whatever was once learnt about a
-/// sub-block is used again when a later correction makes it odd.
+/// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
+/// a sub-block is used again when a later correction makes it odd.
 pub(super) struct Leaves {
-    starts: Vec<u64>,
-    odd: Vec<u64>,
-    total: usize,
+    cells: Vec<Cell>,
+    /// One bit for each cell: whether a leaf starts there.
+    inhabited: Vec<u64>,
+    blocks: Blocks,
 }
 
-impl Leaves {
-    /// Each of `pieces` pieces of `piece_bits` places in `blocks` leaves of sizes as equal as
-    /// whole numbers can be, nothing known odd.
-    pub(super) fn new(piece_bits: usize, pieces: usize, blocks: usize) -> Self {
-        let total = piece_bits * pieces;
-        let words = total.div_ceil(64);
-        let mut leaves = Self {
-            starts: vec![0; words],
-            odd: vec![0; words],
-            total,
-        };
-        for piece in 0..pieces {
-            for block in 0..blocks {
-                let start = piece * piece_bits + block * piece_bits / blocks;
-                leaves.starts[start / 64] |= 1 << (start % 64);
-            }
-        }
-        leaves
-    }
+/// 64 places.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    /// Where leaves start, and where the last one ends.
+    starts: u64,
+    /// Which leaves, at their starts, are known to be odd and not being asked about.
+    odd: u64,
+}
 
-    /// First places of all leaves, ascending.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.starts.iter().enumerate().flat_map(|(i, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                if rest == 0 {
-                    return None;
-                }
-                let bit = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                Some(i * 64 + bit)
-            })
-        })
+/// The blocks that a pass starts with, of sizes as equal as whole numbers can be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks {
+    total: u32,
+    count: u32,
+    /// Size of a block times 2³², rounded down.
+    step: u64,
+}
+
+impl Blocks {
+    /// `count` blocks, from 1 to `total`, of `total` places, at most 2³¹.
+    pub(super) fn new(total: usize, count: usize) -> Self {
+        Self {
+            total: total as u32,
+            count: count as u32,
+            step: ((total as u64) << 32) / count as u64,
+        }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.starts.iter().map(|w| w.count_ones() as usize).sum()
+        self.count as usize
+    }
+
+    /// Where block `index` ends and the next one starts.
+    #[inline(always)]
+    pub(super) fn end(&self, index: u32) -> u32 {
+        if index + 1 == self.count {
+            self.total
+        } else {
+            self.start(index + 1)
+        }
+    }
+
+    /// Where block `index` starts.
+    #[inline(always)]
+    pub(super) fn start(&self, index: u32) -> u32 {
+        ((u64::from(index) * self.step) >> 32) as u32
+    }
+}
+
+impl Leaves {
+    /// Each block a leaf, nothing known odd.
+    pub(super) fn new(blocks: Blocks) -> Self {
+        let cells = blocks.total as usize / 64 + 1;
+        let mut leaves = Self {
+            cells: vec![Cell::default(); cells],
+            inhabited: vec![0; cells.div_ceil(64)],
+            blocks,
+        };
+        for index in 0..blocks.count {
+            leaves.cut(blocks.start(index));
+        }
+        leaves.cut(blocks.total);
+        leaves
+    }
+
+    pub(super) fn blocks(&self) -> Blocks {
+        self.blocks
+    }
+
+    /// Has a leaf start at `place`.
+    #[inline(always)]
+    pub(super) fn cut(&mut self, place: u32) {
+        let cell = place as usize / 64;
+        self.cells[cell].starts |= 1 << (place % 64);
+        self.inhabited[cell / 64] |= 1 << (cell % 64);
     }
 
     /// First place of the leaf that holds `place`.
-    pub(super) fn start_of(&self, place: usize) -> usize {
-        let mut i = place / 64;
-        let mut word = self.starts[i] << (63 - place % 64);
-        if word != 0 {
-            return place - word.leading_zeros() as usize;
+    #[inline(always)]
+    pub(super) fn start_of(&self, place: u32) -> u32 {
+        let mut cell = place as usize / 64;
+        let mut starts = self.cells[cell].starts & u64::MAX >> (63 - place % 64);
+        if starts == 0 {
+            let mut row = cell / 64;
+            let mut inhabited = self.inhabited[row] & ((1 << (cell % 64)) - 1);
+            // Place 0 starts a leaf, so the walk ends.
+            while inhabited == 0 {
+                row -= 1;
+                inhabited = self.inhabited[row];
+            }
+            cell = row * 64 + 63 - inhabited.leading_zeros() as usize;
+            starts = self.cells[cell].starts;
         }
-        // Place 0 starts a leaf, so the walk ends.
-        while word == 0 {
-            i -= 1;
-            word = self.starts[i];
-        }
-        i * 64 + 63 - word.leading_zeros() as usize
+        cell as u32 * 64 + 63 - starts.leading_zeros()
     }
 
     /// One beyond the last place of the leaf that starts at `start`.
-    pub(super) fn end_of(&self, start: usize) -> usize {
-        let next = start + 1;
-        let mut i = next / 64;
-        let Some(&word) = self.starts.get(i) else {
-            return self.total;
-        };
-        let mut word = word >> (next % 64) << (next % 64);
-        while word == 0 {
-            i += 1;
-            match self.starts.get(i) {
-                Some(&further) => word = further,
-                None => return self.total,
+    #[inline(always)]
+    pub(super) fn end_of(&self, start: u32) -> u32 {
+        let mut cell = start as usize / 64;
+        let mut starts = self.cells[cell].starts & u64::MAX << (start % 64) << 1;
+        if starts == 0 {
+            let mut row = cell / 64;
+            let mut inhabited = self.inhabited[row] & u64::MAX << (cell % 64) << 1;
+            // Where the last leaf ends another one is said to start, so the walk ends.
+            while inhabited == 0 {
+                row += 1;
+                inhabited = self.inhabited[row];
             }
+            cell = row * 64 + inhabited.trailing_zeros() as usize;
+            starts = self.cells[cell].starts;
         }
-        i * 64 + word.trailing_zeros() as usize
+        cell as u32 * 64 + starts.trailing_zeros()
     }
 
-    /// Whether the leaf that starts at `start` is known to hold an odd number of errors.
-    pub(super) fn is_odd(&self, start: usize) -> bool {
-        self.odd[start / 64] >> (start % 64) & 1 == 1
+    /// Whether the leaf that starts at `start` is marked odd, in the lowest bit.
+    #[inline(always)]
+    pub(super) fn odd(&self, start: u32) -> u64 {
+        self.cells[start as usize / 64].odd >> (start % 64) & 1
     }
 
-    /// Changes the parity of the leaf that starts at `start`; tells whether it is odd now.
-    pub(super) fn toggle(&mut self, start: usize) -> bool {
-        self.odd[start / 64] ^= 1 << (start % 64);
-        self.is_odd(start)
+    /// Changes the mark of the leaf that starts at `start`; gives the new one in the lowest bit.
+    #[inline(always)]
+    pub(super) fn toggle(&mut self, start: u32) -> u64 {
+        self.cells[start as usize / 64].odd ^= 1 << (start % 64);
+        self.odd(start)
     }
 
-    /// Makes two leaves of the one that starts at `start`: the second one starts at `middle`, and
-    /// the first one's parity is now known. Gives the start of the odd one, if the whole was odd.
-    pub(super) fn split(&mut self, start: usize, middle: usize, first_is_odd: bool) -> usize {
-        self.starts[middle / 64] |= 1 << (middle % 64);
-        if self.is_odd(start) != first_is_odd {
-            self.toggle(start);
-            self.toggle(middle);
-        }
-        if first_is_odd { start } else { middle }
+    /// Marks the leaf that starts at `start` as odd.
+    #[inline(always)]
+    pub(super) fn mark(&mut self, start: u32) {
+        self.cells[start as usize / 64].odd |= 1 << (start % 64);
+    }
+
+    /// Takes the mark off the leaf that starts at `start`; gives it in the lowest bit.
+    #[inline(always)]
+    pub(super) fn unmark(&mut self, start: u32) -> u64 {
+        let odd = self.odd(start);
+        self.cells[start as usize / 64].odd &= !(1 << (start % 64));
+        odd
     }
 }
 
@@ -110,39 +159,44 @@ mod tests {
 
     #[test]
     fn leaves_cover_every_place_once() {
-        for (piece_bits, pieces, blocks) in [
-            (1, 1, 1),
-            (100, 1, 7),
-            (100, 3, 100),
-            (1000, 2, 3),
-            (64, 2, 1),
+        for (total, count) in [
+            (1, 1),
+            (64, 1),
+            (64, 64),
+            (100, 7),
+            (300, 100),
+            (5000, 3),
+            (20_000, 1),
         ] {
-            let leaves = Leaves::new(piece_bits, pieces, blocks);
-            assert_eq!(leaves.count(), blocks * pieces);
+            let blocks = Blocks::new(total, count);
+            let mut leaves = Leaves::new(blocks);
             let mut next = 0;
-            for start in leaves.iter() {
+            for index in 0..count as u32 {
+                let (start, end) = (blocks.start(index), blocks.end(index));
                 assert_eq!(start, next);
-                next = leaves.end_of(start);
-                for place in start..next {
+                assert!((end - start) as usize <= total / count + 2);
+                for place in start..end {
                     assert_eq!(leaves.start_of(place), start);
                 }
-                assert!(next - start <= piece_bits.div_ceil(blocks));
+                assert_eq!(leaves.end_of(start), end);
+                next = end;
             }
-            assert_eq!(next, piece_bits * pieces);
+            assert_eq!(next as usize, total);
+            let middle = total as u32 / 2;
+            let before = leaves.start_of(middle);
+            leaves.cut(middle);
+            assert_eq!(leaves.start_of(middle), middle);
+            assert!(middle == before || leaves.end_of(before) == middle);
         }
     }
 
     #[test]
-    fn splitting_keeps_the_parity_of_the_whole() {
-        for first_is_odd in [false, true] {
-            let mut leaves = Leaves::new(300, 1, 1);
-            assert!(leaves.toggle(0));
-            let odd = leaves.split(0, 150, first_is_odd);
-            assert_eq!(odd, if first_is_odd { 0 } else { 150 });
-            assert_eq!(leaves.is_odd(0), first_is_odd);
-            assert_eq!(leaves.is_odd(150), !first_is_odd);
-            assert_eq!((leaves.start_of(149), leaves.end_of(0)), (0, 150));
-            assert_eq!((leaves.start_of(299), leaves.end_of(150)), (150, 300));
-        }
+    fn marks_are_set_changed_and_taken_off_one_by_one() {
+        let mut leaves = Leaves::new(Blocks::new(300, 3));
+        assert_eq!(leaves.toggle(100), 1);
+        leaves.mark(200);
+        assert_eq!((leaves.odd(0), leaves.odd(100), leaves.odd(200)), (0, 1, 1));
+        assert_eq!((leaves.unmark(100), leaves.unmark(100)), (1, 0));
+        assert_eq!(leaves.toggle(200), 0);
     }
 }

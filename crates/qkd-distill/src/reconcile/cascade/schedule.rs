@@ -3,72 +3,58 @@
 //! Both sides run this over the same transcript and hence agree without naming a position.
 
 use qkd_bits::{BitString, SecretRng};
+use qkd_security::mathematics::{exp, ln_1p};
 
 use super::CascadePlan;
+use super::instructions::Instructions;
 use super::layout::{Layout, Order};
-use super::leaves::Leaves;
+use super::leaves::{Blocks, Leaves};
+use super::packed::Unpacker;
 use crate::Disclosed;
+
+mod leaf;
+
+pub(super) use leaf::{Hunt, Leaf};
 
 /// Errors expected in a block of the first pass.
 const FIRST_BLOCK_ERRORS: f64 = 0.73;
 /// Errors expected to be left in a block of the second pass when it opens.
 const SECOND_BLOCK_ERRORS: f64 = 2.75;
-/// Odd leaves per piece that the second pass may still be chasing when the third one opens: the
-/// last few are long chains of one correction a round.
-const STRAGGLERS: usize = 4;
-/// Blocks of each later pass in one piece.
-const LATE_BLOCKS: usize = 16;
-/// Passes at most; an honest key with a fair prior takes three or four.
-const PASSES_MAX: usize = 12;
+/// Blocks of each later pass for each piece.
+const LATE_BLOCKS_PER_PIECE: usize = 4;
+/// Blocks of the first pass for each search that may still be on when the second pass opens, and
+/// corrected errors for each when the third one does: the last few are long chains of one
+/// correction a round.
+const BLOCKS_PER_STRAGGLER: usize = 10;
+const ERRORS_PER_STRAGGLER: usize = 500;
+/// Share of what has been asked that a round may ask in excess, to spare further rounds.
+const HASTE: f64 = 0.0003;
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
 pub(super) const CHECKS: usize = 16;
-/// Rounds at most; an honest key takes 100 to 300.
+/// Passes at most; an honest key with a fair prior takes three or four.
+const PASSES_MAX: usize = 12;
+/// Hunts after which another pass is cheaper.
+const HUNTS_PER_PASS: u32 = 3;
+/// Rounds at most; an honest key takes fewer than 100.
 const ROUNDS_MAX: u32 = 2000;
 /// Range in which the prior error rate is taken seriously.
 const PRIOR_RANGE: (f64, f64) = (1e-4, 0.25);
+/// Most parts that a leaf is cut into at one time.
+const PARTS_MAX: u32 = 32;
 
 /// One reading of the whole key.
 pub(super) struct Pass {
     pub(super) order: Order,
     pub(super) leaves: Leaves,
+    /// Odd leaves that are asked about now.
+    pub(super) asked: Vec<Leaf>,
 }
 
-/// A question about the first half of a leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Split {
-    pub(super) pass: u32,
-    pub(super) start: u32,
-    pub(super) middle: u32,
-}
-
-/// A bisection of the whole key within one subset, which is odd in `start..end`, at least two bits.
+/// A bit that is wrong: the odd leaf of this pass that has this place alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hunt {
-    pub(super) check: usize,
-    pub(super) start: usize,
-    end: usize,
-}
-
-impl Hunt {
-    /// The part asked about is `start..middle`.
-    pub(super) fn middle(&self) -> usize {
-        self.start + (self.end - self.start) / 2
-    }
-}
-
-/// What is asked now.
-pub(super) enum Round {
-    /// All blocks of a new pass, if one opens, then the first halves of odd leaves.
-    Leaves {
-        opens: Option<usize>,
-        splits: Vec<Split>,
-    },
-    /// All subsets.
-    Checks,
-    /// Half of what is left of one odd subset.
-    Hunt(Hunt),
-    /// Nothing any more.
-    Finished,
+struct Found {
+    pass: u32,
+    place: u32,
 }
 
 /// The state of knowledge that both sides share.
@@ -76,48 +62,61 @@ pub(super) struct Schedule {
     layout: Layout,
     key_bits: usize,
     rng: SecretRng,
+    instructions: Instructions,
     qber: f64,
     passes: Vec<Pass>,
+    /// The pass whose blocks are asked about now.
+    opens: Option<usize>,
+    checks_now: bool,
     /// One uniform string, of which subset i takes the words from i on, and what is known of the
     /// errors in each subset. For any errors that are left the parities are uniform and
     /// independent: the one of subset i alone depends on the bit 64·i beyond the last error.
     subsets: Vec<u64>,
-    odd_subsets: [bool; CHECKS],
-    round: Round,
+    odd_subsets: u64,
+    hunt: Option<Hunt>,
+    hunts: u32,
+    /// Into how many parts leaves are cut in this round.
+    parts: u32,
+    questions: usize,
+    finished: bool,
     rounds: u32,
     asked: u64,
     answered: u64,
-    errors: BitString,
+    errors: Vec<u64>,
     contradicted: bool,
-    found: usize,
-    found_before_pass: usize,
-    /// Leaves that became odd, as (pass, start); some may be even again.
-    changed: Vec<(usize, usize)>,
+    errors_found: usize,
+    found: Vec<Found>,
 }
 
 impl Schedule {
-    pub(super) fn new(plan: &CascadePlan) -> Self {
+    pub(super) fn new(plan: &CascadePlan, instructions: Instructions) -> Self {
         let layout = Layout::new(plan.key_bits);
         let mut schedule = Self {
             layout,
             key_bits: plan.key_bits,
             rng: SecretRng::from_seed(plan.seed),
+            instructions,
             qber: plan.prior_qber.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1),
             passes: Vec::new(),
+            opens: None,
+            checks_now: false,
             subsets: Vec::new(),
-            odd_subsets: [false; CHECKS],
-            round: Round::Finished,
+            odd_subsets: 0,
+            hunt: None,
+            hunts: 0,
+            parts: 2,
+            questions: 0,
+            finished: false,
             rounds: 0,
             asked: 0,
             answered: 0,
-            errors: BitString::zeros(layout.total()),
+            errors: vec![0; plan.key_bits.div_ceil(64)],
             contradicted: false,
-            found: 0,
-            found_before_pass: 0,
-            changed: Vec::new(),
+            errors_found: 0,
+            found: Vec::new(),
         };
-        schedule.round = schedule.open_pass(Vec::new());
-        schedule.asked = schedule.questions() as u64;
+        schedule.open_pass();
+        schedule.count_questions();
         schedule
     }
 
@@ -129,32 +128,43 @@ impl Schedule {
         &self.passes
     }
 
-    /// The words of subset `check`, at least as many as the key has.
-    pub(super) fn subset(&self, check: usize) -> &[u64] {
-        &self.subsets[check..]
+    /// The pass whose blocks are asked about in this round, after the leaves.
+    pub(super) fn opens(&self) -> Option<usize> {
+        self.opens
     }
 
-    pub(super) fn round(&self) -> &Round {
-        &self.round
+    /// Whether the subsets are asked about in this round, after the blocks.
+    pub(super) fn checks_now(&self) -> bool {
+        self.checks_now
+    }
+
+    /// The bisection of a subset that is asked about last in this round.
+    pub(super) fn hunt(&self) -> Option<Hunt> {
+        self.hunt
+    }
+
+    /// Into how many parts leaves are cut in this round, where they are long enough.
+    pub(super) fn parts(&self) -> u32 {
+        self.parts
+    }
+
+    /// The words of all subsets: number i has those from i on.
+    pub(super) fn subsets(&self) -> &[u64] {
+        &self.subsets
+    }
+
+    /// The words of subset `check`, at least as many as the key has.
+    pub(super) fn subset(&self, check: u32) -> &[u64] {
+        &self.subsets[check as usize..]
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        match self.round {
-            Round::Finished => true,
-            Round::Leaves { .. } | Round::Checks | Round::Hunt(_) => false,
-        }
+        self.finished
     }
 
     /// Number of parities asked in this round.
     pub(super) fn questions(&self) -> usize {
-        match &self.round {
-            Round::Leaves { opens, splits } => {
-                opens.map_or(0, |pass| self.passes[pass].leaves.count()) + splits.len()
-            }
-            Round::Checks => CHECKS,
-            Round::Hunt(_) => 1,
-            Round::Finished => 0,
-        }
+        self.questions
     }
 
     pub(super) fn disclosed(&self) -> Disclosed {
@@ -165,16 +175,13 @@ impl Schedule {
         }
     }
 
-    /// Positions corrected, ascending. Those in the fill, which only a liar can cause, are left out.
+    /// Positions corrected, ascending.
     pub(super) fn error_positions(&self) -> Vec<u32> {
-        let mut positions = Vec::with_capacity(self.found);
-        for (i, &word) in self.errors.words().iter().enumerate() {
+        let mut positions = Vec::with_capacity(self.errors_found);
+        for (i, &word) in self.errors.iter().enumerate() {
             let mut rest = word;
             while rest != 0 {
-                let position = i * 64 + rest.trailing_zeros() as usize;
-                if position < self.key_bits {
-                    positions.push(position as u32);
-                }
+                positions.push(i as u32 * 64 + rest.trailing_zeros());
                 rest &= rest - 1;
             }
         }
@@ -186,207 +193,335 @@ impl Schedule {
     pub(super) fn absorb(&mut self, differs: &BitString) -> Vec<u32> {
         self.answered += differs.len() as u64;
         self.rounds += 1;
-        let mut flips = Vec::new();
-        let mut hunt = None;
-        match std::mem::replace(&mut self.round, Round::Finished) {
-            Round::Leaves { opens, splits } => {
-                let mut differs = differs.iter();
-                if let Some(pass) = opens {
-                    self.learn_blocks(pass, &mut differs);
-                }
-                self.learn_halves(&splits, differs);
-            }
-            Round::Checks => {
-                for (known, odd) in self.odd_subsets.iter_mut().zip(differs.iter()) {
-                    *known = odd;
-                }
-            }
-            Round::Hunt(mut half) => {
-                if differs.get(0) {
-                    half.end = half.middle();
+        let mut answers = Unpacker::new(differs);
+        let instructions = self.instructions;
+        let flips = instructions.run(|| {
+            for (pass, number) in self.passes.iter_mut().zip(0..) {
+                if self.parts == 2 {
+                    pass.learn_halves(number, &mut answers, &mut self.found);
                 } else {
-                    half.start = half.middle();
-                }
-                if half.end - half.start == 1 {
-                    self.flip(half.start, &mut flips);
-                } else {
-                    hunt = Some(half);
+                    pass.learn_parts(number, self.parts, &mut answers, &mut self.found);
                 }
             }
-            Round::Finished => {}
-        }
-        let splits = self.settle(&mut flips);
-        self.round = self.next_round(splits, hunt);
-        self.asked += self.questions() as u64;
+            if let Some(opened) = self.opens.take() {
+                self.learn_blocks(opened, &mut answers);
+            }
+            if std::mem::take(&mut self.checks_now) {
+                self.odd_subsets = answers.take(CHECKS);
+            }
+            let mut flips = Vec::with_capacity(self.found.len());
+            if let Some(hunt) = self.hunt.take() {
+                self.hunt = hunt.narrowed(self.parts, &mut answers);
+                if let Some(Hunt { start, end, .. }) = self.hunt
+                    && end - start == 1
+                {
+                    self.hunt = None;
+                    self.correct(start, &mut flips);
+                }
+            }
+            self.settle(&mut flips);
+            flips
+        });
+        instructions.run(|| self.next_round());
+        self.count_questions();
         flips
     }
 
-    fn learn_blocks(&mut self, pass: usize, differs: &mut impl Iterator<Item = bool>) {
-        let leaves = &mut self.passes[pass].leaves;
-        let starts: Vec<usize> = leaves.iter().collect();
-        let (blocks, mut odd_blocks) = (starts.len(), 0);
-        for (start, odd) in starts.into_iter().zip(differs) {
-            if odd {
-                odd_blocks += 1;
-                leaves.toggle(start);
-                self.changed.push((pass, start));
+    #[inline(always)]
+    fn learn_blocks(&mut self, opened: usize, answers: &mut Unpacker) {
+        let pass = &mut self.passes[opened];
+        let blocks = pass.leaves.blocks();
+        let mut odd_blocks = 0;
+        for first in (0..blocks.count() as u32).step_by(64) {
+            let mut rest = answers.take((blocks.count() - first as usize).min(64));
+            odd_blocks += rest.count_ones() as usize;
+            while rest != 0 {
+                let index = first + rest.trailing_zeros();
+                rest &= rest - 1;
+                let (start, end) = (blocks.start(index), blocks.end(index));
+                pass.leaves.mark(start);
+                if end - start == 1 {
+                    self.found.push(Found {
+                        pass: opened as u32,
+                        place: start,
+                    });
+                } else {
+                    pass.asked.push(Leaf { start, end });
+                }
             }
         }
-        if pass == 0 {
-            self.qber = self.estimate(odd_blocks, blocks);
-        }
-    }
-
-    fn learn_halves(&mut self, splits: &[Split], differs: impl Iterator<Item = bool>) {
-        for (split, first_is_odd) in splits.iter().zip(differs) {
-            let (start, middle) = (split.start as usize, split.middle as usize);
-            let pass = split.pass as usize;
-            let odd = self.passes[pass].leaves.split(start, middle, first_is_odd);
-            self.changed.push((pass, odd));
+        if opened == 0 {
+            self.qber = self.estimate(odd_blocks, blocks.count());
         }
     }
 
     /// The error rate that the share of odd first blocks tells, with the prior as two more blocks:
     /// the inverse of P(odd) = (1 − (1 − 2q)^k)/2.
     fn estimate(&self, odd_blocks: usize, blocks: usize) -> f64 {
-        let block_bits = self.layout.total() as f64 / blocks as f64;
-        let prior_odd = (1.0 - (1.0 - 2.0 * self.qber).powf(block_bits)) / 2.0;
+        let block_bits = self.key_bits as f64 / blocks as f64;
+        let prior_odd = (1.0 - exp(block_bits * ln_1p(-2.0 * self.qber))) / 2.0;
         let odd = (odd_blocks as f64 + 2.0 * prior_odd) / (blocks as f64 + 2.0);
-        let q = (1.0 - (1.0 - 2.0 * odd.min(0.49)).powf(1.0 / block_bits)) / 2.0;
+        let q = (1.0 - exp(ln_1p(-2.0 * odd.min(0.49)) / block_bits)) / 2.0;
         q.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1)
     }
 
-    /// Corrects every odd leaf of a single bit and everything that follows from it; gives the
-    /// questions about the odd leaves that remain.
-    fn settle(&mut self, flips: &mut Vec<u32>) -> Vec<Split> {
-        let mut open = Vec::new();
-        while let Some((pass, start)) = self.changed.pop() {
-            let leaves = &self.passes[pass].leaves;
-            if !leaves.is_odd(start) {
-                continue;
-            }
-            let end = leaves.end_of(start);
-            if end - start == 1 {
-                let position = self.passes[pass].order.position(self.layout, start);
-                self.flip(position, flips);
-            } else {
-                open.push(Split {
-                    pass: pass as u32,
-                    start: start as u32,
-                    middle: (start + (end - start) / 2) as u32,
-                });
+    /// Corrects every bit found wrong and every one that this finds.
+    #[inline(always)]
+    fn settle(&mut self, flips: &mut Vec<u32>) {
+        let mut next = 0;
+        while next < self.found.len() {
+            let Found { pass, place } = self.found[next];
+            next += 1;
+            let pass = &self.passes[pass as usize];
+            // Two passes may have found the same bit.
+            if pass.leaves.odd(place) == 1 {
+                self.correct(pass.order.position(place), flips);
             }
         }
-        open.retain(|split| {
-            self.passes[split.pass as usize]
-                .leaves
-                .is_odd(split.start as usize)
-        });
-        open.sort_unstable();
-        open.dedup();
-        open
+        self.found.clear();
     }
 
-    /// Corrects one bit, each at most once: an honest transcript locates no error twice, and one
-    /// that does would have the leaves of two passes correct each other for ever.
-    fn flip(&mut self, position: usize, flips: &mut Vec<u32>) {
-        if self.errors.get(position) {
+    /// Corrects one bit, each at most once: an honest transcript locates no error twice and none in
+    /// the fill, and one that does would have the leaves of two passes correct each other for ever.
+    #[inline(always)]
+    fn correct(&mut self, position: u32, flips: &mut Vec<u32>) {
+        let (word, bit) = (position as usize / 64, 1 << (position % 64));
+        if position as usize >= self.key_bits || self.errors[word] & bit != 0 {
             self.contradicted = true;
             return;
         }
-        flips.push(position as u32);
-        self.errors.flip(position);
-        self.found += 1;
-        for (i, pass) in self.passes.iter_mut().enumerate() {
-            let start = pass
-                .leaves
-                .start_of(pass.order.place(self.layout, position));
-            if pass.leaves.toggle(start) {
-                self.changed.push((i, start));
+        self.errors[word] |= bit;
+        self.errors_found += 1;
+        flips.push(position);
+        for (pass, number) in self.passes.iter_mut().zip(0..) {
+            let start = pass.leaves.start_of(pass.order.place(position));
+            if pass.leaves.toggle(start) == 1 {
+                let end = pass.leaves.end_of(start);
+                if end - start == 1 {
+                    self.found.push(Found {
+                        pass: number,
+                        place: start,
+                    });
+                } else {
+                    pass.asked.push(Leaf { start, end });
+                }
             }
         }
         if !self.subsets.is_empty() {
-            for (check, odd) in self.odd_subsets.iter_mut().enumerate() {
-                *odd ^= self.subsets[position / 64 + check] >> (position % 64) & 1 == 1;
+            for (check, subset) in self.subsets[word..].iter().take(CHECKS).enumerate() {
+                self.odd_subsets ^= (subset >> (position % 64) & 1) << check;
             }
         }
     }
 
-    fn next_round(&mut self, splits: Vec<Split>, hunt: Option<Hunt>) -> Round {
+    /// Decides what is asked next.
+    #[inline(always)]
+    fn next_round(&mut self) {
         // A key that has leaked twice itself is lost, and only a liar contradicts itself or makes
         // so many rounds: verification tells.
         let lost = self.asked > 2 * self.key_bits as u64 + 4096;
         if lost || self.contradicted || self.rounds >= ROUNDS_MAX {
-            return Round::Finished;
+            self.finished = true;
+            return;
         }
-        if self.passes.len() == 2 && splits.len() <= STRAGGLERS * self.layout.pieces {
-            return self.open_pass(splits);
+        let mut searches = 0;
+        for pass in &mut self.passes {
+            searches += pass.prepare();
         }
-        if !splits.is_empty() {
-            return Round::Leaves {
-                opens: None,
-                splits,
-            };
-        }
-        if let Some(hunt) = hunt {
-            return Round::Hunt(hunt);
-        }
-        let total = self.layout.total();
-        if self.subsets.is_empty() {
-            if self.needs_pass() {
-                return self.open_pass(splits);
-            }
-            let words = total.div_ceil(64) + CHECKS;
-            self.subsets = (0..words).map(|_| self.rng.next_u64()).collect();
-            return Round::Checks;
-        }
-        match self.odd_subsets.iter().position(|&odd| odd) {
-            // The first block of a key of one bit has told all there is.
-            Some(check) if total > 1 => Round::Hunt(Hunt {
-                check,
-                start: 0,
-                end: total,
-            }),
-            Some(_) | None => Round::Finished,
-        }
-    }
-
-    /// Three passes at least, then as many as still find more than an error in four pieces.
-    fn needs_pass(&self) -> bool {
-        self.passes.len() < 3
-            || self.passes.len() < PASSES_MAX
-                && (self.found - self.found_before_pass) * 4 > self.layout.pieces
-    }
-
-    fn open_pass(&mut self, splits: Vec<Split>) -> Round {
-        let piece_bits = self.layout.piece_bits as f64;
-        let total = self.layout.total() as f64;
-        let pass = self.passes.len();
-        let blocks = match pass {
-            0 => piece_bits * self.qber / FIRST_BLOCK_ERRORS,
+        match self.passes.len() {
             1 => {
-                let left = (self.qber - self.found as f64 / total).max(0.1 * self.qber);
-                piece_bits * left / SECOND_BLOCK_ERRORS
+                let blocks = self.passes[0].leaves.blocks().count();
+                if searches <= blocks / BLOCKS_PER_STRAGGLER {
+                    self.open_pass();
+                }
             }
-            _ => LATE_BLOCKS as f64,
+            2 => {
+                if searches <= 2 + self.errors_found / ERRORS_PER_STRAGGLER {
+                    self.open_pass();
+                    self.open_checks();
+                }
+            }
+            _ => {
+                if searches == 0 && self.hunt.is_none() {
+                    self.confirm();
+                }
+            }
+        }
+        self.choose_parts(searches);
+    }
+
+    /// With no odd leaf left: another pass, a hunt, or the end.
+    fn confirm(&mut self) {
+        if self.odd_subsets == 0 || self.layout.total() == 1 {
+            self.finished = true;
+        } else if self.hunts >= HUNTS_PER_PASS && self.passes.len() < PASSES_MAX {
+            self.hunts = 0;
+            self.open_pass();
+        } else {
+            self.hunts += 1;
+            self.hunt = Some(Hunt {
+                check: self.odd_subsets.trailing_zeros(),
+                start: 0,
+                end: self.key_bits as u32,
+            });
+        }
+    }
+
+    /// Cuts leaves into more than two parts when they are few, to spend fewer rounds on them:
+    /// 2^i parts ask 2^i − 1 questions where i would do.
+    fn choose_parts(&mut self, searches: usize) {
+        let searches = searches + usize::from(self.hunt.is_some());
+        let spare = HASTE * self.asked as f64;
+        let mut levels = 1;
+        while 2u32 << levels <= PARTS_MAX
+            && (searches as f64) * f64::from((2u32 << levels) - 2 - levels) <= spare
+        {
+            levels += 1;
+        }
+        self.parts = 1 << levels;
+    }
+
+    fn count_questions(&mut self) {
+        let mut questions = 0;
+        if !self.finished {
+            if let Some(opened) = self.opens {
+                questions += self.passes[opened].leaves.blocks().count();
+            }
+            if self.checks_now {
+                questions += CHECKS;
+            }
+            for pass in &self.passes {
+                questions += if self.parts == 2 {
+                    pass.asked.len()
+                } else {
+                    let cuts = |leaf: &Leaf| leaf.parts(self.parts) as usize - 1;
+                    pass.asked.iter().map(cuts).sum()
+                };
+            }
+            if let Some(hunt) = self.hunt {
+                questions += hunt.parts(self.parts) as usize - 1;
+            }
+        }
+        self.questions = questions;
+        self.asked += questions as u64;
+    }
+
+    fn open_checks(&mut self) {
+        let words = self.key_bits.div_ceil(64) + CHECKS;
+        self.subsets = (0..words).map(|_| self.rng.next_u64()).collect();
+        self.checks_now = true;
+    }
+
+    fn open_pass(&mut self) {
+        let pass = self.passes.len();
+        let key_bits = self.key_bits as f64;
+        let (blocks, places, order) = match pass {
+            0 => (
+                key_bits * self.qber / FIRST_BLOCK_ERRORS,
+                self.key_bits,
+                Order::Plain,
+            ),
+            1 => {
+                let left = (self.qber - self.errors_found as f64 / key_bits).max(0.1 * self.qber);
+                (
+                    key_bits * left / SECOND_BLOCK_ERRORS,
+                    self.layout.total(),
+                    Order::drawn(self.layout, &mut self.rng),
+                )
+            }
+            _ => (
+                (LATE_BLOCKS_PER_PIECE * self.layout.pieces) as f64,
+                self.layout.total(),
+                Order::drawn(self.layout, &mut self.rng),
+            ),
         };
         let least = if pass == 0 { 1 } else { 2 };
-        let blocks = (blocks.round() as usize)
-            .max(least)
-            .min(self.layout.piece_bits);
-        let order = if pass == 0 {
-            Order::Plain
-        } else {
-            Order::permuted(self.layout, &mut self.rng)
-        };
-        self.found_before_pass = self.found;
+        let blocks = (blocks as usize).max(least).min(places);
         self.passes.push(Pass {
             order,
-            leaves: Leaves::new(self.layout.piece_bits, self.layout.pieces, blocks),
+            leaves: Leaves::new(Blocks::new(places, blocks)),
+            asked: Vec::new(),
         });
-        Round::Leaves {
-            opens: Some(pass),
-            splits,
+        self.opens = Some(pass);
+    }
+}
+
+impl Pass {
+    /// Learns one comparison about each leaf asked about: whether its first half is odd. The odd
+    /// halves stay.
+    #[inline(always)]
+    fn learn_halves(&mut self, number: u32, answers: &mut Unpacker, found: &mut Vec<Found>) {
+        let mut stay = 0;
+        for first in (0..self.asked.len()).step_by(64) {
+            let last = (first + 64).min(self.asked.len());
+            let mut odd = answers.take(last - first);
+            for i in first..last {
+                let Leaf { start, end } = self.asked[i];
+                let middle = self.asked[i].middle();
+                self.leaves.cut(middle);
+                let first_is_odd = odd & 1 == 1;
+                odd >>= 1;
+                let start = if first_is_odd { start } else { middle };
+                let end = if first_is_odd { middle } else { end };
+                self.leaves.mark(start);
+                self.asked[stay] = Leaf { start, end };
+                if end - start == 1 {
+                    found.push(Found {
+                        pass: number,
+                        place: start,
+                    });
+                } else {
+                    stay += 1;
+                }
+            }
         }
+        self.asked.truncate(stay);
+    }
+
+    /// Learns one comparison about each part but the last of each leaf asked about.
+    #[inline(always)]
+    fn learn_parts(
+        &mut self,
+        number: u32,
+        parts: u32,
+        answers: &mut Unpacker,
+        found: &mut Vec<Found>,
+    ) {
+        for leaf in std::mem::take(&mut self.asked) {
+            let count = leaf.parts(parts);
+            let bits = answers.take(count as usize - 1);
+            // The whole is odd.
+            let bits = bits | u64::from(1 - bits.count_ones() % 2) << (count - 1);
+            let mut start = leaf.start;
+            for part in 1..=count {
+                let end = leaf.cut(part, parts);
+                self.leaves.cut(start);
+                if bits >> (part - 1) & 1 == 1 {
+                    self.leaves.mark(start);
+                    if end - start == 1 {
+                        found.push(Found {
+                            pass: number,
+                            place: start,
+                        });
+                    } else {
+                        self.asked.push(Leaf { start, end });
+                    }
+                }
+                start = end;
+            }
+        }
+    }
+
+    /// Leaves the odd ones of the leaves to ask about, each once; gives how many there are.
+    #[inline(always)]
+    fn prepare(&mut self) -> usize {
+        let mut stay = 0;
+        for i in 0..self.asked.len() {
+            let leaf = self.asked[i];
+            self.asked[stay] = leaf;
+            stay += self.leaves.unmark(leaf.start) as usize;
+        }
+        self.asked.truncate(stay);
+        stay
     }
 }

@@ -1,0 +1,57 @@
+//! Which instructions the inner loops are compiled for.
+//!
+//! This is Cascade's one module with unsafe code, and there is one reason for it: a function that
+//! is compiled for more than every machine has may only run where the processor has it. The loops
+//! themselves are written once, in safe Rust; what is compiled for the baseline is the scalar twin
+//! of what is compiled for AVX2, and a test compares the two.
+
+#![allow(unsafe_code)]
+
+/// The instructions to use. The same results come from all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Instructions(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Baseline,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Instructions {
+    /// What runs everywhere.
+    pub(super) const BASELINE: Self = Self(Set::Baseline);
+
+    /// The best that this machine has; the standard library remembers the answer.
+    pub(super) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            // All processors with AVX2 have the others, which count and find bits.
+            let scalar = is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            if scalar && is_x86_feature_detected!("avx2") {
+                return Self(Set::Avx2);
+            }
+        }
+        Self::BASELINE
+    }
+
+    /// Does `work`, with all that is inlined into it compiled for these instructions.
+    #[inline(always)]
+    pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        match self.0 {
+            Set::Baseline => work(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `best` alone makes this value, and it has asked the processor.
+            Set::Avx2 => unsafe { with_avx2(work) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}

@@ -1,0 +1,158 @@
+//! A permutation of bits that moves 64 of them at a time.
+//!
+//! The words of a piece are shuffled, each is rotated, 64 of them at a time are transposed as a
+//! square of bits, and the words that come out are shuffled again. Bits of one word end up in 64
+//! different words, at places that say nothing about each other; two bits of one word and two of
+//! another meet again in the same two words no more often than under a uniform permutation, because
+//! the rotations differ. Three small tables tell where any bit went.
+
+use qkd_bits::SecretRng;
+use zeroize::Zeroizing;
+
+use super::layout::shuffled;
+
+/// Side of a tile in bits: a word.
+const SIDE: usize = 64;
+/// Bits of a tile.
+pub(super) const TILE_BITS: usize = SIDE * SIDE;
+
+/// The tables of one such permutation of a piece; pieces follow each other.
+pub(super) struct Tiles {
+    piece_words: u32,
+    /// Which word is row r of tile t, at 64·t + r, and how far it is rotated.
+    rows: Vec<Row>,
+    /// The inverse: which row of which tile each word is.
+    row_of_word: Vec<u16>,
+    /// At which word column c of tile t comes out, at 64·t + c.
+    word_of_column: Vec<u16>,
+    /// The inverse: which column of which tile each word is.
+    column_of_word: Vec<u16>,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    word: u16,
+    rotation: u16,
+}
+
+impl Tiles {
+    /// A permutation of `piece_bits` bits, which are whole tiles and at most 2²² bits.
+    pub(super) fn drawn(piece_bits: usize, rng: &mut SecretRng) -> Self {
+        let words = piece_bits / SIDE;
+        let (word_of_row, row_of_word) = shuffled(words, rng);
+        let (word_of_column, column_of_word) = shuffled(words, rng);
+        let row = |word| Row {
+            word,
+            rotation: (rng.next_u64() >> 58) as u16,
+        };
+        Self {
+            piece_words: words as u32,
+            rows: word_of_row.into_iter().map(row).collect(),
+            row_of_word,
+            word_of_column,
+            column_of_word,
+        }
+    }
+
+    /// Where the bit `position` is read.
+    #[inline(always)]
+    pub(super) fn place(&self, position: u32) -> u32 {
+        let (first, word) = self.within_piece(position / 64);
+        let at = u32::from(self.row_of_word[word]);
+        let rotation = u32::from(self.rows[at as usize].rotation);
+        let column = at / 64 * 64 + (position + rotation) % 64;
+        let out = u32::from(self.word_of_column[column as usize]);
+        (first + out) * 64 + at % 64
+    }
+
+    /// Which bit is read at `place`.
+    #[inline(always)]
+    pub(super) fn position(&self, place: u32) -> u32 {
+        let (first, word) = self.within_piece(place / 64);
+        let column = u32::from(self.column_of_word[word]);
+        let row = self.rows[(column / 64 * 64 + place % 64) as usize];
+        let bit = column.wrapping_sub(u32::from(row.rotation)) % 64;
+        (first + u32::from(row.word)) * 64 + bit
+    }
+
+    /// First word of the piece that holds `word`, and which of the piece's words it is.
+    #[inline(always)]
+    fn within_piece(&self, word: u32) -> (u32, usize) {
+        let within = word % self.piece_words;
+        (word - within, within as usize)
+    }
+
+    /// Reads `key`, whole pieces, into `out`, which is as long.
+    #[inline(always)]
+    pub(super) fn read(&self, key: &[u64], out: &mut [u64]) {
+        let words = self.piece_words as usize;
+        let mut tile = Zeroizing::new([0; SIDE]);
+        for (piece, out) in key.chunks_exact(words).zip(out.chunks_exact_mut(words)) {
+            let columns = self.word_of_column.chunks_exact(SIDE);
+            for (rows, columns) in self.rows.chunks_exact(SIDE).zip(columns) {
+                for (line, row) in tile.iter_mut().zip(rows) {
+                    *line = piece[usize::from(row.word)].rotate_left(u32::from(row.rotation));
+                }
+                transpose(&mut tile);
+                for (line, &column) in tile.iter().zip(columns) {
+                    out[usize::from(column)] = *line;
+                }
+            }
+        }
+    }
+}
+
+/// Swaps bit c of line r with bit r of line c (Warren, *Hacker's Delight*, section 7-3).
+#[inline(always)]
+fn transpose(lines: &mut [u64; SIDE]) {
+    swap_squares::<32>(lines, 0x0000_0000_ffff_ffff);
+    swap_squares::<16>(lines, 0x0000_ffff_0000_ffff);
+    swap_squares::<8>(lines, 0x00ff_00ff_00ff_00ff);
+    swap_squares::<4>(lines, 0x0f0f_0f0f_0f0f_0f0f);
+    swap_squares::<2>(lines, 0x3333_3333_3333_3333);
+    swap_squares::<1>(lines, 0x5555_5555_5555_5555);
+}
+
+/// Swaps the two squares off the diagonal in all squares of twice `WIDTH` bits.
+#[inline(always)]
+fn swap_squares<const WIDTH: usize>(lines: &mut [u64; SIDE], low: u64) {
+    for pair in lines.chunks_exact_mut(2 * WIDTH) {
+        let (upper, lower) = pair.split_at_mut(WIDTH);
+        for (a, b) in upper.iter_mut().zip(lower) {
+            let differing = (*a >> WIDTH ^ *b) & low;
+            *a ^= differing << WIDTH;
+            *b ^= differing;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_swaps_lines_with_columns() {
+        let mut rng = SecretRng::from_seed([3; 32]);
+        let lines: [u64; 64] = std::array::from_fn(|_| rng.next_u64());
+        let mut swapped = lines;
+        transpose(&mut swapped);
+        for (r, line) in lines.iter().enumerate() {
+            for (c, column) in swapped.iter().enumerate() {
+                assert_eq!(column >> r & 1, line >> c & 1, "{r}, {c}");
+            }
+        }
+    }
+
+    /// What the second pass is for: bits that shared a word are spread over all of the piece.
+    #[test]
+    fn bits_of_one_word_go_to_different_words() {
+        let mut rng = SecretRng::from_seed([5; 32]);
+        let tiles = Tiles::drawn(16 * TILE_BITS, &mut rng);
+        for word in 0..1024 {
+            let mut places: Vec<u32> = (0..64).map(|i| tiles.place(64 * word + i) / 64).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert_eq!(places.len(), 64, "word {word}");
+        }
+    }
+}
