@@ -10,6 +10,7 @@ mod document;
 mod effects;
 mod files;
 mod place;
+mod plan;
 mod profile;
 mod read;
 mod rules;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use address::{HostPort, NotAnAddress};
 pub use place::{ConfigError, Place};
+pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 
 use crate::parameters::LinkParameters;
 

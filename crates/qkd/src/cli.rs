@@ -16,6 +16,7 @@ use crate::key::KeyCommand;
 use crate::mail::{ReceiveArgs, SendArgs};
 use crate::man::ManArgs;
 use crate::pki::PkiArgs;
+use crate::plan::PlanArgs;
 use crate::status::StatusArgs;
 
 const EXAMPLES: &str = "\
@@ -24,6 +25,7 @@ Examples:
   qkd lab --distance 50 --blocks 5     over more fibre, for longer
   qkd lab --eve intercept-resend       and somebody listens in: no key comes out
   qkd bob --config bob.toml            run one end of a link as a service
+  qkd plan --preset snspd              what such a link gives, from 0 to 250 km
   qkd status --watch                   see what your node is doing
   qkd key get sae-bob                  a key that you and the application sae-bob share
 
@@ -86,6 +88,12 @@ pub enum Command {
     /// encrypted under such a key from Alice to Bob, prints a report and stops everything.
     #[command(after_help = LAB_EXAMPLES)]
     Lab(LabArgs),
+    /// Say what a link would give: secret key rate against distance or loss
+    ///
+    /// Reads the sections [source], [channel], [detector], [protocol] and [security] of a
+    /// configuration, those of a running link too, and applies a key-length theorem to the counts
+    /// that such a link is expected to show. Nothing is sent and nothing is measured.
+    Plan(PlanArgs),
     /// Measure how fast this machine is
     #[command(arg_required_else_help = true)]
     Bench {

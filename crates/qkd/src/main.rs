@@ -19,6 +19,7 @@ mod man;
 mod notify;
 mod output;
 mod pki;
+mod plan;
 mod status;
 mod words;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Bob(args) => daemon::run(Role::Bob, args),
         Command::Eve(args) => daemon::run(Role::Eve, args),
         Command::Lab(args) => lab::run(args),
+        Command::Plan(args) => plan::run(args),
         Command::Bench { command } => bench::run(command),
         Command::Pki(args) => pki::run(args),
         Command::Status(args) => status::run(args),

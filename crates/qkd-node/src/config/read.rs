@@ -17,7 +17,7 @@ use crate::parameters::{
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
 };
 
-const LINK_SECTIONS: &[&str] = &[
+pub(super) const LINK_SECTIONS: &[&str] = &[
     "node",
     "quantum",
     "classical",
@@ -34,20 +34,22 @@ const LINK_SECTIONS: &[&str] = &[
     "messages",
     "sae",
 ];
-const EVE_SECTIONS: &[&str] = &[
+pub(super) const EVE_SECTIONS: &[&str] = &[
     "node", "quantum", "services", "metrics", "tls", "eve", "channel",
 ];
 
-const SECURITY_KEYS: &[&str] = &["theorem", "block_bits", "secrecy", "correctness", "accept"];
+pub(super) const SECURITY_KEYS: &[&str] =
+    &["theorem", "block_bits", "secrecy", "correctness", "accept"];
 
-const PROTOCOL: Rule<ProtocolName> = Rule {
+pub(super) const PROTOCOL: Rule<ProtocolName> = Rule {
     expected: "the name of a protocol, \"bb84\"",
     read: |value| ProtocolName::from_name(value.as_str()?),
     known: ProtocolName::NAMES,
 };
 const THEOREM: Rule<Theorem> = Rule {
     expected: "the name of a key-length theorem that keys may be made by, \"wiesemann2024\" \
-               (rusca2018, lim2014 and gllp serve planning alone)",
+               (rusca2018, lim2014, gllp, gllp-decoy-infinite and gllp-vacuum-weak are for \
+               `qkd plan` alone)",
     read: |value| value.as_str()?.parse().ok(),
     known: &["wiesemann2024"],
 };
@@ -216,9 +218,7 @@ fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
 }
 
 fn source(root: &Section<'_>) -> Result<(SourceParameters, SourceEffects), ConfigError> {
-    let mut known = vec!["clock_hz", "intensities", "intensity_probabilities"];
-    known.extend(effects::SOURCE_KEYS);
-    let source = root.section("source", &known)?;
+    let source = source_section(root)?;
     let probabilities = "intensity_probabilities";
     let parameters = SourceParameters {
         clock_hz: source.required("clock_hz", &rules::CLOCK_HZ)?,
@@ -228,9 +228,34 @@ fn source(root: &Section<'_>) -> Result<(SourceParameters, SourceEffects), Confi
     Ok((parameters, effects::source(&source)?))
 }
 
+pub(super) fn source_section<'d>(root: &Section<'d>) -> Result<Section<'d>, ConfigError> {
+    let mut known = vec!["clock_hz", "intensities", "intensity_probabilities"];
+    known.extend(effects::SOURCE_KEYS);
+    root.section("source", &known)
+}
+
+/// The keys of `[protocol]`.
+pub(super) const PROTOCOL_KEYS: [&str; 3] = ["name", "key_basis_probability", "misalignment_error"];
+
+/// A key of `[protocol]` that `qkd plan` alone reads: here error correction does what it does.
+pub(super) const PLANNED_INEFFICIENCY: &str = "reconciliation_inefficiency";
+
 fn protocol(root: &Section<'_>) -> Result<ProtocolParameters, ConfigError> {
-    let known = &["name", "key_basis_probability", "misalignment_error"];
-    let protocol = root.section("protocol", known)?;
+    let protocol = root.section("protocol", &PROTOCOL_KEYS);
+    let protocol = protocol.map_err(|error| match error {
+        ConfigError::Unknown {
+            place,
+            kind,
+            suggestion,
+            expected,
+        } if place.key.ends_with(PLANNED_INEFFICIENCY) => ConfigError::Unknown {
+            place,
+            kind,
+            suggestion,
+            expected: format!("{expected} ({PLANNED_INEFFICIENCY} is for `qkd plan` alone)"),
+        },
+        other => other,
+    })?;
     Ok(ProtocolParameters {
         name: protocol.required("name", &PROTOCOL)?,
         key_basis_probability: protocol
@@ -243,17 +268,30 @@ fn channel(
     root: &Section<'_>,
     clock_hz: f64,
 ) -> Result<(ChannelParameters, ChannelEffects), ConfigError> {
+    let channel = channel_section(root)?;
+    let distance_km = channel.required("distance_km", &rules::DISTANCE_KM)?;
+    channel_of(&channel, distance_km, clock_hz)
+}
+
+pub(super) fn channel_section<'d>(root: &Section<'d>) -> Result<Section<'d>, ConfigError> {
     let mut known = vec!["distance_km", "attenuation_db_per_km", "insertion_loss_db"];
     known.extend(effects::CHANNEL_SECTIONS);
-    let channel = root.section("channel", &known)?;
+    root.section("channel", &known)
+}
+
+/// All that `channel` says, for a fibre of `distance_km`.
+pub(super) fn channel_of(
+    channel: &Section<'_>,
+    distance_km: f64,
+    clock_hz: f64,
+) -> Result<(ChannelParameters, ChannelEffects), ConfigError> {
+    let insertion_loss_db = channel.optional("insertion_loss_db", &rules::LOSS_DB)?;
     let parameters = ChannelParameters {
-        distance_km: channel.required("distance_km", &rules::DISTANCE_KM)?,
-        attenuation_db_per_km: attenuation(&channel)?,
-        insertion_loss_db: channel
-            .optional("insertion_loss_db", &rules::LOSS_DB)?
-            .unwrap_or(0.0),
+        distance_km,
+        attenuation_db_per_km: attenuation(channel)?,
+        insertion_loss_db: insertion_loss_db.unwrap_or(0.0),
     };
-    let effects = effects::channel(&channel, &parameters, clock_hz)?;
+    let effects = effects::channel(channel, &parameters, clock_hz)?;
     Ok((parameters, effects))
 }
 
@@ -267,6 +305,12 @@ fn detector(
     root: &Section<'_>,
     clock_hz: f64,
 ) -> Result<(DetectorParameters, DetectorEffects), ConfigError> {
+    let detector = detector_section(root)?;
+    let dead_time_ns = detector.required("dead_time_ns", &rules::DEAD_TIME_NS)?;
+    detector_of(&detector, dead_time_ns, clock_hz)
+}
+
+pub(super) fn detector_section<'d>(root: &Section<'d>) -> Result<Section<'d>, ConfigError> {
     let mut known = vec![
         "detector_efficiency",
         "dark_count_probability",
@@ -275,12 +319,20 @@ fn detector(
         "afterpulse_decay_ns",
     ];
     known.extend(detector_effects::DETECTOR_KEYS);
-    let detector = root.section("detector", &known)?;
+    root.section("detector", &known)
+}
+
+/// All that `detector` says, with a dead time of `dead_time_ns`.
+pub(super) fn detector_of(
+    detector: &Section<'_>,
+    dead_time_ns: f64,
+    clock_hz: f64,
+) -> Result<(DetectorParameters, DetectorEffects), ConfigError> {
     let parameters = DetectorParameters {
         detector_efficiency: detector.required("detector_efficiency", &rules::EFFICIENCY)?,
         dark_count_probability: detector
             .required("dark_count_probability", &rules::DARK_COUNT_PROBABILITY)?,
-        dead_time_ns: detector.required("dead_time_ns", &rules::DEAD_TIME_NS)?,
+        dead_time_ns,
         afterpulse_probability: detector
             .optional("afterpulse_probability", &rules::AFTERPULSE_PROBABILITY)?
             .unwrap_or(0.0),
@@ -288,12 +340,23 @@ fn detector(
             .optional("afterpulse_decay_ns", &rules::DECAY_NS)?
             .unwrap_or(50.0),
     };
-    let effects = detector_effects::detector(&detector, clock_hz)?;
+    let effects = detector_effects::detector(detector, clock_hz)?;
     Ok((parameters, effects))
 }
 
 fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
     let security = root.section("security", SECURITY_KEYS)?;
+    Ok(SecuritySettings {
+        theorem: security.required("theorem", &THEOREM)?,
+        block_bits: security.required("block_bits", &rules::BLOCK_BITS)?,
+        secrecy: security.required("secrecy", &rules::FAILURE_PROBABILITY)?,
+        correctness: security.required("correctness", &rules::FAILURE_PROBABILITY)?,
+        accept: accept_limits(&security)?,
+    })
+}
+
+/// `[security.accept]`; every limit may be absent.
+pub(super) fn accept_limits(security: &Section<'_>) -> Result<AcceptLimits, ConfigError> {
     let accept = security.section_if_present(
         "accept",
         &[
@@ -305,7 +368,7 @@ fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
             "secret_length_bits",
         ],
     )?;
-    let accept = match accept {
+    Ok(match accept {
         None => AcceptLimits::default(),
         Some(accept) => AcceptLimits {
             key_counts_min: accept.optional("key_counts_min", &rules::COUNTS)?,
@@ -315,13 +378,6 @@ fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
             leaked_bits_max: accept.optional("leaked_bits_max", &rules::COUNT)?,
             secret_length_bits: accept.optional("secret_length_bits", &rules::COUNT)?,
         },
-    };
-    Ok(SecuritySettings {
-        theorem: security.required("theorem", &THEOREM)?,
-        block_bits: security.required("block_bits", &rules::BLOCK_BITS)?,
-        secrecy: security.required("secrecy", &rules::FAILURE_PROBABILITY)?,
-        correctness: security.required("correctness", &rules::FAILURE_PROBABILITY)?,
-        accept,
     })
 }
 

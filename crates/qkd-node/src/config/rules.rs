@@ -83,6 +83,46 @@ pub(super) const INTENSITY_PROBABILITIES: Rule<[f64; 2]> = Rule::new(
     },
 );
 
+/// One to three values.
+fn some(value: &DeValue<'_>, read: fn(&DeValue<'_>) -> Option<f64>) -> Option<Vec<f64>> {
+    let array = value.as_array()?;
+    let fits = (1..=3).contains(&array.len());
+    let mut values = array.iter().map(|one| read(one.get_ref()));
+    fits.then(|| values.by_ref().collect()).flatten()
+}
+
+pub(super) const PLAN_INTENSITIES: Rule<Vec<f64>> = Rule::new(
+    "one to three mean photon numbers, the signal, at most 10, first and each one below the one \
+     before, such as [0.5, 0.15]; the last of several may be 0",
+    |value| {
+        some(value, number).filter(|all| {
+            all.is_sorted_by(|a, b| a > b)
+                && all[0] > 0.0
+                && all[0] <= 10.0
+                && all[all.len() - 1] >= 0.0
+        })
+    },
+);
+
+pub(super) const PLAN_PROBABILITIES: Rule<Vec<f64>> = Rule::new(
+    "a probability from 0 to 1 for each intensity, with sum 1 (within 1e-9), such as [0.6, 0.4]",
+    |value| some(value, probability).filter(|all| (all.iter().sum::<f64>() - 1.0).abs() <= 1e-9),
+);
+
+pub(super) const RECONCILIATION_INEFFICIENCY: Rule<f64> = Rule::new(
+    "bits revealed by error correction in units of n h(Q), from 1 to 10, such as 1.1",
+    |value| number(value).filter(|f| (1.0..=10.0).contains(f)),
+);
+
+pub(super) const PLAN_BLOCK_BITS: Rule<u64> = Rule::new(
+    "a whole number of sifted bits from 100 to 1e15, such as 1e7",
+    |value| {
+        let bits =
+            number(value).filter(|bits| (1e2..=1e15).contains(bits) && bits.fract() == 0.0)?;
+        Some(bits as u64)
+    },
+);
+
 pub(super) const DISTANCE_KM: Rule<f64> =
     Rule::new("a length in km from 0 to 1000, such as 25", |value| {
         number(value).filter(|km| (0.0..=1000.0).contains(km))

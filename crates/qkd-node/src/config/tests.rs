@@ -309,7 +309,7 @@ const BAD_VALUES: &[Bad] = &[
     bad(["key_basis_probability = 0.8", "key_basis_probability = 1", "1\nmisalignment"], "protocol.key_basis_probability", &["below 1"]),
     bad(["misalignment_error = 0.01", "misalignment_error = 0.6", "0.6"], "protocol.misalignment_error", &["from 0 to 0.5"]),
     bad(["theorem = \"wiesemann2024\"", "theorem = \"wiesemann\"", "\"wiesemann\""], "security.theorem", &["key-length theorem", "\"wiesemann2024\""]),
-    bad(["theorem = \"wiesemann2024\"", "theorem = \"rusca2018\"", "\"rusca2018\""], "security.theorem", &["\"wiesemann2024\"", "rusca2018", "planning alone"]),
+    bad(["theorem = \"wiesemann2024\"", "theorem = \"rusca2018\"", "\"rusca2018\""], "security.theorem", &["\"wiesemann2024\"", "rusca2018", "`qkd plan` alone"]),
     bad(["block_bits = 1_000_000", "block_bits = 999", "999"], "security.block_bits", &["from 1000"]),
     bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["above 0"]),
     bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["at most 0.01"]),

@@ -1,0 +1,57 @@
+//! `qkd plan`: what a link would give.
+//!
+//! A table of secret key rate against distance or loss, for people, as JSON and as CSV. The
+//! mathematics is `qkd_security::planning`'s; nothing is sent, measured or drawn at random.
+
+mod args;
+mod fault;
+mod file;
+mod list;
+mod progress;
+mod rows;
+mod table;
+
+use std::path::Path;
+
+pub use self::args::PlanArgs;
+use self::args::TableArgs;
+use self::fault::Fault;
+use self::progress::Progress;
+use crate::exit::Exit;
+use crate::output::{one_line, print, tell};
+
+/// Plans and says how it ended.
+pub fn run(args: &PlanArgs) -> Exit {
+    let ended = match &args.command {
+        Some(command) => match *command {},
+        None => plan(&args.table),
+    };
+    let Err(fault) = ended else {
+        return Exit::Success;
+    };
+    let exit = fault.exit();
+    if exit != Exit::Success {
+        tell(&format!("qkd plan: {}", one_line(&fault.to_string())));
+    }
+    exit
+}
+
+/// The table, in every form that was asked for. Files come first: a table on the screen says that
+/// all of them are there.
+fn plan(args: &TableArgs) -> Result<(), Fault> {
+    let csv_printed = args.csv.as_deref() == Some(Path::new("-"));
+    if csv_printed && args.json {
+        let words = "--json and --csv - both want standard output: give --csv a file";
+        return Err(Fault::Usage(words.to_owned()));
+    }
+    let all = rows::all(args, &mut Progress::new())?;
+    if let Some(path) = args.csv.as_deref().filter(|_| !csv_printed) {
+        file::replace(path, table::csv(&all).as_bytes())?;
+    }
+    let text = match (args.json, csv_printed) {
+        (true, _) => table::json(&all),
+        (false, true) => table::csv(&all),
+        (false, false) => table::text(&all),
+    };
+    print(&text).map_err(Fault::Print)
+}

@@ -1,0 +1,94 @@
+//! What is to be planned, as people type it.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Subcommand};
+use qkd_node::presets::Preset;
+use qkd_security::planning::{ChannelModel, PlanTheorem};
+
+use super::list::{self, List};
+use crate::cli::presets;
+
+const EXAMPLES: &str = "\
+Examples:
+  qkd plan --preset snspd                                 from 0 to 250 km
+  qkd plan --config alice.toml                            what this link gives
+  qkd plan --config alice.toml --distances 0:250:5 --block-bits 1e5,1e6,1e7
+  qkd plan --config a.toml --config b.toml --loss-db 0,10,26.5 --json
+  qkd plan --config alice.toml --distances 0:200:10 --csv rates.csv
+
+A list is made of numbers and of ranges FIRST:LAST:STEP, separated by commas. What a configuration
+says of fibre length, theorem and block size is used where no option says otherwise; a configuration
+without a length, and a preset, are planned from 0 to 250 km in steps of 5 km.
+
+Exit status: 0 planned, with a key or without, 1 a fault (its cause is printed), 64 wrong usage.";
+
+/// `qkd plan`: the table, or one of the commands beside it.
+#[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
+pub struct PlanArgs {
+    /// What to do instead of the table.
+    #[command(subcommand)]
+    pub command: Option<PlanCommand>,
+    /// The options of the table.
+    #[command(flatten)]
+    pub table: TableArgs,
+}
+
+/// What stands beside the table.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PlanCommand {}
+
+/// The options of the table.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("link").args(["config", "preset"]).required(true).multiple(true))]
+pub struct TableArgs {
+    /// A TOML file with the sections of a link; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Hardware that needs no file; may be given several times
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = presets())]
+    pub preset: Vec<Preset>,
+    /// Lengths of the fibre in km, 0 to 1000, such as 0:250:5 or 0,10,25
+    #[arg(long, value_name = "LIST", value_parser = list::distances, allow_hyphen_values = true,
+          conflicts_with = "loss_db")]
+    pub distances: Option<List>,
+    /// Losses in dB, 0 to 300, in place of the fibre's, such as 0,10,26.5 or 0:40:1; the loss inside
+    /// the receiver stays
+    #[arg(long, value_name = "LIST", value_parser = list::losses, allow_hyphen_values = true)]
+    pub loss_db: Option<List>,
+    /// Sifted key-basis bits per block, 100 to 1e15, in place of the configuration's
+    #[arg(long, value_name = "BITS,…", value_delimiter = ',', value_parser = list::block_bits,
+          allow_hyphen_values = true)]
+    pub block_bits: Vec<u64>,
+    /// Key-length theorems in place of the configuration's: wiesemann2024, rusca2018, lim2014, and
+    /// without a block size gllp, gllp-decoy-infinite, gllp-vacuum-weak
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = theorems())]
+    pub theorem: Vec<PlanTheorem>,
+    /// How counts are predicted: exact, or with the formulas of the theorem's publication [default:
+    /// exact for wiesemann2024, published for the others]
+    #[arg(long, value_name = "MODEL", value_parser = channel_models())]
+    pub channel_model: Option<ChannelModel>,
+    /// Write the rows to this file too, "-" for standard output in place of the table
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print the rows as one JSON object on standard output in place of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn theorems() -> impl TypedValueParser<Value = PlanTheorem> {
+    PossibleValuesParser::new(PlanTheorem::ALL.map(PlanTheorem::name))
+        .try_map(|name| name.parse::<PlanTheorem>())
+}
+
+fn channel_models() -> impl TypedValueParser<Value = ChannelModel> {
+    PossibleValuesParser::new(ChannelModel::ALL.map(ChannelModel::name))
+        .try_map(|name| name.parse::<ChannelModel>())
+}

@@ -1,0 +1,260 @@
+//! The rows as text: for people, as JSON and as CSV.
+
+use std::fmt::{Debug, Write as _};
+
+use serde::Serialize;
+
+use super::rows::{Row, Series, Title};
+use crate::words::{grouped, metric, percent, wrapped};
+
+/// Lines of words are no longer.
+const WIDTH: usize = 80;
+
+/// Rows between two empty lines.
+const GROUP: usize = 10;
+
+/// Fewer rows without a key at the end are shown as they are.
+const TAIL_MIN: usize = 3;
+
+/// What stands in place of a figure that there is not.
+const NOTHING: &str = "–";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Json<'a> {
+    rows: Vec<&'a Row>,
+}
+
+/// One line.
+pub fn json(all: &[Series]) -> String {
+    let rows = all.iter().flat_map(|series| &series.rows).collect();
+    // Every field is a number, a text, or made of them: none of them can be refused.
+    let mut text = serde_json::to_string(&Json { rows }).unwrap_or_else(|_| "{}".to_owned());
+    text.push('\n');
+    text
+}
+
+/// A line of names, and one for each row (RFC 4180 with line feeds). Lists of numbers have spaces
+/// between them, and what there is not is empty.
+pub fn csv(all: &[Series]) -> String {
+    let mut text = String::new();
+    for row in all.iter().flat_map(|series| &series.rows) {
+        let cells = csv_cells(row);
+        if text.is_empty() {
+            text.push_str(&cells.each_ref().map(|(name, _)| *name).join(","));
+            text.push('\n');
+        }
+        text.push_str(&cells.map(|(_, cell)| quoted(cell)).join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn csv_cells(row: &Row) -> [(&'static str, String); 20] {
+    [
+        ("configuration", row.configuration.clone()),
+        ("theorem", row.theorem.to_owned()),
+        ("standing", row.standing.clone()),
+        ("channel_model", row.channel_model.to_owned()),
+        ("block_bits", shortest(row.block_bits)),
+        ("distance_km", shortest(row.distance_km)),
+        ("loss_db", shortest([row.loss_db])),
+        ("qber", shortest([row.qber])),
+        ("phase_error_rate", shortest([row.phase_error_rate])),
+        ("secret_length_bits", shortest(row.secret_length_bits)),
+        (
+            "secret_bits_per_pulse",
+            shortest([row.secret_bits_per_pulse]),
+        ),
+        ("secret_key_rate_bps", shortest([row.secret_key_rate_bps])),
+        (
+            "repeaterless_bits_per_pulse",
+            shortest(row.repeaterless_bits_per_pulse),
+        ),
+        ("intensities", shortest(&row.intensities)),
+        (
+            "intensity_probabilities",
+            shortest(&row.intensity_probabilities),
+        ),
+        (
+            "key_basis_probability",
+            shortest([row.key_basis_probability]),
+        ),
+        (
+            "reconciliation_inefficiency",
+            shortest([row.reconciliation_inefficiency]),
+        ),
+        ("block_seconds", shortest(row.block_seconds)),
+        ("fixed_length_bits", shortest(row.fixed_length_bits)),
+        ("fixed_key_rate_bps", shortest(row.fixed_key_rate_bps)),
+    ]
+}
+
+/// Numbers in their shortest exact form.
+fn shortest<T: Debug>(numbers: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = numbers.into_iter().map(|one| format!("{one:?}")).collect();
+    all.join(" ")
+}
+
+fn quoted(cell: String) -> String {
+    match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    }
+}
+
+/// One table for each series, below each other.
+pub fn text(all: &[Series]) -> String {
+    let tables: Vec<String> = all.iter().map(|one| table(one)).collect();
+    tables.join("\n")
+}
+
+fn table(series: &Series) -> String {
+    let columns = columns(&series.title, &series.rows);
+    let without_key = series.rows.iter().rev().take_while(|row| !has_key(row));
+    let tail = match without_key.count() {
+        tail if tail >= TAIL_MIN && tail < series.rows.len() => tail - 1,
+        _ => 0,
+    };
+    let (shown, hidden) = series.rows.split_at(series.rows.len() - tail);
+    let cells: Vec<Vec<String>> = columns
+        .iter()
+        .map(|column| shown.iter().map(|row| (column.cell)(row)).collect())
+        .collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .zip(&cells)
+        .map(|(column, cells)| {
+            let all = cells.iter().map(String::as_str).chain(column.title);
+            all.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = heading(&series.title);
+    for at in [0, 1] {
+        line(&mut text, columns.iter().map(|it| it.title[at]), &widths);
+    }
+    for at in 0..shown.len() {
+        if at > 0 && at % GROUP == 0 {
+            text.push('\n');
+        }
+        line(&mut text, cells.iter().map(|it| it[at].as_str()), &widths);
+    }
+    if let Some(last) = hidden.last() {
+        let (end, unit) = along(last);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "No key from there on, up to {end} {unit}.");
+    }
+    let system = columns.iter().any(|column| column.title[0] == SYSTEM);
+    let system = system.then_some(SYSTEM_NOTE);
+    let notes = system
+        .into_iter()
+        .chain(series.notes.iter().map(String::as_str));
+    for (at, note) in notes.enumerate() {
+        if at == 0 {
+            text.push('\n');
+        }
+        text.push_str(&wrapped(note, WIDTH).join("\n"));
+        text.push('\n');
+    }
+    text
+}
+
+fn has_key(row: &Row) -> bool {
+    row.secret_bits_per_pulse > 0.0 || row.fixed_length_bits.is_some_and(|bits| bits > 0)
+}
+
+fn line<'c>(text: &mut String, cells: impl Iterator<Item = &'c str>, widths: &[usize]) {
+    let cells: Vec<String> = cells
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell:>width$}"))
+        .collect();
+    text.push_str(cells.join("  ").trim_end());
+    text.push('\n');
+}
+
+fn heading(title: &Title) -> String {
+    let Title {
+        configuration,
+        theorem,
+        channel,
+        block_bits,
+        clock_hz,
+    } = title;
+    let blocks = block_bits.map_or(String::new(), |bits| {
+        format!(", blocks of {} sifted bits", grouped(bits))
+    });
+    let words = format!(
+        "{configuration}: {theorem}{blocks}, {channel} channel, {}; {}",
+        metric(*clock_hz, "Hz"),
+        theorem.standing()
+    );
+    wrapped(&words, WIDTH).join("\n") + "\n\n"
+}
+
+/// The column of the running system.
+const SYSTEM: &str = "this system";
+
+const SYSTEM_NOTE: &str = "this system: the length that Alice and Bob fix in advance for such a \
+                           link, which leaves room for chance.";
+
+struct Column {
+    title: [&'static str; 2],
+    cell: fn(&Row) -> String,
+}
+
+fn columns(title: &Title, rows: &[Row]) -> Vec<Column> {
+    let column = |title, cell| Column { title, cell };
+    let by_distance = rows.iter().any(|row| row.distance_km.is_some());
+    let mut columns = Vec::new();
+    if by_distance {
+        columns.push(column(["distance", "km"], |row| along(row).0));
+    }
+    columns.push(column(["loss", "dB"], |row| plain(row.loss_db)));
+    columns.push(column(["QBER", ""], |row| percent(row.qber)));
+    columns.push(column(["phase", "error"], |row| {
+        percent(row.phase_error_rate)
+    }));
+    if title.block_bits.is_some() {
+        columns.push(column(["secret", "bits"], |row| {
+            let bits = row.secret_length_bits.filter(|bits| *bits > 0);
+            bits.map_or(NOTHING.to_owned(), grouped)
+        }));
+    }
+    columns.push(column(["bits per", "pulse"], |row| {
+        positive(row.secret_bits_per_pulse, |bits| format!("{bits:.3e}"))
+    }));
+    columns.push(column(["secret key", "rate"], |row| {
+        positive(row.secret_key_rate_bps, rate)
+    }));
+    if rows.iter().any(|row| row.fixed_key_rate_bps.is_some()) {
+        columns.push(column([SYSTEM, "rate"], |row| {
+            positive(row.fixed_key_rate_bps.unwrap_or(0.0), rate)
+        }));
+    }
+    columns
+}
+
+/// Where a row is on the axis, and the unit of it.
+fn along(row: &Row) -> (String, &'static str) {
+    match row.distance_km {
+        Some(distance_km) => (plain(distance_km), "km"),
+        None => (plain(row.loss_db), "dB"),
+    }
+}
+
+fn positive(number: f64, words: impl Fn(f64) -> String) -> String {
+    match number > 0.0 {
+        true => words(number),
+        false => NOTHING.to_owned(),
+    }
+}
+
+fn rate(bps: f64) -> String {
+    metric(bps, "bit/s")
+}
+
+/// At most three digits after the point.
+fn plain(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
