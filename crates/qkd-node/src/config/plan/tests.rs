@@ -251,7 +251,7 @@ fn values_out_of_range_are_told_with_place_unit_and_range() {
         ),
         (
             ("[security]", "[eve]\nattack = \"passive\"\n[security]"),
-            [":21:2: eve: found a table", "Alice's or Bob's"],
+            [":21:1: eve: found a table", "Alice's or Bob's"],
         ),
         (
             ("[security]", "[securty]"),
