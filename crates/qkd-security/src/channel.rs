@@ -6,7 +6,7 @@ mod trapped;
 
 use crate::error::require;
 use crate::{BasisStatistics, DecoySource, Error, IntensityClass, Statistics};
-pub(crate) use receiver::{Receiver, Registering};
+pub(crate) use receiver::{Receiver, Registering, RegisteringTable, Response};
 pub(crate) use spread::ShareSpread;
 pub use spread::Spread;
 pub(crate) use trapped::Memory;

@@ -3,6 +3,8 @@
 //! Never differentiates and draws nothing at random: a coarse geometric grid finds the hill, the
 //! golden section climbs it (Kiefer, Proc. Am. Math. Soc. 4, 502 (1953)).
 
+pub(crate) mod simplex;
+
 use crate::Error;
 use crate::mathematics::{exp, ln};
 use crate::range::require;

@@ -1,7 +1,8 @@
 //! What a link would give: a key rate for figures that nobody has measured yet.
 //!
 //! [`plan`] predicts the counts of a link ([`ChannelModel`]) and puts them into a formula
-//! ([`PlanTheorem`]). Results are the same to the last bit on every machine.
+//! ([`PlanTheorem`]); [`optimise`] looks for the intensities and probabilities with the highest
+//! rate. Results are the same to the last bit on every machine.
 //!
 //! A plan is an expectation and never a promise: a finite length here is the theorem's at the
 //! *expected* counts, with error correction at a stated efficiency, as published work has it. The
@@ -13,11 +14,13 @@ mod channel;
 mod check;
 mod finite;
 mod fixed;
+mod optimise;
 mod point;
 mod published;
 mod theorem;
 
 pub use fixed::fixed;
+pub use optimise::optimise;
 pub use point::{PlanBlock, PlanBounds, PlanPoint};
 pub use theorem::{ChannelModel, PlanTheorem};
 
@@ -89,7 +92,7 @@ pub fn plan(input: &PlanInput) -> Result<PlanPoint, Error> {
 }
 
 /// What stays the same while intensities and probabilities are varied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Frame {
     theorem: PlanTheorem,
     channel: Channel,

@@ -1,7 +1,10 @@
 //! The receiver without a source: what light of any kind makes two threshold detectors do.
 
+mod table;
+
 use super::trapped::{Mark, Memory, Trapped};
 use crate::mathematics::{exp_m1, ln_1p};
+pub(crate) use table::RegisteringTable;
 
 /// Bob's side of a link, with the fibre before it: everything but what Alice sends.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +44,10 @@ impl Response {
     }
 }
 
-/// What becomes of live slots under dead time and afterpulses, when so many of them click: whatever
-/// a pulse is, its registered clicks and errors are sums of these shares.
+/// What becomes of pulses under dead time and afterpulses, when so many live slots click: whatever a
+/// pulse is, its registered clicks and errors are sums of these shares of the slots.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registering {
-    /// Registered detections per slot.
-    pub per_slot: f64,
     fired: f64,
     one_silent: f64,
     light: f64,
@@ -55,9 +56,7 @@ pub(crate) struct Registering {
 impl Registering {
     /// Registered detections that bear `mark`, per slot whose pulse has it.
     pub fn rate(&self, mark: Mark) -> f64 {
-        let per_detection =
-            mark.fired * self.fired + mark.one_silent * self.one_silent + mark.light * self.light;
-        self.per_slot * per_detection
+        mark.fired * self.fired + mark.one_silent * self.one_silent + mark.light * self.light
     }
 }
 
@@ -102,9 +101,9 @@ impl Receiver {
         let trapped = Trapped::new(self.memory, click_probability);
         let share = |mark| trapped.mean(|n| trapped.in_live_slot(mark, n) / trapped.live_click(n));
         let cycle = trapped.mean(|n| 1.0 / trapped.live_click(n));
-        let [fired, one_silent, light] = Mark::PARTS.map(share);
+        let per_slot = 1.0 / (self.memory.dead_time_slots + cycle);
+        let [fired, one_silent, light] = Mark::PARTS.map(|part| per_slot * share(part));
         Registering {
-            per_slot: 1.0 / (self.memory.dead_time_slots + cycle),
             fired,
             one_silent,
             light,

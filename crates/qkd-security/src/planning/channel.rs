@@ -1,6 +1,6 @@
 use super::published::PublishedChannel;
 use super::{CLASSES_MAX, Setting};
-use crate::channel::{Receiver, Registering};
+use crate::channel::{Receiver, Registering, RegisteringTable, Response};
 use crate::decoy::SinglePhotons;
 
 /// What the pulses of one intensity show, both bases being equal: registered detections, and wrong
@@ -32,25 +32,43 @@ impl ClassRate {
 }
 
 /// One of the channel models, with the figures of a link.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Channel {
-    Exact(Receiver),
+    Exact {
+        receiver: Receiver,
+        /// What makes it fast and nearly exact, to search with.
+        table: Option<RegisteringTable>,
+    },
     Published(PublishedChannel),
 }
 
 impl Channel {
+    /// The same, fast and nearly exact where pulses have mean photon numbers in `range`.
+    pub fn tabulated(&self, range: [f64; 2]) -> Self {
+        match self {
+            Channel::Exact { receiver, .. } => {
+                let gains = range.map(|mu| receiver.coherent(mu).gain);
+                Channel::Exact {
+                    receiver: *receiver,
+                    table: Some(RegisteringTable::new(receiver, gains)),
+                }
+            }
+            Channel::Published(channel) => Channel::Published(*channel),
+        }
+    }
+
     /// What each class shows when the classes are sent as `setting` says.
     pub fn rates(&self, setting: &Setting) -> [ClassRate; CLASSES_MAX] {
         match self {
-            Channel::Exact(receiver) => {
+            Channel::Exact { receiver, table } => {
                 let pulses = setting.intensities.map(|mu| receiver.coherent(mu));
-                let registering = registering(receiver, setting);
-                pulses.map(|pulse| {
-                    ClassRate::new(
-                        registering.rate(pulse.click_mark()),
-                        registering.rate(pulse.error_mark()),
-                    )
-                })
+                let classes = pulses.iter().zip(setting.probabilities);
+                let click_probability = classes.map(|(pulse, p)| p * pulse.gain).sum();
+                let registering = match table {
+                    Some(table) => table.registering(click_probability),
+                    None => receiver.registering(click_probability),
+                };
+                pulses.map(|pulse| registered(&registering, &pulse))
             }
             Channel::Published(channel) => channel.rates(setting),
         }
@@ -59,14 +77,11 @@ impl Channel {
     /// What single photons show: the truth that infinitely many decoys find.
     pub fn single_photons(&self, setting: &Setting) -> SinglePhotons {
         let [vacuum, single] = match self {
-            Channel::Exact(receiver) => {
-                let registering = registering(receiver, setting);
-                [receiver.coherent(0.0), receiver.single_photon()].map(|pulse| {
-                    ClassRate::new(
-                        registering.rate(pulse.click_mark()),
-                        registering.rate(pulse.error_mark()),
-                    )
-                })
+            Channel::Exact { receiver, .. } => {
+                let click_probability = mean(setting, |mu| receiver.coherent(mu).gain);
+                let registering = receiver.registering(click_probability);
+                [receiver.coherent(0.0), receiver.single_photon()]
+                    .map(|pulse| registered(&registering, &pulse))
             }
             Channel::Published(channel) => channel.photons(setting),
         };
@@ -78,8 +93,11 @@ impl Channel {
     }
 }
 
-fn registering(receiver: &Receiver, setting: &Setting) -> Registering {
-    receiver.registering(mean(setting, |mu| receiver.coherent(mu).gain))
+fn registered(registering: &Registering, pulse: &Response) -> ClassRate {
+    ClassRate::new(
+        registering.rate(pulse.click_mark()),
+        registering.rate(pulse.error_mark()),
+    )
 }
 
 /// Mean of `value` over the intensities, weighted by how often each is sent.

@@ -37,16 +37,19 @@ fn channel(input: &PlanInput) -> Channel {
     let transmittance =
         link.transmittance_channel * link.insertion_transmittance * link.detector_efficiency;
     match input.channel {
-        ChannelModel::Exact => Channel::Exact(Receiver {
-            transmittance,
-            dark_count_probability: link.dark_count_probability,
-            misalignment_error: link.misalignment_error,
-            memory: Memory {
-                dead_time_slots: link.dead_time_slots as f64,
-                afterpulse_probability: link.afterpulse_probability,
-                afterpulse_decay_slots: link.afterpulse_decay_slots,
+        ChannelModel::Exact => Channel::Exact {
+            receiver: Receiver {
+                transmittance,
+                dark_count_probability: link.dark_count_probability,
+                misalignment_error: link.misalignment_error,
+                memory: Memory {
+                    dead_time_slots: link.dead_time_slots as f64,
+                    afterpulse_probability: link.afterpulse_probability,
+                    afterpulse_decay_slots: link.afterpulse_decay_slots,
+                },
             },
-        }),
+            table: None,
+        },
         ChannelModel::Published => Channel::Published(PublishedChannel {
             paper: Paper::of(input.theorem),
             transmittance,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::mathematics::pow;
 
+mod best;
 mod reference;
 mod soundness;
 

@@ -163,6 +163,25 @@ fn published_reaches_are_met() {
     };
     let infinite = |km| rate(PlanTheorem::GllpDecoyInfinite, &[0.48], km);
     let weak = |km| rate(PlanTheorem::GllpVacuumWeak, &[0.48, 0.05, 0.0], km);
+    let none = |km| {
+        let best = optimise(&gys(PlanTheorem::Gllp, &[0.1], km), None).unwrap();
+        plan(&best).unwrap().secret_bits_per_pulse
+    };
+    assert!((largest_distance(none) / 40.20711106752752 - 1.0).abs() < 1e-6);
     assert!((largest_distance(infinite) / 142.01442493542646 - 1.0).abs() < 1e-6);
     assert!((largest_distance(weak) / 140.61940002431808 - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn the_best_signal_is_the_published_one() {
+    let best = |inefficiency: f64| {
+        let mut input = gys(PlanTheorem::GllpDecoyInfinite, &[0.1], 0.0);
+        input.reconciliation_inefficiency = inefficiency;
+        input.link.dark_count_probability = 0.0;
+        // Rare clicks, as the published equation takes them.
+        input.link.transmittance_channel = 1e-6;
+        optimise(&input, None).unwrap().link.intensities[0]
+    };
+    assert!((best(1.22) / 0.4789227491279087 - 1.0).abs() < 1e-3);
+    assert!((best(1.0) / 0.5441152779396958 - 1.0).abs() < 1e-3);
 }
