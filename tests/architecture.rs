@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "qkd-distill",
         ],
     ),
-    ("qkd-keystore", &["qkd-bits"]),
+    ("qkd-keystore", &["qkd-bits", "qkd-security"]),
     ("qkd-messaging", &["qkd-bits"]),
     (
         "qkd-wire",

@@ -220,7 +220,10 @@ impl Node {
     /// Waits for the first report of a block whose number is above `after`.
     pub async fn block_after(&self, after: u64) -> BlockReport {
         let watch = async {
-            let request = WatchBlocksRequest { after };
+            let request = WatchBlocksRequest {
+                after,
+                figures: false,
+            };
             let blocks = self.client().await.watch_blocks(request).await;
             let mut blocks = blocks.expect("a node shows its blocks").into_inner();
             blocks.message().await.ok().flatten()

@@ -104,6 +104,8 @@ mod tests {
             peer_ready: true,
             boot_epoch: 1,
             commits: 0,
+            spent: Default::default(),
+            commits_uncounted: 0,
             committed_blocks: 0,
             undecided_blocks: 0,
             available_bits: 7 * 256,

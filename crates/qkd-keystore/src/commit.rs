@@ -5,6 +5,7 @@
 //! A block that Alice has no commit of is discarded (presumed abort).
 
 use qkd_bits::{SecretBits, SecretBytes};
+use qkd_security::Spent;
 use sha2::{Digest, Sha256};
 
 use crate::material::Block;
@@ -110,6 +111,7 @@ impl KeyStore {
             return;
         }
         let (index, chain) = self.extend_chain(id, &ours);
+        self.count_begun();
         block.set_index(index);
         self.chain.insert(index, chain);
         let put = Place::Chain(index).put(&self.vault, chain.to_vec());
@@ -119,6 +121,7 @@ impl KeyStore {
             block: id,
             index,
             chain,
+            spent: self.ledger.spent,
         }));
         self.accept(id, block, outputs);
     }
@@ -127,8 +130,8 @@ impl KeyStore {
     pub(crate) fn peer_decided(
         &mut self,
         id: BlockId,
-        index: u64,
-        chain: &[u8; 32],
+        (index, chain): (u64, [u8; 32]),
+        spent: Spent,
         outputs: &mut Vec<Output>,
     ) {
         let Some(mut block) = self.undecided.remove(&id) else {
@@ -137,7 +140,7 @@ impl KeyStore {
         };
         let expected = self.ledger.commits + 1;
         let (_, ours) = self.extend_chain(id, &block.record().check);
-        if (index, chain) != (expected, &ours) {
+        if (index, chain) != (expected, ours) {
             // In memory only; the store is sealed and what is durable stays in doubt.
             self.ledger = self.stored_ledger.clone();
             self.undecided.insert(id, block);
@@ -147,6 +150,7 @@ impl KeyStore {
             );
             return self.quarantine(reason, outputs);
         }
+        self.ledger.spent = self.ledger.spent.or_more(spent);
         block.set_index(index);
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
@@ -214,10 +218,16 @@ impl KeyStore {
         }
     }
 
+    /// Runs that were begun become durable, whatever became of them.
+    pub(crate) fn count_begun(&mut self) {
+        self.ledger.spent = self.ledger.spent.plus(std::mem::take(&mut self.begun));
+    }
+
     fn accept(&mut self, id: BlockId, block: Block, outputs: &mut Vec<Output>) {
         outputs.push(Output::Committed {
             block: id,
             key_bits: block.material().len() as u64 * 8,
+            spent: self.ledger.spent,
         });
         self.order.insert(block.record().index, id);
         self.blocks.insert(id, block);

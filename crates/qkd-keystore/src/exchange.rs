@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
 use qkd_bits::{SecretBits, SecretBytes};
+use qkd_security::{SecurityParameters, Spent};
 
 use crate::{
     BlockId, CheckValue, DiscardReason, KeyId, RequestError, SaeId, Side, StorageError,
@@ -13,6 +14,13 @@ pub enum Input {
     Connected,
     /// That link has ended; whatever was in flight on it is lost.
     Disconnected,
+    /// Alice: a run of the protocol has begun, and spends its failure budget whatever becomes of
+    /// it. It is counted in memory, and becomes durable with the next commit of a block or with
+    /// the end of the link: no write for a run that comes to nothing.
+    Begun {
+        /// What it may spend.
+        budget: SecurityParameters,
+    },
     /// Distillation finished here.
     Distilled {
         /// The block.
@@ -43,6 +51,8 @@ pub enum Output {
         block: BlockId,
         /// Bits stored, a multiple of 8.
         key_bits: u64,
+        /// What the pair has spent with this commit, the same on both sides.
+        spent: Spent,
     },
     /// The block's key was thrown away on this side.
     Discarded {
@@ -145,7 +155,7 @@ impl Default for StoreLimits {
 }
 
 /// What a store holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoreStatus {
     /// Which side this is.
     pub side: Side,
@@ -157,6 +167,13 @@ pub struct StoreStatus {
     pub boot_epoch: u64,
     /// Blocks committed since the store was created.
     pub commits: u64,
+    /// What the pair has spent of its failure budget since the store was created: on both sides the
+    /// same after each commit and each beginning of a link. Runs that were begun since and have no
+    /// key are added by the next of these; a process that is killed forgets them.
+    pub spent: Spent,
+    /// Blocks among [`commits`](Self::commits) that were committed before budgets were counted, by
+    /// an earlier version; what they spent is in no sum.
+    pub commits_uncounted: u64,
     /// Committed blocks that still hold material.
     pub committed_blocks: u64,
     /// Blocks waiting for a decision.

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use qkd_security::Spent;
+
 use crate::{BlockId, KeyId, SaeId};
 
 /// The padded key-check value h(K) ⊕ P of a block: public, equal on both sides when the keys are.
 pub type CheckValue = [u8; 8];
 
 /// A message of one store to the other, carried in order by an authenticated link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum StoreMessage {
     /// First message of each side on every connection.
     Resume(Resume),
@@ -27,6 +29,8 @@ pub enum StoreMessage {
         index: u64,
         /// Alice's chain value after this commit.
         chain: [u8; 32],
+        /// What the pair has spent; Alice, who begins every run, keeps the account.
+        spent: Spent,
     },
     /// Bob → Alice: the commit is durable here.
     Committed {
@@ -90,7 +94,7 @@ impl StoreMessage {
 }
 
 /// Where a store stands when a connection begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resume {
     /// Times this store was opened: durable and strictly rising.
     pub boot_epoch: u64,
@@ -100,6 +104,8 @@ pub struct Resume {
     pub commits: u64,
     /// Chain value after those commits; zero before the first.
     pub chain: [u8; 32],
+    /// What the pair has spent as far as this side knows; the larger account holds for both.
+    pub spent: Spent,
     /// Highest assignment made as owner; 0 before the first.
     pub last_assigned: u64,
     /// Highest own assignment that the peer is known to have accepted; 0 before the first.

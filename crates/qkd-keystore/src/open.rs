@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use qkd_bits::{SecretBytes, SecretRng};
+use qkd_security::Spent;
 use sha2::{Digest, Sha256};
 
 use crate::material::Block;
-use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, identity};
+use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity};
 use crate::store::{KeyStore, Link, Unsettled};
 use crate::wrap::Vault;
 use crate::{BlockId, Error, Health, KeyRange, Record, Side, Storage, StoreLimits};
@@ -63,6 +64,7 @@ impl KeyStore {
             link: Link::Down,
             stored_ledger: contents.ledger.clone(),
             ledger,
+            begun: Spent::default(),
             changes: Vec::new(),
             chain: BTreeMap::new(),
             blocks: BTreeMap::new(),
@@ -171,7 +173,9 @@ impl Contents {
             let content = place.content(vault, &value)?;
             let parsed = match place {
                 Place::Identity => Some(()),
-                Place::Ledger => Ledger::decode(&content).map(|record| ledger = Some(record)),
+                Place::Ledger => {
+                    Ledger::decode(format_of(&value), &content).map(|record| ledger = Some(record))
+                }
                 Place::Chain(commits) => content.try_into().ok().map(|value| {
                     chain.insert(commits, value);
                 }),

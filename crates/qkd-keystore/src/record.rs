@@ -3,12 +3,20 @@
 //! Every record is `format (1) ‖ content ‖ tag (32)`, the tag bound to the record's key. Material
 //! is wrapped before it comes here; everything else is public. Integers are big-endian.
 
+use qkd_security::Spent;
+
 use crate::wrap::Vault;
 use crate::{
     AssignedKey, Assignment, BlockId, Change, CheckValue, Error, KeyId, KeyRange, SaeId, Side,
 };
 
-const FORMAT: u8 = 1;
+/// What is written. Format 2 has in the ledger what the pair has spent; everything else is as in
+/// format 1.
+const FORMAT: u8 = 2;
+
+/// The oldest format that is still read.
+const FORMAT_OLDEST: u8 = 1;
+
 const TAG_BYTES: usize = 32;
 
 /// Where a record stands.
@@ -31,12 +39,15 @@ pub(crate) enum Place {
 }
 
 /// Counters and chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ledger {
     pub(crate) boot_epoch: u64,
     pub(crate) boot_id: [u8; 16],
     pub(crate) commits: u64,
     pub(crate) chain: [u8; 32],
+    pub(crate) spent: Spent,
+    /// Commits of a version that did not count what was spent.
+    pub(crate) commits_uncounted: u64,
     pub(crate) last_assigned: u64,
     pub(crate) last_confirmed: u64,
     pub(crate) last_accepted: u64,
@@ -138,8 +149,9 @@ impl Place {
 
     /// The content of the record here, its tag checked.
     pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
-        if value.first().is_some_and(|&format| format != FORMAT) {
-            return Err(self.corrupt("its format is not 1: another version wrote it"));
+        let known = FORMAT_OLDEST..=FORMAT;
+        if value.first().is_some_and(|format| !known.contains(format)) {
+            return Err(self.corrupt("its format is neither 1 nor 2: another version wrote it"));
         }
         let (body, tag) = value
             .split_last_chunk::<TAG_BYTES>()
@@ -151,6 +163,11 @@ impl Place {
             .map(<[u8]>::to_vec)
             .ok_or_else(|| self.corrupt("it is empty"))
     }
+}
+
+/// The format of a record whose content was read; an empty one has none.
+pub(crate) fn format_of(value: &[u8]) -> u8 {
+    value.first().copied().unwrap_or_default()
 }
 
 /// What the identity record says.
@@ -174,14 +191,22 @@ impl Ledger {
         bytes.extend_from_slice(&self.boot_id);
         bytes.extend_from_slice(&self.peer_boot_id);
         bytes.extend_from_slice(&self.chain);
+        for number in [
+            self.spent.runs,
+            self.spent.secrecy.to_bits(),
+            self.spent.correctness.to_bits(),
+            self.commits_uncounted,
+        ] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
         // Last, as it takes whatever is left.
         bytes.extend_from_slice(self.quarantine.as_bytes());
         bytes
     }
 
-    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(format: u8, content: &[u8]) -> Option<Self> {
         let mut reader = Reader(content);
-        Some(Self {
+        let mut ledger = Self {
             boot_epoch: reader.u64()?,
             commits: reader.u64()?,
             last_assigned: reader.u64()?,
@@ -191,8 +216,19 @@ impl Ledger {
             boot_id: reader.array()?,
             peer_boot_id: reader.array()?,
             chain: reader.array()?,
-            quarantine: std::str::from_utf8(reader.0).ok()?.to_owned(),
-        })
+            ..Self::default()
+        };
+        if format == FORMAT_OLDEST {
+            // What those blocks spent is not known here any more, only that they did.
+            ledger.commits_uncounted = ledger.commits;
+        } else {
+            ledger.spent = reader.spent()?;
+            ledger.commits_uncounted = reader.u64()?;
+        }
+        std::str::from_utf8(reader.0)
+            .ok()?
+            .clone_into(&mut ledger.quarantine);
+        Some(ledger)
     }
 }
 
@@ -338,6 +374,14 @@ impl Reader<'_> {
         self.array().map(u64::from_be_bytes)
     }
 
+    fn spent(&mut self) -> Option<Spent> {
+        Some(Spent {
+            runs: self.u64()?,
+            secrecy: self.u64().map(f64::from_bits)?,
+            correctness: self.u64().map(f64::from_bits)?,
+        })
+    }
+
     fn block(&mut self) -> Option<BlockId> {
         Some(BlockId {
             session: self.u64()?,
@@ -373,115 +417,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use qkd_bits::SecretRng;
-
-    const BLOCK: BlockId = BlockId {
-        session: 1,
-        block: 2,
-    };
-
-    fn vault() -> Vault {
-        Vault::new(Side::Bob, &vec![1; 32].into()).unwrap()
-    }
-
-    fn assignment() -> AssignmentRecord {
-        let mut rng = SecretRng::from_seed([3; 32]);
-        let range = |offset| KeyRange {
-            block: BLOCK,
-            offset,
-            bytes: 16,
-        };
-        let key = |rng: &mut SecretRng, ranges| AssignedKey {
-            key_id: KeyId::random(rng),
-            ranges,
-        };
-        AssignmentRecord {
-            void: true,
-            assignment: Assignment {
-                id: 7,
-                master: SaeId::new("master").unwrap(),
-                slaves: vec![SaeId::new("één").unwrap(), SaeId::new("b").unwrap()],
-                keys: vec![
-                    key(&mut rng, vec![range(0), range(32)]),
-                    key(&mut rng, vec![range(64)]),
-                ],
-            },
-        }
-    }
-
-    #[test]
-    fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
-        let ledger = Ledger {
-            boot_epoch: 1,
-            boot_id: [2; 16],
-            commits: 3,
-            chain: [4; 32],
-            last_assigned: 5,
-            last_confirmed: 6,
-            last_accepted: 7,
-            peer_boot_epoch: 8,
-            peer_boot_id: [9; 16],
-            quarantine: "because".into(),
-        };
-        assert_eq!(Ledger::decode(&ledger.encode()), Some(ledger));
-        let block = BlockRecord {
-            check: [1; 8],
-            index: 2,
-            cursors: [3, 4],
-        };
-        assert_eq!(BlockRecord::decode(&block.encode()), Some(block));
-        let record = assignment();
-        let bytes = record.encode();
-        for cut in 0..bytes.len() {
-            assert_eq!(AssignmentRecord::decode(&bytes[..cut]), None);
-        }
-        assert_eq!(AssignmentRecord::decode(&bytes), Some(record.clone()));
-        let key = KeyRecord {
-            assignment: 7,
-            master: record.assignment.master,
-            slaves: record.assignment.slaves,
-            ranges: record.assignment.keys[0].ranges.clone(),
-        };
-        assert_eq!(KeyRecord::decode(&key.encode()), Some(key));
-    }
-
-    #[test]
-    fn places_are_read_as_they_were_written() {
-        let key_id = KeyId::random(&mut SecretRng::from_seed([1; 32]));
-        for place in [
-            Place::Identity,
-            Place::Ledger,
-            Place::Chain(1),
-            Place::Material(BLOCK),
-            Place::Block(BLOCK),
-            Place::Assignment(9),
-            Place::Key(key_id),
-        ] {
-            assert_eq!(Place::from_bytes(&place.to_bytes()), Ok(place));
-        }
-        for bytes in [&b""[..], b"z", b"i0", b"c123", b"m12345678"] {
-            assert!(Place::from_bytes(bytes).is_err(), "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_or_moved_record_is_found() {
-        let vault = vault();
-        let place = Place::Block(BLOCK);
-        let Change::Put { value, .. } = place.put(&vault, b"content".to_vec()) else {
-            panic!("a put puts");
-        };
-        assert_eq!(place.content(&vault, &value), Ok(b"content".to_vec()));
-        assert!(Place::Chain(1).content(&vault, &value).is_err());
-        for bit in 0..value.len() * 8 {
-            let mut damaged = value.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(place.content(&vault, &damaged).is_err(), "bit {bit}");
-        }
-        for bytes in 0..value.len() {
-            assert!(place.content(&vault, &value[..bytes]).is_err());
-        }
-    }
-}
+mod tests;

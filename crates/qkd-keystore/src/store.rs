@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use qkd_bits::{SecretBytes, SecretRng};
+use qkd_security::Spent;
 
 use crate::material::Block;
 use crate::record::{KeyRecord, Ledger, Place};
@@ -33,6 +34,8 @@ pub struct KeyStore {
     pub(crate) link: Link,
     pub(crate) ledger: Ledger,
     pub(crate) stored_ledger: Ledger,
+    /// Runs begun since the ledger last counted them (Alice).
+    pub(crate) begun: Spent,
     pub(crate) changes: Vec<Change>,
     /// Chain values that the peer may still stand at, by number of commits (Alice).
     pub(crate) chain: BTreeMap<u64, [u8; 32]>,
@@ -85,6 +88,7 @@ impl KeyStore {
         match input {
             Input::Connected => self.connected(&mut outputs)?,
             Input::Disconnected => self.disconnected(&mut outputs),
+            Input::Begun { budget } => self.begun = self.begun.plus(Spent::one_run(&budget)),
             Input::Distilled { block, key, check } => {
                 self.distilled(block, key, check, &mut outputs)?;
             }
@@ -115,6 +119,8 @@ impl KeyStore {
             peer_ready: self.link == Link::Ready,
             boot_epoch: self.ledger.boot_epoch,
             commits: self.ledger.commits,
+            spent: self.ledger.spent.plus(self.begun),
+            commits_uncounted: self.ledger.commits_uncounted,
             committed_blocks: self.blocks.len() as u64,
             undecided_blocks: self.undecided.len() as u64,
             available_bits: free(self.side),
@@ -151,6 +157,8 @@ impl KeyStore {
                 let reason = self.ledger.quarantine.clone();
                 outputs.push(Output::Send(StoreMessage::Quarantine { reason }));
             }
+            // The store that is opened next has lost it, like any run that a crash cuts short.
+            Input::Begun { .. } => {}
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
                 if outputs.is_empty() {
                     return Err(Error::Sealed);
@@ -201,9 +209,10 @@ impl KeyStore {
                     block,
                     index,
                     chain,
+                    spent,
                 },
             ) => {
-                self.peer_decided(block, index, &chain, outputs);
+                self.peer_decided(block, (index, chain), spent, outputs);
                 Ok(())
             }
             (Side::Alice, StoreMessage::Commit { .. }) => {

@@ -10,6 +10,7 @@ use qkd_keystore::{
     BlockId, DeliveredKey, Health, Input, KeyRequest, KeyStore, Output, RequestError, StoreMessage,
     StoreStatus,
 };
+use qkd_security::SecurityParameters;
 use qkd_wire::link::LinkMessage;
 use tokio::sync::{oneshot, watch};
 
@@ -68,6 +69,11 @@ impl KeyHub {
         let mut inner = self.lock();
         self.handle(&mut inner, Input::Disconnected);
         inner.link = None;
+    }
+
+    /// A run of the protocol has begun at Alice: it spends `budget`, whatever becomes of it.
+    pub fn begun(&self, budget: SecurityParameters) {
+        self.handle(&mut self.lock(), Input::Begun { budget });
     }
 
     /// A block was distilled on this side.
@@ -160,9 +166,13 @@ impl KeyHub {
                 Output::Send(message) => {
                     inner.tell_link(LinkEvent::Outgoing(LinkMessage::Store(message)));
                 }
-                Output::Committed { block, key_bits } => {
+                Output::Committed {
+                    block,
+                    key_bits,
+                    spent,
+                } => {
                     tracing::info!(%block, key_bits, "block committed on this side");
-                    inner.tell_link(LinkEvent::Committed(block));
+                    inner.tell_link(LinkEvent::Committed { block, spent });
                 }
                 Output::Discarded { block, reason } => {
                     tracing::warn!(%block, %reason, "block discarded");

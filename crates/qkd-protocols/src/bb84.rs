@@ -5,7 +5,10 @@
 
 use qkd_bits::{BitString, SecretBits};
 use qkd_optics::Source;
-use qkd_security::{Accepted, BasisStatistics, BlockPlan, Leakage, Refusal, Statistics};
+use qkd_security::{
+    Accepted, BasisStatistics, BlockPlan, KeyLength, Leakage, Refusal, SecurityParameters,
+    Statistics, Theorem,
+};
 
 use crate::{AliceRecord, BobRecord, Disclosed, Error, LinkSetup, Protocol, Sifted, SiftedCounts};
 
@@ -48,6 +51,14 @@ impl Protocol for DecoyBb84 {
 
     fn plan(&self) -> &BlockPlan {
         &self.setup.plan
+    }
+
+    fn theorem(&self) -> Theorem {
+        self.setup.theorem
+    }
+
+    fn parameters(&self) -> SecurityParameters {
+        self.setup.parameters
     }
 
     fn disclose(
@@ -133,6 +144,12 @@ impl Protocol for DecoyBb84 {
         })
     }
 
+    fn key_length(&self, statistics: &Statistics, leakage: &Leakage) -> KeyLength {
+        let (source, parameters) = (&self.setup.link.source, &self.setup.parameters);
+        let theorem = self.setup.theorem;
+        theorem.secret_length(*statistics, source, leakage, parameters)
+    }
+
     fn accept(&self, statistics: &Statistics, leakage: &Leakage) -> Result<Accepted, Refusal> {
         self.setup.plan.acceptance.test(
             statistics,
@@ -191,7 +208,7 @@ impl Sifting {
 #[cfg(test)]
 mod tests {
     use qkd_optics::{Basis, Choice, Detection, IntensityClass};
-    use qkd_security::{DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
+    use qkd_security::{DecoySource, LinkModel, Margin};
 
     use super::*;
 

@@ -10,7 +10,10 @@ mod setup;
 
 use qkd_bits::{BitString, SecretBits};
 use qkd_optics::{Basis, Choice, Detection, IntensityClass, Source};
-use qkd_security::{Accepted, BasisStatistics, BlockPlan, Leakage, Refusal, Statistics};
+use qkd_security::{
+    Accepted, BasisStatistics, BlockPlan, KeyLength, Leakage, Refusal, SecurityParameters,
+    Statistics, Theorem,
+};
 
 pub use bb84::DecoyBb84;
 pub use setup::{Hardware, LinkSetup};
@@ -28,6 +31,12 @@ pub trait Protocol: Send + Sync {
 
     /// The block both sides fixed before the quantum phase: its size and its acceptance limits.
     fn plan(&self) -> &BlockPlan;
+
+    /// The theorem that key lengths come from.
+    fn theorem(&self) -> Theorem;
+
+    /// What one block may spend of the failure budget.
+    fn parameters(&self) -> SecurityParameters;
 
     /// Alice's answer to an announcement of `announced_bases`, slot by slot in `record`'s order.
     ///
@@ -58,6 +67,9 @@ pub trait Protocol: Send + Sync {
     /// # Errors
     /// [`Error::LengthMismatch`] when an error position lies beyond the key.
     fn tally(&self, sifted: &SiftedCounts, error_positions: &[u32]) -> Result<Statistics, Error>;
+
+    /// What the theorem makes of a block's statistics, whether the block is accepted or not.
+    fn key_length(&self, statistics: &Statistics, leakage: &Leakage) -> KeyLength;
 
     /// The acceptance test on a block's statistics, and the key length when it passes.
     ///

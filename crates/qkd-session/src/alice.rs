@@ -8,7 +8,7 @@ use qkd_bits::{BitString, SecretRng};
 use qkd_distill::reconcile::cascade::CascadePlan;
 use qkd_distill::{Method, ReconciledKey, Referee, SiftedKey, Step, seed_bits};
 use qkd_protocols::{AliceRecord, Protocol, Sifted, SiftedCounts};
-use qkd_security::Statistics;
+use qkd_security::{SecurityParameters, Statistics};
 
 use crate::finish::{Draw, OVERHEAD_BITS, distil};
 use crate::parts::{
@@ -36,6 +36,14 @@ pub enum AliceInput {
 pub enum AliceOutput {
     /// Send this to Bob.
     Send(Message),
+    /// A run of the protocol has begun, as Alice is about to answer a whole announcement: it spends
+    /// its budget whatever becomes of it.
+    Begun {
+        /// Block number.
+        block: u64,
+        /// What it may spend.
+        budget: SecurityParameters,
+    },
     /// Start or pause the transmitter.
     Transmit {
         /// Whether Bob wants light.
@@ -232,7 +240,7 @@ impl Alice {
             out.push(AliceOutput::Send(message));
         }
         let sifted = self.protocol.sift_alice(record, &bases).map_err(failed)?;
-        ledger.sifted(sifted.key.len() as u64);
+        ledger.sifted_by_alice(&sifted.counts);
         let state = State::Disclosed(sifted);
         self.blocks.insert(number, Block { ledger, state });
         Ok(())
@@ -298,13 +306,12 @@ impl Alice {
             ));
         }
         let leakage = leakage(key.disclosed());
-        ledger.statistics(ours, leakage);
+        ledger.verified(ours, leakage, self.protocol.as_ref());
         let accepted = self
             .protocol
             .accept(&ours, &leakage)
             .map_err(Abort::from)
             .and_then(|accepted| {
-                ledger.key_length(&accepted.length);
                 Abort::unless_full(ledger.detections(), self.protocol.plan())?;
                 Abort::unless_longer(accepted.secret_length_bits, OVERHEAD_BITS)
             });

@@ -270,8 +270,7 @@ impl Bob {
             .protocol
             .sift_bob(record, &disclosed)
             .map_err(|source| Error::Protocol { block, source })?;
-        ledger.sifted(sifted.key.len() as u64);
-        ledger.test_qber(sifted.counts.test_qber());
+        ledger.sifted_by_bob(&sifted.counts);
         let accepted = self
             .protocol
             .accept_test_basis(&sifted.counts)
@@ -339,7 +338,7 @@ impl Bob {
             }
         };
         let leakage = leakage(key.disclosed());
-        ledger.statistics(statistics, leakage);
+        ledger.verified(statistics, leakage, self.protocol.as_ref());
         let sifted: u64 = statistics.key.counts.iter().sum();
         let errors: u64 = statistics.key.errors.iter().sum();
         self.prior_qber = errors as f64 / sifted.max(1) as f64;
@@ -347,10 +346,7 @@ impl Bob {
             .protocol
             .accept(&statistics, &leakage)
             .map_err(Abort::from)
-            .and_then(|accepted| {
-                ledger.key_length(&accepted.length);
-                Abort::unless_longer(accepted.secret_length_bits, OVERHEAD_BITS)
-            });
+            .and_then(|accepted| Abort::unless_longer(accepted.secret_length_bits, OVERHEAD_BITS));
         match accepted {
             Ok(output_bits) => {
                 out.push(BobOutput::Send(Message::Verified { block, statistics }));

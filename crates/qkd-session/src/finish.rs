@@ -8,9 +8,12 @@ use crate::{Distilled, Error, SessionId};
 /// Distilled bits of each block that go into the authentication keys instead of the key store.
 pub const AUTHENTICATION_REFRESH_BITS: u64 = 256;
 
+/// Bits of each block's output that pad the check value of its key.
+pub const CHECK_BITS: u64 = CHECK_PAD_BITS as u64;
+
 /// Bits of the theorem's output that no application sees: the refresh, and the pad of the check
 /// value. A fixed length up to this yields no key.
-pub const OVERHEAD_BITS: u64 = CHECK_PAD_BITS as u64 + AUTHENTICATION_REFRESH_BITS;
+pub const OVERHEAD_BITS: u64 = CHECK_BITS + AUTHENTICATION_REFRESH_BITS;
 
 /// What Alice draws once the length is decided.
 pub(crate) struct Draw {

@@ -1,9 +1,15 @@
 //! What became of one block, with every number that decided it.
 
+mod figures;
+
 use std::fmt;
+use std::ops::Range;
 
 use qkd_distill::Disclosed;
-use qkd_security::{KeyLength, Leakage, Statistics, binary_entropy};
+use qkd_protocols::{Protocol, SiftedCounts};
+use qkd_security::{
+    KeyLength, Leakage, SecurityParameters, Spent, Statistics, Theorem, binary_entropy,
+};
 
 use crate::Abort;
 
@@ -12,11 +18,22 @@ use crate::Abort;
 pub enum Outcome {
     /// A key of so many bits for applications.
     Key {
-        /// Length in bits, after the check value and the authentication refresh were paid.
+        /// Net length in bits: what the check value and the authentication refresh cost is paid.
         secret_length_bits: u64,
     },
     /// No key.
     Aborted(Abort),
+}
+
+/// What sifting counts, per intensity \[signal, decoy\].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SiftedReport {
+    /// Detections in the key basis.
+    pub key_counts: [u64; 2],
+    /// Detections in the test basis.
+    pub test_counts: [u64; 2],
+    /// Errors in the test basis; Bob alone can count them before the keys are verified.
+    pub test_errors: Option<[u64; 2]>,
 }
 
 /// The account of one block.
@@ -32,6 +49,8 @@ pub struct BlockReport {
     pub detections: u64,
     /// Sifted key-basis bits; zero when the block ended before sifting.
     pub sifted_bits: u64,
+    /// What sifting counted, once it has.
+    pub sifted: Option<SiftedReport>,
     /// Error rate: of the key basis once the block was reconciled, before that of the test basis.
     pub qber: Option<f64>,
     /// What was disclosed, and what the theorem charges.
@@ -40,10 +59,19 @@ pub struct BlockReport {
     pub leaked_bits: u64,
     /// Alice's parities over n·h(QBER).
     pub reconciliation_inefficiency: Option<f64>,
-    /// Counts and errors, once known.
+    /// Counts and errors of both bases, once the errors of the key basis were found.
     pub statistics: Option<Statistics>,
-    /// Bounds and length the theorem gave, once it was asked.
+    /// Bounds and length the theorem gave for them, also where the block was refused.
     pub key_length: Option<KeyLength>,
+    /// The theorem.
+    pub theorem: Theorem,
+    /// What the block spent of the failure budget, with a key or without.
+    pub parameters: SecurityParameters,
+    /// ℓ as fixed before the block began: what every accepted block is amplified to, its check
+    /// value and the authentication refresh included.
+    pub fixed_length_bits: u64,
+    /// What the pair had spent when both stores had committed the key; nothing without one.
+    pub spent: Option<Spent>,
     /// How the block ended.
     pub outcome: Outcome,
 }
@@ -69,19 +97,24 @@ impl BlockReport {
 pub(crate) struct Ledger(BlockReport);
 
 impl Ledger {
-    pub(crate) fn new(block: u64, first_slot: u64, end_slot: u64) -> Self {
+    pub(crate) fn new(block: u64, slots: Range<u64>, protocol: &dyn Protocol) -> Self {
         Self(BlockReport {
             block,
-            first_slot,
-            end_slot,
+            first_slot: slots.start,
+            end_slot: slots.end,
             detections: 0,
             sifted_bits: 0,
+            sifted: None,
             qber: None,
             leakage: Leakage::default(),
             leaked_bits: 0,
             reconciliation_inefficiency: None,
             statistics: None,
             key_length: None,
+            theorem: protocol.theorem(),
+            parameters: protocol.parameters(),
+            fixed_length_bits: protocol.plan().acceptance.secret_length_bits,
+            spent: None,
             // Replaced by `close`, the only way to get the report out.
             outcome: Outcome::Key {
                 secret_length_bits: 0,
@@ -101,12 +134,24 @@ impl Ledger {
         self.0.detections
     }
 
-    pub(crate) fn sifted(&mut self, bits: u64) {
-        self.0.sifted_bits = bits;
+    /// Alice's sifting: she does not know the errors of the test basis.
+    pub(crate) fn sifted_by_alice(&mut self, counts: &SiftedCounts) {
+        self.sifted(counts, None);
     }
 
-    pub(crate) fn test_qber(&mut self, qber: Option<f64>) {
-        self.0.qber = qber;
+    /// Bob's sifting, in which he counted the errors of the test basis.
+    pub(crate) fn sifted_by_bob(&mut self, counts: &SiftedCounts) {
+        self.sifted(counts, Some(counts.test.errors));
+        self.0.qber = counts.test_qber();
+    }
+
+    fn sifted(&mut self, counts: &SiftedCounts, test_errors: Option<[u64; 2]>) {
+        self.0.sifted_bits = counts.key_decoys.len() as u64;
+        self.0.sifted = Some(SiftedReport {
+            key_counts: counts.key_counts(),
+            test_counts: counts.test.counts,
+            test_errors,
+        });
     }
 
     pub(crate) fn leaked(&mut self, leakage: Leakage) {
@@ -116,7 +161,13 @@ impl Ledger {
             + leakage.verification_outcome_bits;
     }
 
-    pub(crate) fn statistics(&mut self, statistics: Statistics, leakage: Leakage) {
+    /// The block is verified: all counts are known, and so is what the theorem makes of them.
+    pub(crate) fn verified(
+        &mut self,
+        statistics: Statistics,
+        leakage: Leakage,
+        protocol: &dyn Protocol,
+    ) {
         let qber = statistics.key.qber();
         self.leaked(leakage);
         self.0.qber = Some(qber);
@@ -124,11 +175,9 @@ impl Ledger {
         let shannon = statistics.key.total_counts() as f64 * binary_entropy(qber);
         self.0.reconciliation_inefficiency =
             (shannon > 0.0).then(|| leakage.from_alice_bits as f64 / shannon);
-    }
-
-    pub(crate) fn key_length(&mut self, length: &KeyLength) {
+        let length = protocol.key_length(&statistics, &leakage);
         self.0.leaked_bits = length.charged_leakage_bits.ceil() as u64;
-        self.0.key_length = Some(*length);
+        self.0.key_length = Some(length);
     }
 
     pub(crate) fn close(&self, outcome: Outcome) -> BlockReport {

@@ -93,6 +93,8 @@ struct Pair {
     alice_reports: Vec<BlockReport>,
     bob_reports: Vec<BlockReport>,
     said: Vec<(bool, Message)>,
+    /// Runs that spend their budget.
+    begun: Vec<u64>,
 }
 
 const LIMITS: SessionLimits = SessionLimits {
@@ -117,6 +119,7 @@ impl Pair {
             alice_reports: Vec::new(),
             bob_reports: Vec::new(),
             said: Vec::new(),
+            begun: Vec::new(),
         }
     }
 
@@ -183,6 +186,7 @@ impl Pair {
             match output {
                 AliceOutput::Send(message) => said.push((true, message)),
                 AliceOutput::Transmit { .. } => {}
+                AliceOutput::Begun { block, .. } => self.begun.push(block),
                 AliceOutput::Recall { block, slots, .. } => {
                     let record = self.record(&slots);
                     let recalled = AliceInput::Recalled { block, record };
@@ -235,6 +239,7 @@ fn an_honest_pair_gets_the_same_key_check_and_refresh_of_each_block_and_the_leng
     let mut pair = Pair::new(clicks(&setup, number, 0.01, 1), LIMITS, LIMITS);
     pair.run(pair.end_of_clicks(), honest).unwrap();
     assert_eq!((pair.alice_keys.len(), pair.bob_keys.len()), (2, 2));
+    assert_eq!(pair.begun, [0, 1]);
     for (alice, bob) in pair.alice_keys.iter().zip(&pair.bob_keys) {
         assert_eq!((alice.block, alice.check), (bob.block, bob.check));
         assert!(alice.key.expose() == bob.key.expose());
@@ -308,6 +313,33 @@ fn a_wrong_tag_or_a_false_parity_ends_in_failed_verification_and_no_key() {
         let mut pair = Pair::one_block(0.01);
         pair.run(pair.end_of_clicks(), lie).unwrap();
         pair.check_aborted(AbortReason::VerificationFailed);
+        // What was said stays said, and the run has spent its budget.
+        let said = |of: fn(&Message) -> usize| {
+            let bits = pair.said.iter().map(|(_, message)| of(message) as u64);
+            bits.sum::<u64>()
+        };
+        let parities = said(|message| {
+            if let Message::Parities { bits, .. } = message {
+                bits.len()
+            } else {
+                0
+            }
+        });
+        let comparisons = said(|message| {
+            if let Message::Comparison { bits, .. } = message {
+                bits.len()
+            } else {
+                0
+            }
+        });
+        for report in pair.alice_reports.iter().chain(&pair.bob_reports) {
+            let counted = report.leakage;
+            assert_eq!(counted.from_alice_bits, parities);
+            assert_eq!(counted.from_bob_bits, comparisons);
+            assert_eq!(counted.verification_tag_bits, 128);
+            assert_eq!(counted.verification_outcome_bits, 1);
+        }
+        assert_eq!(pair.begun, [0]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use qkd_optics::{PulseTrain, Transmitter};
 use qkd_protocols::AliceRecord;
+use qkd_security::SecurityParameters;
 use qkd_session::{Alice, AliceInput, AliceOutput, BlockReport, Distilled, Message, Time};
 
 use crate::Error;
@@ -9,6 +10,7 @@ use crate::Error;
 pub(crate) struct AliceLaboratory {
     pub(crate) transmitter: Transmitter,
     pub(crate) engine: Alice,
+    pub(crate) begun: Vec<SecurityParameters>,
     pub(crate) distilled: Vec<Distilled>,
     pub(crate) reports: Vec<BlockReport>,
 }
@@ -18,6 +20,7 @@ impl AliceLaboratory {
         Self {
             transmitter,
             engine,
+            begun: Vec::new(),
             distilled: Vec::new(),
             reports: Vec::new(),
         }
@@ -38,6 +41,7 @@ impl AliceLaboratory {
                     AliceOutput::Send(message) => answers.push(message),
                     // Blocks end within a step here, so Bob wants light until the last one.
                     AliceOutput::Transmit { .. } => {}
+                    AliceOutput::Begun { budget, .. } => self.begun.push(budget),
                     AliceOutput::Recall {
                         block,
                         slots,

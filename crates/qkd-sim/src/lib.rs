@@ -22,4 +22,4 @@ pub use frame_loss::FrameLoss;
 pub use link::{Error, Link, Outcome, presets};
 pub use photons::{Deviation, PhotonCounts};
 pub use stores::KeyPair;
-pub use transcript::Transcript;
+pub use transcript::{Told, Transcript};

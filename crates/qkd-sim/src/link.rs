@@ -7,7 +7,7 @@ use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_keystore::Side;
 use qkd_optics::{FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits};
 use qkd_protocols::{Hardware, LinkSetup};
-use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Theorem};
+use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Spent, Theorem};
 use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
 
 use crate::FrameLoss;
@@ -55,6 +55,8 @@ pub struct Outcome {
     pub eve: Option<AttackTally>,
     /// Everything said in public.
     pub transcript: Transcript,
+    /// What the pair has spent of its failure budget, as Alice's and as Bob's store say.
+    pub spent: [Spent; 2],
     /// Slots that Alice's clock went through.
     pub slots: u64,
     /// Slots whose frames were lost.
@@ -228,7 +230,10 @@ impl Run {
             let said = self.bob.measure(now, frames, settled)?;
             self.talk(now, said)?;
         }
+        self.stores.complete(Side::Alice, &mut self.alice.reports);
+        self.stores.complete(Side::Bob, &mut self.bob.reports);
         Ok(Outcome {
+            spent: self.stores.spent(),
             slots: self.alice.transmitter.next_slot(),
             lost_slots: self.channel.lost_slots(),
             eve: self.channel.tally(),
@@ -251,6 +256,9 @@ impl Run {
                 self.alice.hear(now, message)?
             };
             queue.extend(answers.into_iter().map(|answer| (!from_alice, answer)));
+            for budget in self.alice.begun.drain(..) {
+                self.stores.begun(budget)?;
+            }
             for distilled in self.alice.distilled.drain(..) {
                 self.stores.distilled(Side::Alice, distilled)?;
             }

@@ -7,7 +7,8 @@ use qkd_keystore::{
     BlockId, DeliveredKey, Input, KeyRequest, KeyStore, MemoryStorage, Output, SaeId, Side,
     StoreLimits, StoreMessage,
 };
-use qkd_session::{Distilled, SessionId};
+use qkd_security::{SecurityParameters, Spent};
+use qkd_session::{BlockReport, Distilled, SessionId};
 
 use crate::Error;
 
@@ -16,6 +17,8 @@ pub(crate) struct Stores {
     session: SessionId,
     alice: KeyStore,
     bob: KeyStore,
+    /// What the pair had spent with each block that a side committed.
+    committed: Vec<(Side, u64, Spent)>,
 }
 
 /// A key as each side delivered it to its application.
@@ -43,6 +46,7 @@ impl Stores {
             session,
             alice: open(Side::Alice, seeds)?,
             bob: open(Side::Bob, seeds)?,
+            committed: Vec::new(),
         };
         let mut said = stores.alice.handle(Input::Connected)?;
         let answered = stores.bob.handle(Input::Connected)?;
@@ -50,6 +54,27 @@ impl Stores {
         stores.talk(Side::Alice, said)?;
         stores.talk(Side::Bob, answered)?;
         Ok(stores)
+    }
+
+    /// Alice has begun a run of the protocol.
+    pub(crate) fn begun(&mut self, budget: SecurityParameters) -> Result<(), Error> {
+        let said = self.alice.handle(Input::Begun { budget })?;
+        self.talk(Side::Alice, said).map(drop)
+    }
+
+    /// Completes the reports of one side's keys by what their commits say.
+    pub(crate) fn complete(&self, side: Side, reports: &mut [BlockReport]) {
+        for (_, block, spent) in self.committed.iter().filter(|(of, ..)| *of == side) {
+            let report = reports.iter_mut().find(|report| report.block == *block);
+            if let Some(report) = report {
+                report.spent = Some(*spent);
+            }
+        }
+    }
+
+    /// What the pair has spent, as Alice's and as Bob's store say.
+    pub(crate) fn spent(&self) -> [Spent; 2] {
+        [&self.alice, &self.bob].map(|store| store.status().spent)
     }
 
     /// One side has distilled a block.
@@ -125,7 +150,9 @@ impl Stores {
                 match output {
                     Output::Send(message) => queue.push_back((side, message)),
                     Output::Answer { result, .. } => answer = Some(result),
-                    Output::Committed { .. } => {}
+                    Output::Committed { block, spent, .. } => {
+                        self.committed.push((side, block.block, spent));
+                    }
                     Output::Discarded { block, reason } => {
                         return Err(Error::Discarded { block, reason });
                     }

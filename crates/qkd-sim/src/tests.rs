@@ -1,5 +1,7 @@
 //! The whole link in a table: what must come out of each channel and each attack.
 
+mod account;
+
 use qkd_session::{AbortReason, Outcome as Ended};
 
 use crate::{FrameLoss, Link, Outcome, presets};
@@ -48,6 +50,7 @@ fn check(link: &Link, expect: &Expect) -> Outcome {
         outcome.keys.iter().all(|pair| pair.agrees()),
         "seed {seed}: delivered keys differ"
     );
+    account::audit(link, &outcome);
     outcome
 }
 

@@ -190,7 +190,10 @@ impl Observer {
         }
         let after = self.reports.last();
         let what = format!("ask {} for its blocks", self.connected.node);
-        let call = client.watch_blocks(WatchBlocksRequest { after });
+        let call = client.watch_blocks(WatchBlocksRequest {
+            after,
+            figures: false,
+        });
         let mut reports = answer(what.clone(), call).await?;
         while self.reports.last() < last {
             // The reports are there, so each comes as fast as an answer.

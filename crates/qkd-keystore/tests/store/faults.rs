@@ -8,6 +8,7 @@ use crate::world::{Life, World, request, sae};
 fn scenario(world: &mut World) {
     world.connect();
     world.settle();
+    world.begin();
     world.distil(Side::Bob, 1, 1000);
     world.distil(Side::Alice, 1, 1000);
     world.settle();
@@ -26,6 +27,8 @@ fn scenario(world: &mut World) {
     world.disconnect();
     world.connect();
     world.settle();
+    world.begin();
+    world.begin();
     world.distil(Side::Bob, 3, 2048);
     world.distil(Side::Alice, 3, 2048);
     world.request(Side::Bob, request(1, 64));

@@ -3,6 +3,7 @@
 // The helpers of a test may fail it; clippy excuses test functions only.
 #![allow(clippy::unwrap_used)]
 
+mod budget;
 mod faults;
 mod opening;
 mod rules;

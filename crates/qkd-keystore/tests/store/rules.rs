@@ -361,6 +361,7 @@ fn messages_out_of_turn_are_the_peers_fault_and_change_nothing() {
     world.commit_block(1, 512);
     let reason = DiscardReason::Interrupted;
     let commit = StoreMessage::Commit {
+        spent: Default::default(),
         block: block(2),
         index: 2,
         chain: [0; 32],

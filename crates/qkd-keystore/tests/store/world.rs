@@ -7,6 +7,13 @@ use qkd_keystore::{
     Alarm, BlockId, Error, Fault, Health, Input, KeyId, KeyRequest, KeyStore, MemoryStorage,
     Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
 };
+use qkd_security::{SecurityParameters, Spent};
+
+/// What each run of the protocol may spend.
+pub const BUDGET: SecurityParameters = SecurityParameters {
+    secrecy: 1e-10,
+    correctness: 1e-15,
+};
 
 /// One process with its disk, and what it let out.
 pub struct Node {
@@ -18,6 +25,8 @@ pub struct Node {
     pub answers: BTreeMap<u64, Result<Vec<KeyId>, RequestError>>,
     pub delivered: BTreeMap<KeyId, Vec<u8>>,
     pub committed: BTreeSet<BlockId>,
+    /// What the pair had spent with each commit.
+    pub spent: BTreeMap<BlockId, Spent>,
     pub discarded: BTreeSet<BlockId>,
     pub alarms: Vec<Alarm>,
     /// Every 8 bytes that ever left as part of a key: material is random, so none repeats unless
@@ -91,6 +100,7 @@ impl World {
                 answers: BTreeMap::new(),
                 delivered: BTreeMap::new(),
                 committed: BTreeSet::new(),
+                spent: BTreeMap::new(),
                 discarded: BTreeSet::new(),
                 alarms: Vec::new(),
                 windows: HashSet::new(),
@@ -151,8 +161,9 @@ impl World {
                     assert!(self.connected, "{side} sent {message:?} into nowhere");
                     self.queues[side.peer() as usize].push_back(message);
                 }
-                Output::Committed { block, .. } => {
+                Output::Committed { block, spent, .. } => {
                     let fresh = self.node(side).committed.insert(block);
+                    self.node(side).spent.insert(block, spent);
                     assert!(fresh, "{side} committed {block} twice");
                 }
                 Output::Discarded { block, .. } => {
@@ -240,6 +251,11 @@ impl World {
         }
     }
 
+    /// Alice answers the announcement of a block.
+    pub fn begin(&mut self) {
+        self.input(Side::Alice, Input::Begun { budget: BUDGET });
+    }
+
     pub fn distil(&mut self, side: Side, number: u64, bits: usize) {
         self.input(
             side,
@@ -318,6 +334,7 @@ impl World {
             assert_eq!(status.pending_requests, 0, "{}", status.side);
         }
         assert_eq!(alice.commits, bob.commits);
+        assert_eq!(alice.spent, bob.spent);
         assert_eq!(alice.available_bits, bob.peer_available_bits);
         assert_eq!(bob.available_bits, alice.peer_available_bits);
         for node in &self.nodes {
@@ -402,6 +419,7 @@ impl Life {
 
     fn begin_block(&mut self) {
         self.blocks += 1;
+        self.world.begin();
         self.waiting.push((Side::Alice, self.blocks));
         // Now and then only one side ever gets there.
         if self.rng.below(20) > 0 {

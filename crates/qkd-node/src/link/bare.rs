@@ -58,7 +58,7 @@ impl BareLink {
                 Queueable::Event(
                     LinkEvent::Envelope(_)
                     | LinkEvent::Outgoing(_)
-                    | LinkEvent::Committed(_)
+                    | LinkEvent::Committed { .. }
                     | LinkEvent::Discarded { .. }
                     | LinkEvent::Recalled { .. }
                     | LinkEvent::Tick { .. },

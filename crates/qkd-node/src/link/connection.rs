@@ -246,6 +246,7 @@ impl LinkThread {
             LinkEffect::Clock { emitted_slots } => {
                 self.command(Command::Clock { emitted_slots })?
             }
+            LinkEffect::Begun { budget } => self.shared.hub.begun(budget),
             LinkEffect::Distilled { block, key, check } => {
                 self.shared.hub.distilled(block, key, check);
             }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use qkd_auth::{Channel, RefreshId, Reject, RejectCounters, Rekey};
 use qkd_bits::SecretBytes;
 use qkd_keystore::{BlockId, DiscardReason};
+use qkd_security::Spent;
 use qkd_session::{
     Abort, AbortReason, Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput,
     Distilled, Message, Outcome, Progress, SessionId, Time,
@@ -91,7 +92,9 @@ impl LinkEngine {
                 }
             },
             LinkEvent::Outgoing(message) => self.send(now, &message, &mut effects)?,
-            LinkEvent::Committed(block) => self.committed(now, block, &mut effects)?,
+            LinkEvent::Committed { block, spent } => {
+                self.committed(now, block, spent, &mut effects)?;
+            }
             LinkEvent::Discarded { block, reason } => self.discarded(block, reason, &mut effects),
             LinkEvent::Recalled { block, record } => {
                 self.alice(now, AliceInput::Recalled { block, record }, &mut effects)?;
@@ -209,6 +212,7 @@ impl LinkEngine {
                 AliceOutput::Send(message) => {
                     self.send(now, &LinkMessage::Session(message), effects)?;
                 }
+                AliceOutput::Begun { budget, .. } => effects.push(LinkEffect::Begun { budget }),
                 AliceOutput::Transmit { wanted } => effects.push(LinkEffect::Transmit { wanted }),
                 AliceOutput::Recall {
                     block,
@@ -306,13 +310,17 @@ impl LinkEngine {
         &mut self,
         now: Time,
         block: BlockId,
+        spent: Spent,
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         // A block of an earlier session, settled at reconnection, leaves this channel alone.
         if block.session != self.session.0 {
             return Ok(());
         }
-        effects.extend(self.reports.remove(&block.block).map(LinkEffect::Report));
+        effects.extend(self.reports.remove(&block.block).map(|mut report| {
+            report.spent = Some(spent);
+            LinkEffect::Report(report)
+        }));
         if matches!(self.party, Party::Bob(_)) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use qkd_bits::SecretBits;
 use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
 use qkd_optics::Detection;
 use qkd_protocols::AliceRecord;
+use qkd_security::{SecurityParameters, Spent};
 use qkd_session::BlockReport;
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 
@@ -15,7 +16,12 @@ pub enum LinkEvent {
     /// The key store or an application has something for the other side.
     Outgoing(LinkMessage),
     /// The key store has committed a block on this side.
-    Committed(BlockId),
+    Committed {
+        /// The block.
+        block: BlockId,
+        /// What the pair had spent of its failure budget with that.
+        spent: Spent,
+    },
     /// The key store will never commit a block.
     Discarded {
         /// The block.
@@ -59,7 +65,7 @@ impl LinkEvent {
             }
             Self::Outgoing(LinkMessage::Relay { message, .. }) => message.sealed.ciphertext.len(),
             Self::Outgoing(_)
-            | Self::Committed(_)
+            | Self::Committed { .. }
             | Self::Discarded { .. }
             | Self::Recalled { .. }
             | Self::Emitted { .. }
@@ -90,6 +96,11 @@ pub enum LinkEffect {
     Clock {
         /// Slots since the session began.
         emitted_slots: u64,
+    },
+    /// A run of the protocol has begun: the key store counts what it spends.
+    Begun {
+        /// What it may spend.
+        budget: SecurityParameters,
     },
     /// Give the key store a block.
     Distilled {

@@ -54,6 +54,7 @@ impl Metrics for LinkMetrics {
         page.build(role, &self.name, &self.peer)?;
         link(&page, &seen)?;
         blocks(&page, &seen)?;
+        budget(&page, &store)?;
         self.light(&page, &seen)?;
         match self.side {
             Side::Alice => sender(&page, &seen)?,
@@ -121,7 +122,7 @@ fn blocks(page: &Page, seen: &Snapshot) -> Result<()> {
     )?;
     page.counter(
         "qkd_secret_bits_total",
-        "Secret bits of all blocks with a key.",
+        "Net secret bits of all blocks with a key: key check and authentication are paid.",
         seen.secret_bits,
     )?;
     if let Some(qber) = seen.last_qber {
@@ -133,6 +134,26 @@ fn blocks(page: &Page, seen: &Snapshot) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn budget(page: &Page, store: &StoreStatus) -> Result<()> {
+    page.gauges(
+        "qkd_failure_budget_spent",
+        "Failure probability of all keys of this pair together, at most, since its key stores were \
+         created: the sums of the secrecy and of the correctness parameters of every block that was \
+         begun. The computational authentication has no part in it.",
+        ["part"],
+        [
+            (["secrecy"], store.spent.secrecy),
+            (["correctness"], store.spent.correctness),
+        ],
+    )?;
+    page.gauge(
+        "qkd_pair_blocks",
+        "Blocks that this pair has begun since its key stores were created, with a key or without: \
+         those whose budget is spent.",
+        store.spent.runs as f64,
+    )
 }
 
 fn sender(page: &Page, seen: &Snapshot) -> Result<()> {

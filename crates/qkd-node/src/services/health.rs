@@ -114,6 +114,8 @@ mod tests {
             peer_ready: false,
             boot_epoch: 1,
             commits: 1,
+            spent: Default::default(),
+            commits_uncounted: 0,
             committed_blocks: 1,
             undecided_blocks: 0,
             available_bits: 256 * stored_key_count,

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qkd_session::Outcome;
+use qkd_security::{Figure, Spent};
+use qkd_session::{AUTHENTICATION_REFRESH_BITS, BlockReport, CHECK_BITS, Outcome};
 use qkd_wire::proto::node as proto;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -70,6 +71,9 @@ impl NodeService {
             stretch_factor: self.stretch(seen.recent_light),
             stretch_factor_overall: self.stretch(seen.light),
             power_alarms: seen.power_alarms,
+            spent: Some(budget(store.spent)),
+            blocks_committed: store.commits,
+            blocks_uncounted: store.commits_uncounted,
             stored_key_count: store.stored_key_count,
             frames: Some(proto::FrameCounters {
                 sent: seen.frames_sent,
@@ -109,7 +113,7 @@ impl NodeService {
             .map_or(1.0, |time| time * self.clock_hz)
     }
 
-    fn block(&self, numbered: NumberedReport) -> proto::BlockReport {
+    fn block(&self, numbered: NumberedReport, figures: Figures) -> proto::BlockReport {
         let NumberedReport {
             number,
             session,
@@ -120,9 +124,10 @@ impl NodeService {
             Outcome::Key { .. } => ("key", None),
             Outcome::Aborted(abort) => ("aborted", Some(*abort)),
         };
-        let basis = |basis: qkd_security::BasisStatistics| proto::BasisReport {
-            counts: basis.counts.to_vec(),
-            errors: basis.errors.to_vec(),
+        let [key_basis, test_basis] = bases(&report);
+        let costs = match report.outcome {
+            Outcome::Key { .. } => (CHECK_BITS, AUTHENTICATION_REFRESH_BITS),
+            Outcome::Aborted(_) => (0, 0),
         };
         let slots = report.end_slot - report.first_slot;
         proto::BlockReport {
@@ -145,16 +150,69 @@ impl NodeService {
             secret_length_bits: report.secret_length_bits(),
             emulated_seconds: slots as f64 / self.clock_hz,
             slots,
-            key_basis: report.statistics.map(|s| basis(s.key)),
-            test_basis: report.statistics.map(|s| basis(s.test)),
+            key_basis,
+            test_basis,
             single_photon_key_min: report.key_length.map(|l| l.single_photon_key_min),
             single_photon_test_min: report.key_length.map(|l| l.single_photon_test_min),
             single_photon_test_errors_max: report
                 .key_length
                 .map(|l| l.single_photon_test_errors_max),
             text,
+            theorem: report.theorem.name().to_owned(),
+            secrecy: report.parameters.secrecy,
+            correctness: report.parameters.correctness,
+            fixed_length_bits: report.fixed_length_bits,
+            check_bits: costs.0,
+            refresh_bits: costs.1,
+            spent: report.spent.map(budget),
+            figures: match figures {
+                Figures::Asked => report.figures().into_iter().map(figure).collect(),
+                Figures::Spared => Vec::new(),
+            },
         }
     }
+}
+
+/// Whether whoever reads the reports wants every figure.
+#[derive(Clone, Copy)]
+enum Figures {
+    Asked,
+    Spared,
+}
+
+fn figure(figure: Figure) -> proto::Figure {
+    proto::Figure {
+        name: figure.name.to_owned(),
+        meaning: figure.meaning.to_owned(),
+        value: figure.value,
+        unit: figure.unit.to_owned(),
+    }
+}
+
+fn budget(spent: Spent) -> proto::FailureBudget {
+    proto::FailureBudget {
+        runs: spent.runs,
+        secrecy: spent.secrecy,
+        correctness: spent.correctness,
+    }
+}
+
+/// Key and test basis, as far as this side has counted them.
+fn bases(report: &BlockReport) -> [Option<proto::BasisReport>; 2] {
+    let basis = |counts: [u64; 2], errors: Option<[u64; 2]>| proto::BasisReport {
+        counts: counts.to_vec(),
+        errors: errors.map(Vec::from).unwrap_or_default(),
+    };
+    if let Some(counted) = &report.statistics {
+        return [counted.key, counted.test].map(|b| Some(basis(b.counts, Some(b.errors))));
+    }
+    let Some(sifted) = &report.sifted else {
+        return [None, None];
+    };
+    [
+        Some(basis(sifted.key_counts, None)),
+        Some(basis(sifted.test_counts, sifted.test_errors)),
+    ]
 }
 
 fn link_state(state: LinkState) -> proto::LinkState {
@@ -182,7 +240,11 @@ impl proto::node_server::Node for NodeService {
         &self,
         request: Request<proto::WatchBlocksRequest>,
     ) -> Result<Response<Self::WatchBlocksStream>, Status> {
-        let mut after = request.into_inner().after;
+        let proto::WatchBlocksRequest { mut after, figures } = request.into_inner();
+        let figures = match figures {
+            true => Figures::Asked,
+            false => Figures::Spared,
+        };
         let node = self.clone();
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
@@ -191,7 +253,7 @@ impl proto::node_server::Node for NodeService {
                 reported.mark_unchanged();
                 for report in node.board.reports_after(after) {
                     after = report.number;
-                    if sender.send(Ok(node.block(report))).await.is_err() {
+                    if sender.send(Ok(node.block(report, figures))).await.is_err() {
                         return;
                     }
                 }

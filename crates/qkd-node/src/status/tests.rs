@@ -1,4 +1,4 @@
-use qkd_security::{BasisStatistics, Leakage};
+use qkd_security::{BasisStatistics, Leakage, SecurityParameters, Theorem};
 use qkd_session::Abort;
 
 use super::*;
@@ -16,6 +16,14 @@ fn report(qber: f64, outcome: Outcome) -> BlockReport {
         reconciliation_inefficiency: None,
         statistics: None,
         key_length: None,
+        sifted: None,
+        theorem: Theorem::default(),
+        parameters: SecurityParameters {
+            secrecy: 1e-10,
+            correctness: 1e-15,
+        },
+        fixed_length_bits: 0,
+        spent: None,
         outcome,
     }
 }

@@ -69,7 +69,7 @@ impl Alice {
             counter: PartCounter::new(number, parts),
             announced,
         };
-        let ledger = Ledger::new(number, first_slot, end_slot);
+        let ledger = Ledger::new(number, first_slot..end_slot, self.protocol.as_ref());
         self.blocks.insert(number, Block { ledger, state });
         Ok(())
     }
@@ -145,6 +145,10 @@ impl Alice {
             return Ok(Some(State::Announcing { counter, announced }));
         }
         ledger.announced(announced.slots.len() as u64);
+        out.push(AliceOutput::Begun {
+            block,
+            budget: self.protocol.parameters(),
+        });
         out.push(AliceOutput::Recall {
             block,
             slots: announced.slots,

@@ -90,7 +90,8 @@ impl Bob {
         for message in announcement_messages(number, &announced) {
             out.push(BobOutput::Send(message));
         }
-        let mut ledger = Ledger::new(number, announced.first_slot, end_slot);
+        let slots = announced.first_slot..end_slot;
+        let mut ledger = Ledger::new(number, slots, self.protocol.as_ref());
         ledger.announced(announced.slots.len() as u64);
         let parts = part_count(announced.slots.len(), DETECTIONS_PER_PART_MAX);
         let state = State::Announced {

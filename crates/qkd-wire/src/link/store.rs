@@ -4,6 +4,7 @@ use qkd_keystore::{
     AssignedKey, Assignment, BlockId, DiscardReason, InDoubt, KeyId, KeyRange, Resume, SaeId,
     StoreMessage,
 };
+use qkd_security::Spent;
 
 use super::field::{array, at_most, out_of_range, reason, required, sae_id, shortened};
 use crate::DecodeError;
@@ -33,10 +34,12 @@ pub(super) fn encode(message: &StoreMessage) -> proto::StoreMessage {
             block,
             index,
             chain,
+            spent,
         } => Kind::Commit(proto::Commit {
             block: encode_block(block),
             index: *index,
             chain: chain.to_vec(),
+            spent: encode_spent(spent),
         }),
         StoreMessage::Committed { block, index } => Kind::Committed(proto::Committed {
             block: encode_block(block),
@@ -72,6 +75,7 @@ pub(super) fn decode(message: proto::StoreMessage) -> Result<StoreMessage, Decod
             block: decode_block("commit.block", commit.block)?,
             index: commit.index,
             chain: array("commit.chain", &commit.chain)?,
+            spent: decode_spent(required("commit.spent", commit.spent)?)?,
         },
         Kind::Committed(committed) => StoreMessage::Committed {
             block: decode_block("committed.block", committed.block)?,
@@ -110,12 +114,43 @@ fn decode_block(
     Ok(BlockId { session, block })
 }
 
+fn encode_spent(spent: &Spent) -> Option<proto::Spent> {
+    let &Spent {
+        runs,
+        secrecy,
+        correctness,
+    } = spent;
+    Some(proto::Spent {
+        runs,
+        secrecy,
+        correctness,
+    })
+}
+
+fn decode_spent(spent: proto::Spent) -> Result<Spent, DecodeError> {
+    Ok(Spent {
+        runs: spent.runs,
+        secrecy: sum("spent.secrecy", spent.secrecy)?,
+        correctness: sum("spent.correctness", spent.correctness)?,
+    })
+}
+
+/// A sum of probabilities.
+fn sum(field: &'static str, value: f64) -> Result<f64, DecodeError> {
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(out_of_range(field, value, "a finite number, 0 or above"))
+    }
+}
+
 fn encode_resume(resume: &Resume) -> proto::Resume {
     proto::Resume {
         boot_epoch: resume.boot_epoch,
         boot_id: resume.boot_id.to_vec(),
         commits: resume.commits,
         chain: resume.chain.to_vec(),
+        spent: encode_spent(&resume.spent),
         last_assigned: resume.last_assigned,
         last_confirmed: resume.last_confirmed,
         last_accepted: resume.last_accepted,
@@ -137,6 +172,7 @@ fn decode_resume(resume: proto::Resume) -> Result<Resume, DecodeError> {
         boot_id: array("resume.boot_id", &resume.boot_id)?,
         commits: resume.commits,
         chain: array("resume.chain", &resume.chain)?,
+        spent: decode_spent(required("resume.spent", resume.spent)?)?,
         last_assigned: resume.last_assigned,
         last_confirmed: resume.last_confirmed,
         last_accepted: resume.last_accepted,
@@ -259,5 +295,28 @@ fn decode_discard_reason(reason: i32) -> Result<DiscardReason, DecodeError> {
             reason,
             "one of the reasons 1 to 4 of the protocol",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_probabilities_that_is_none_is_refused_by_name() {
+        let spent = |secrecy, correctness| {
+            let runs = 1;
+            decode_spent(proto::Spent {
+                runs,
+                secrecy,
+                correctness,
+            })
+        };
+        assert!(spent(0.0, 1e-9).is_ok());
+        for wrong in [-1e-12, f64::NAN, f64::INFINITY] {
+            let said = |result: Result<Spent, DecodeError>| result.unwrap_err().to_string();
+            assert!(said(spent(wrong, 0.0)).contains("spent.secrecy"));
+            assert!(said(spent(0.0, wrong)).contains("spent.correctness"));
+        }
     }
 }

@@ -291,7 +291,13 @@ async fn read_reports(
 ) {
     let mut after = 0;
     loop {
-        if let Ok(stream) = node.watch_blocks(WatchBlocksRequest { after }).await {
+        if let Ok(stream) = node
+            .watch_blocks(WatchBlocksRequest {
+                after,
+                figures: false,
+            })
+            .await
+        {
             let mut stream = stream.into_inner();
             while let Ok(Some(report)) = stream.message().await {
                 after = report.number;

@@ -5,6 +5,7 @@ use qkd_bits::SecretRng;
 use qkd_keystore::SaeId;
 use qkd_messaging::SealedMessage;
 use qkd_protocols::{AliceRecord, Protocol};
+use qkd_security::{SecurityParameters, Theorem};
 use qkd_session::SessionLimits;
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
 
@@ -42,6 +43,20 @@ fn pair() -> (LinkEngine, LinkEngine) {
     )
 }
 
+/// What the pair had spent with every commit here.
+const SPENT: Spent = Spent {
+    runs: 3,
+    secrecy: 3e-10,
+    correctness: 3e-15,
+};
+
+fn committed(block: BlockId) -> LinkEvent {
+    LinkEvent::Committed {
+        block,
+        spent: SPENT,
+    }
+}
+
 fn seconds(seconds: u64) -> Time {
     Time(seconds * 1_000_000_000_000)
 }
@@ -62,6 +77,7 @@ fn sent(effects: Vec<LinkEffect>) -> Vec<Envelope> {
         LinkEffect::Transmit { .. }
         | LinkEffect::Recall { .. }
         | LinkEffect::Clock { .. }
+        | LinkEffect::Begun { .. }
         | LinkEffect::Distilled { .. }
         | LinkEffect::Store(_)
         | LinkEffect::Relay { .. }
@@ -124,12 +140,8 @@ fn alices_commits_refresh_both_directions_one_after_the_other() {
     bob.handle(Time(0), LinkEvent::Envelope(on_the_wire(&old)))
         .unwrap();
 
-    let first = alice
-        .handle(Time(0), LinkEvent::Committed(block(0)))
-        .unwrap();
-    let waiting = alice
-        .handle(Time(0), LinkEvent::Committed(block(1)))
-        .unwrap();
+    let first = alice.handle(Time(0), committed(block(0))).unwrap();
+    let waiting = alice.handle(Time(0), committed(block(1))).unwrap();
     assert!(waiting.is_empty(), "the second refresh waits for the first");
     assert_eq!(epochs(&alice), (1, 0));
     let mut said = first;
@@ -151,18 +163,14 @@ fn neither_bobs_commits_nor_those_of_earlier_sessions_begin_a_refresh() {
     let (mut alice, mut bob) = pair();
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 7);
-    assert!(
-        bob.handle(Time(0), LinkEvent::Committed(block(0)))
-            .unwrap()
-            .is_empty()
-    );
+    assert!(bob.handle(Time(0), committed(block(0))).unwrap().is_empty());
     let earlier = BlockId {
         session: SESSION.0 + 1,
         block: 0,
     };
     assert!(
         alice
-            .handle(Time(0), LinkEvent::Committed(earlier))
+            .handle(Time(0), committed(earlier))
             .unwrap()
             .is_empty()
     );
@@ -185,9 +193,7 @@ fn a_refresh_with_a_block_that_bob_does_not_hold_ends_the_link() {
         .unwrap()
         .is_empty()
     );
-    let rekey = alice
-        .handle(Time(0), LinkEvent::Committed(block(0)))
-        .unwrap();
+    let rekey = alice.handle(Time(0), committed(block(0))).unwrap();
     let fault = deliver(rekey, &mut bob).err().unwrap();
     assert!(
         matches!(fault, LinkFault::UnknownRefresh { block: 0 }),
@@ -201,9 +207,7 @@ fn a_refresh_with_different_bits_ends_the_link_before_a_direction_switches() {
     let (mut alice, mut bob) = pair();
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 8);
-    let rekey = alice
-        .handle(Time(0), LinkEvent::Committed(block(0)))
-        .unwrap();
+    let rekey = alice.handle(Time(0), committed(block(0))).unwrap();
     let fault = deliver(rekey, &mut bob).err().unwrap();
     let expected = LinkFault::Authentication(qkd_auth::Error::RekeyMismatch);
     assert_eq!(fault.to_string(), expected.to_string());
@@ -387,6 +391,14 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
             reconciliation_inefficiency: None,
             statistics: None,
             key_length: None,
+            sifted: None,
+            theorem: Theorem::default(),
+            parameters: SecurityParameters {
+                secrecy: 1e-10,
+                correctness: 1e-15,
+            },
+            fixed_length_bits: 327,
+            spent: None,
             outcome,
         })
     };
@@ -397,10 +409,9 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
     let mut effects = Vec::new();
     alice.report(ended(key), &mut effects);
     assert!(effects.is_empty());
-    let effects = alice
-        .handle(Time(0), LinkEvent::Committed(block(0)))
-        .unwrap();
-    assert!(matches!(&effects[..], [LinkEffect::Report(report)] if report.outcome == key));
+    let effects = alice.handle(Time(0), committed(block(0))).unwrap();
+    assert!(matches!(&effects[..], [LinkEffect::Report(report)]
+        if report.outcome == key && report.spent == Some(SPENT)));
 
     let mut effects = Vec::new();
     alice.report(ended(key), &mut effects);

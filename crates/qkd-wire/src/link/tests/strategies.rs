@@ -8,7 +8,7 @@ use qkd_keystore::{
     StoreMessage,
 };
 use qkd_messaging::SealedMessage;
-use qkd_security::{BasisStatistics, Statistics};
+use qkd_security::{BasisStatistics, Spent, Statistics};
 use qkd_session::{Abort, AbortReason, Message};
 
 use super::super::*;
@@ -163,6 +163,15 @@ fn assignment() -> impl Strategy<Value = Assignment> {
     )
 }
 
+fn spent() -> impl Strategy<Value = Spent> {
+    let sum = || 0.0..1e3_f64;
+    (any::<u64>(), sum(), sum()).prop_map(|(runs, secrecy, correctness)| Spent {
+        runs,
+        secrecy,
+        correctness,
+    })
+}
+
 fn resume() -> impl Strategy<Value = Resume> {
     let in_doubt = (block(), any::<[u8; 8]>()).prop_map(|(block, check)| InDoubt { block, check });
     let numbers = any::<[u64; 5]>();
@@ -171,12 +180,14 @@ fn resume() -> impl Strategy<Value = Resume> {
         any::<[u8; 16]>(),
         any::<[u8; 32]>(),
         vec(in_doubt, 0..5),
+        spent(),
     )
-        .prop_map(|(numbers, boot_id, chain, in_doubt)| Resume {
+        .prop_map(|(numbers, boot_id, chain, in_doubt, spent)| Resume {
             boot_epoch: numbers[0],
             boot_id,
             commits: numbers[1],
             chain,
+            spent,
             last_assigned: numbers[2],
             last_confirmed: numbers[3],
             last_accepted: numbers[4],
@@ -195,13 +206,14 @@ fn store() -> impl Strategy<Value = StoreMessage> {
         resume().prop_map(StoreMessage::Resume),
         (block(), any::<[u8; 8]>())
             .prop_map(|(block, check)| StoreMessage::Prepared { block, check }),
-        (block(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(block, index, chain)| {
-            StoreMessage::Commit {
+        (block(), any::<u64>(), any::<[u8; 32]>(), spent()).prop_map(
+            |(block, index, chain, spent)| StoreMessage::Commit {
                 block,
                 index,
                 chain,
+                spent,
             }
-        }),
+        ),
         (block(), any::<u64>()).prop_map(|(block, index)| StoreMessage::Committed { block, index }),
         (block(), discarded).prop_map(|(block, reason)| StoreMessage::Discard { block, reason }),
         assignment().prop_map(StoreMessage::Assign),
