@@ -82,6 +82,14 @@ const BLOCK: &[&str] = &[
     "leaked_bits",
     "reconciliation_inefficiency",
     "secret_length_bits",
+    "theorem",
+    "fixed_length_bits",
+    "check_bits",
+    "refresh_bits",
+    "secrecy",
+    "correctness",
+    "budget",
+    "figures",
 ];
 
 const EVE: &[&str] = &["attack", "fraction", "pulses_seen", "intercepted", "resent"];
@@ -134,7 +142,17 @@ fn a_laboratory_makes_the_same_keys_at_both_ends_and_delivers_the_message() {
         assert!(whole(&block["leaked_bits"]) > 0);
         let inefficiency = number(&block["reconciliation_inefficiency"]);
         assert!((1.0..1.3).contains(&inefficiency), "{report}");
-        assert!(whole(&block["secret_length_bits"]) > 0);
+        let parts = ["secret_length_bits", "check_bits", "refresh_bits"].map(|p| whole(&block[p]));
+        let fixed = whole(&block["fixed_length_bits"]);
+        assert!(parts[0] > 0 && parts.iter().sum::<u64>() == fixed);
+        let figures = &block["figures"];
+        assert_eq!(whole(&figures["sifted_bits"]), whole(&block["sifted_bits"]));
+        assert!(number(&figures["length_unclamped_bits"]) >= fixed as f64);
+        let each = number(&block["secrecy"]);
+        let spent = number(&block["budget"]["secrecy"]);
+        let runs = number(&block["budget"]["blocks"]);
+        assert!((spent / (runs * each) - 1.0).abs() < 1e-9, "{report}");
+        assert!(runs > number(&block["block"]), "{report}");
     }
 }
 
@@ -167,6 +185,9 @@ fn an_eavesdropper_is_noticed_in_every_block_and_no_key_comes_out() {
             assert!(qber.contains(&number(&block["qber"])), "{qber:?}: {report}");
             assert_eq!(whole(&block["secret_length_bits"]), 0);
             assert_eq!(block["phase_error_rate"], Value::Null);
+            let figures = &block["figures"];
+            assert!(whole(&figures["test_signal_errors"]) > 0, "{report}");
+            assert_eq!(figures["secret_length_bits"], Value::Null, "{report}");
         }
     }
 }

@@ -109,6 +109,9 @@ async fn the_page_says_what_the_operator_sees() {
         );
         assert_eq!(Some(value(page, "qkd_last_qber_ratio")), status.last_qber);
         assert_eq!(value(page, "qkd_block_qber_ratio_count"), 1.0);
+        assert_eq!(value(page, "qkd_pair_blocks"), 1.0);
+        let spent = value(page, "qkd_failure_budget_spent{part=\"secrecy\"}");
+        assert_eq!(Some(spent), status.spent.map(|spent| spent.secrecy));
         for reason in ["qber_too_high", "too_few_detections", "zero_length"] {
             let aborts = format!("qkd_block_aborts_total{{reason=\"{reason}\"}}");
             assert_eq!(value(page, &aborts), 0.0);

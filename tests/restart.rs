@@ -161,6 +161,8 @@ impl Link {
 
     /// Kills and starts again, with the same configuration, and sees that no key was lost by it.
     async fn restart(&mut self, victim: Victim) {
+        let keys = async |node: &Node| node.status().await.blocks_committed;
+        let keys_before = [keys(self.nodes.alice()).await, keys(self.nodes.bob()).await];
         let stored = async |node: &Node| node.status().await.stored_key_count;
         let before = [
             stored(self.nodes.alice()).await,
@@ -181,6 +183,14 @@ impl Link {
             let after = stored(node).await;
             if after < before {
                 node.fail(&format!("{before} keys were in store, now {after}"));
+            }
+        }
+        // The budget of every key there ever was is still counted.
+        for (node, before) in self.nodes().into_iter().zip(keys_before) {
+            let status = node.status().await;
+            let runs = status.spent.unwrap_or_default().runs;
+            if status.blocks_committed < before || runs < status.blocks_committed {
+                node.fail(&format!("{before} keys before; now {status:?}"));
             }
         }
     }

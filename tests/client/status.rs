@@ -29,6 +29,22 @@ fn everybody_in_a_laboratory_tells_what_they_are_doing() {
         assert!(state["blocks"]["with_key"].as_u64() > Some(0), "{state}");
         assert!(state["stored_key_count"].as_u64() > Some(0), "{state}");
         assert!(state["secret_key_rate_bps"].as_f64() > Some(0.0), "{state}");
+        assert!(state["budget"]["total"].as_f64() > Some(0.0), "{state}");
+    }
+    // The first block by both accounts, and as people read it.
+    let account = |who: &str| status(who, &["--block", "1", "--json"]).json();
+    let (alice, bob) = (account("operator"), account("operator_bob"));
+    assert_eq!(alice["outcome"], "key", "{alice}");
+    assert!(alice["figures"].as_array().map(Vec::len) > Some(25));
+    assert_eq!(alice["figures"], bob["figures"]);
+    let text = status("operator", &["--block"]).good();
+    assert!(text.contains("the net key, for applications"), "{text}");
+    for (who, number, words) in [
+        ("operator", "99999999", "there is no number 99999999 yet"),
+        ("operator_eve", "1", "is no end of a link"),
+    ] {
+        let said = status(who, &["--block", number]).fault();
+        assert!(said.contains(words), "{said}");
     }
     let state = status("operator_eve", &["--json"]).json();
     assert_eq!(

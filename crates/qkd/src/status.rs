@@ -1,5 +1,6 @@
 //! `qkd status`: what a node is doing, once or again and again.
 
+mod block;
 mod reports;
 mod state;
 #[cfg(test)]
@@ -32,6 +33,7 @@ Examples:
   qkd status --watch                          again and again, until Ctrl-C
   qkd status --watch --json >> states.jsonl   one JSON object per line
   qkd status --check --config alice.toml      for health checks and scripts
+  qkd status --block                          why the last block gave so many bits
 
 Exit status: 0 success, with --check only when the node can deliver a key; 1 a fault (its cause is
 printed), with --check also when there is no key to be had; 64 wrong usage. Ctrl-C is the normal
@@ -51,7 +53,12 @@ pub struct StatusArgs {
     /// Say in one line whether the node could deliver a key now; exit status 1 when not
     #[arg(long, conflicts_with = "watch")]
     pub check: bool,
-    /// Print the state as one JSON object on one line
+    /// Every figure that the key of one block was made from, each with its meaning and unit: block
+    /// number N since the node was started, or the last one
+    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with_all = ["watch", "check"])]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub block: Option<Option<u64>>,
+    /// Print the state, or the account of the block, as one JSON object on one line
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -64,6 +71,9 @@ pub enum Error {
     /// The node does not answer, or nobody reads what is printed.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// The node has no such block.
+    #[error("{0}")]
+    NoBlock(String),
     /// The node answers that it cannot deliver.
     #[error("{0}")]
     Unhealthy(String),
@@ -76,6 +86,15 @@ pub fn run(args: &StatusArgs) -> Exit {
             // What is wrong with the profile does not get better by waiting.
             args.client.profile()?;
             return Ok(live::until_stopped(watch(args)).await?);
+        }
+        if let Some(wanted) = args.block {
+            let account = block::account(&args.client.connect().await?, wanted).await?;
+            let text = match args.json {
+                true => account.json(),
+                false => account.lines().join("\n"),
+            };
+            show(&text)?;
+            return Ok(Exit::Success);
         }
         let state = Observer::connect(&args.client).await?.look().await?;
         once(args, &state)
@@ -94,15 +113,19 @@ fn once(args: &StatusArgs, state: &State) -> Result<Exit, Error> {
         String::new()
     };
     if !text.is_empty() {
-        match print(&format!("{text}\n")) {
-            // Who has closed the pipe has seen enough.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            printed => printed.map_err(client::Error::io("print the status"))?,
-        }
+        show(&text)?;
     }
     match unhealthy {
         Some(why) => Err(Error::Unhealthy(why)),
         None => Ok(Exit::Success),
+    }
+}
+
+fn show(text: &str) -> Result<(), Error> {
+    match print(&format!("{text}\n")) {
+        // Who has closed the pipe has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed.map_err(client::Error::io("print the status"))?),
     }
 }
 

@@ -48,6 +48,28 @@ pub fn three_digits(number: f64) -> String {
     }
 }
 
+/// A number to six digits, in powers of ten when it is very small or large: "0.034123", "1e-10".
+pub fn significant(number: f64) -> String {
+    let trimmed = |digits: &str| {
+        digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    };
+    match number {
+        number if !number.is_finite() => "–".to_owned(),
+        0.0 => "0".to_owned(),
+        number if !(0.001..1e6).contains(&number.abs()) => {
+            let text = format!("{number:.5e}");
+            match text.split_once('e') {
+                Some((digits, power)) => format!("{}e{power}", trimmed(digits)),
+                None => text,
+            }
+        }
+        number => trimmed(&format!("{number:.6}")),
+    }
+}
+
 /// A rate from 0 to 1 as per cent.
 pub fn percent(rate: f64) -> String {
     format!("{:.2} %", 100.0 * rate)
@@ -112,6 +134,23 @@ mod tests {
             (1234567, "1,234,567"),
         ] {
             assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn six_digits_are_enough_and_none_is_there_for_nothing() {
+        for (number, text) in [
+            (0.0, "0"),
+            (1e-10, "1e-10"),
+            (3.0 * 1e-10, "3e-10"),
+            (3.00003e-10, "3.00003e-10"),
+            (0.034_123_456, "0.034123"),
+            (0.5, "0.5"),
+            (1.072, "1.072"),
+            (1.5e7, "1.5e7"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(significant(number), text);
         }
     }
 

@@ -1,14 +1,15 @@
 //! What came out: a JSON object for programs and a table for people.
 
+mod block;
+
 use std::fmt::Write as _;
 
 use qkd_wire::proto::eve::Tally;
-use qkd_wire::proto::node::BlockReport;
 use serde::Serialize;
 
-use super::fault::Fault;
+pub use self::block::Block;
 use crate::cli::LabArgs;
-use crate::words::{grouped, percent, wrapped};
+use crate::words::{counted, grouped, significant, wrapped};
 
 /// The whole result; its serialized fields are what `--json` promises.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,13 +29,13 @@ pub struct Report {
     pub blocks: Vec<Block>,
     /// Whether every key that was fetched at both ends was the same.
     pub keys_agree: bool,
-    /// Secret bits of all blocks.
+    /// Net secret bits of all blocks.
     pub secret_bits: u64,
     /// Emulated time of all blocks, s.
     pub emulated_seconds: f64,
     /// Wall-clock time from the start of the laboratory to the report, s.
     pub wall_seconds: f64,
-    /// Secret bits per emulated second.
+    /// Net secret bits per emulated second.
     pub secret_key_rate_bps: f64,
     /// Whether the message was opened at the other end and read the same.
     pub message_delivered: bool,
@@ -55,43 +56,6 @@ pub enum Outcome {
     Aborted,
     /// Something failed.
     Fault,
-}
-
-/// What became of one block, as both ends reported it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Block {
-    /// Block number in its session.
-    pub block: u64,
-    /// `key` or `aborted`.
-    pub outcome: Outcome,
-    /// `qber_too_high`, `too_few_detections`, `zero_length` or `verification_failed`; `null` with
-    /// a key.
-    pub abort: Option<String>,
-    /// What was observed: a rate, a count or bits, as the reason says; `null` with a key.
-    pub abort_observed: Option<f64>,
-    /// The limit it violated, in the same unit; `null` with a key.
-    pub abort_limit: Option<f64>,
-    /// Sifted key-basis bits.
-    pub sifted_bits: u64,
-    /// Key-basis error rate, 0 to 1; `null` where it was not learnt.
-    pub qber: Option<f64>,
-    /// Upper bound on the phase-error rate, 0 to 1; `null` before estimation.
-    pub phase_error_rate: Option<f64>,
-    /// Public bits of error correction.
-    pub leaked_bits: u64,
-    /// `leaked_bits` over the Shannon limit; `null` where no error was corrected.
-    pub reconciliation_inefficiency: Option<f64>,
-    /// Bits of the key; 0 when aborted.
-    pub secret_length_bits: u64,
-    /// The session that the block number counts in.
-    #[serde(skip)]
-    pub session: u64,
-    /// Emulated time of the block, s.
-    #[serde(skip)]
-    pub emulated_seconds: f64,
-    /// Why it was aborted, in a sentence.
-    #[serde(skip)]
-    pub text: String,
 }
 
 /// Who sat in the fibre.
@@ -116,92 +80,6 @@ pub struct Note {
     pub about: &'static str,
     /// What there is to say.
     pub text: String,
-}
-
-impl Block {
-    /// One block from what both ends say about it.
-    ///
-    /// # Errors
-    /// [`Fault::Disagreement`] when they differ in the outcome or in the length of the key;
-    /// [`Fault::UnknownOutcome`] for an outcome that there is not.
-    pub fn merged(alice: &BlockReport, bob: &BlockReport) -> Result<Self, Fault> {
-        let outcome = outcome("Alice", alice)?;
-        let same = outcome == self::outcome("Bob", bob)?;
-        if !same || alice.secret_length_bits != bob.secret_length_bits {
-            return Err(Fault::Disagreement {
-                block: alice.block,
-                alice: told(alice),
-                bob: told(bob),
-            });
-        }
-        let first = |texts: [&String; 2]| {
-            let said = texts.into_iter().find(|text| !text.is_empty());
-            said.cloned()
-        };
-        let abort = match outcome {
-            Outcome::Key | Outcome::Fault => None,
-            Outcome::Aborted => first([&alice.abort_reason, &bob.abort_reason]),
-        };
-        Ok(Self {
-            session: alice.session,
-            block: alice.block,
-            outcome,
-            abort,
-            abort_observed: alice.abort_observed.or(bob.abort_observed),
-            abort_limit: alice.abort_limit.or(bob.abort_limit),
-            // An end that was told to abort may have learnt less than the other.
-            sifted_bits: alice.sifted_bits.max(bob.sifted_bits),
-            qber: alice.qber.or(bob.qber),
-            phase_error_rate: alice.phase_error_rate.or(bob.phase_error_rate),
-            leaked_bits: alice.leaked_bits.max(bob.leaked_bits),
-            reconciliation_inefficiency: alice
-                .reconciliation_inefficiency
-                .or(bob.reconciliation_inefficiency),
-            secret_length_bits: alice.secret_length_bits,
-            emulated_seconds: alice.emulated_seconds.max(bob.emulated_seconds),
-            text: first([&alice.text, &bob.text]).unwrap_or_default(),
-        })
-    }
-
-    /// The block in one line, as live progress shows it.
-    pub fn line(&self) -> String {
-        let result = match (self.outcome, &self.abort) {
-            (Outcome::Key, _) => format!("{} secret bits", grouped(self.secret_length_bits)),
-            (Outcome::Aborted | Outcome::Fault, Some(reason)) => format!("aborted: {reason}"),
-            (Outcome::Aborted | Outcome::Fault, None) => "aborted".to_owned(),
-        };
-        format!(
-            "block {}: QBER {}, {} sifted bits, {result}",
-            self.block,
-            self.qber.map_or("unknown".to_owned(), percent),
-            grouped(self.sifted_bits),
-        )
-    }
-
-    fn why(&self, reason: &str) -> String {
-        match self.text.as_str() {
-            "" => format!("why: {reason}"),
-            text => format!("why: {text} ({reason})"),
-        }
-    }
-
-    fn cells(&self) -> [String; 8] {
-        let none = || "–".to_owned();
-        [
-            self.block.to_string(),
-            match self.outcome {
-                Outcome::Key => "key".to_owned(),
-                Outcome::Aborted | Outcome::Fault => "aborted".to_owned(),
-            },
-            grouped(self.sifted_bits),
-            self.qber.map_or_else(none, percent),
-            self.phase_error_rate.map_or_else(none, percent),
-            grouped(self.leaked_bits),
-            self.reconciliation_inefficiency
-                .map_or_else(none, |f| format!("{f:.3}")),
-            grouped(self.secret_length_bits),
-        ]
-    }
 }
 
 const HEAD: [&str; 8] = [
@@ -306,7 +184,7 @@ impl Report {
             Note {
                 about: "keys",
                 text: format!(
-                    "{} of {} blocks gave a key: {} secret bits",
+                    "{} of {} blocks gave a key: {} net secret bits",
                     keys.count(),
                     self.blocks.len(),
                     grouped(self.secret_bits)
@@ -315,13 +193,14 @@ impl Report {
             Note {
                 about: "rate",
                 text: format!(
-                    "{} secret bits per emulated second ({:.3} s emulated, {:.1} s of your time)",
+                    "{} net secret bits per emulated second ({:.3} s emulated, {:.1} s of your time)",
                     grouped(self.secret_key_rate_bps.round() as u64),
                     self.emulated_seconds,
                     self.wall_seconds
                 ),
             },
         ];
+        lines.extend(self.last_key());
         lines.extend(self.notes.iter().cloned());
         if let Some(error) = &self.error {
             lines.push(Note {
@@ -337,6 +216,38 @@ impl Report {
             }
         }
         text
+    }
+
+    /// Why the last key has as many bits as it has, and what the pair has spent with it.
+    fn last_key(&self) -> Vec<Note> {
+        let mut with_key = self.blocks.iter().rev();
+        let Some(block) = with_key.find(|block| block.outcome == Outcome::Key) else {
+            return Vec::new();
+        };
+        let length = format!(
+            "{} bits were fixed before block {} began, less {} for the key check and {} for the \
+             authentication keys; {} allows {} for what was counted",
+            grouped(block.fixed_length_bits),
+            block.block,
+            block.check_bits,
+            block.refresh_bits,
+            block.theorem,
+            block.figures.bits("length_unclamped_bits"),
+        );
+        let budget = block.budget.map(|spent| {
+            format!(
+                "ε ≤ {} for all keys of this pair: {} begun, each {} (secrecy) + {} (correctness); \
+                 HMAC is computational and not in it",
+                significant(spent.secrecy + spent.correctness),
+                counted(spent.blocks, "block"),
+                significant(block.secrecy),
+                significant(block.correctness),
+            )
+        });
+        let note = |about, text| Note { about, text };
+        let mut notes = vec![note("length", length)];
+        notes.extend(budget.map(|text| note("budget", text)));
+        notes
     }
 
     fn write_blocks(&self, text: &mut String) {
@@ -386,26 +297,6 @@ const INDENT: usize = 12;
 
 /// The one column of words.
 const OUTCOME_COLUMN: usize = 1;
-
-fn outcome(service: &'static str, report: &BlockReport) -> Result<Outcome, Fault> {
-    match report.outcome.as_str() {
-        "key" => Ok(Outcome::Key),
-        "aborted" => Ok(Outcome::Aborted),
-        other => Err(Fault::UnknownOutcome {
-            service,
-            block: report.block,
-            outcome: other.to_owned(),
-        }),
-    }
-}
-
-fn told(report: &BlockReport) -> String {
-    let bits = grouped(report.secret_length_bits);
-    match report.abort_reason.as_str() {
-        "" => format!("{} of {bits} bits", report.outcome),
-        reason => format!("{} ({reason})", report.outcome),
-    }
-}
 
 #[cfg(test)]
 #[path = "report/tests.rs"]

@@ -294,7 +294,7 @@ async fn read_reports(
         if let Ok(stream) = node
             .watch_blocks(WatchBlocksRequest {
                 after,
-                figures: false,
+                figures: true,
             })
             .await
         {

@@ -41,11 +41,11 @@ pub struct Node {
     pub block_in_progress: Option<Progress>,
     /// Sifted key-basis bits of all blocks.
     pub sifted_bits: u64,
-    /// Secret bits of all blocks with a key.
+    /// Net secret bits of all blocks with a key.
     pub secret_bits: u64,
     /// Error rate of the last block, 0 to 1; `null` before the first.
     pub qber: Option<f64>,
-    /// Secret bits per emulated second over the last 16 blocks; `null` before the first.
+    /// Net secret bits per emulated second over the last 16 blocks; `null` before the first.
     pub secret_key_rate_bps: Option<f64>,
     /// Emulated time of the session, s.
     pub emulated_seconds: f64,
@@ -53,6 +53,8 @@ pub struct Node {
     pub stretch_factor: f64,
     /// Slots per emulated second, Hz.
     pub clock_hz: f64,
+    /// What the pair has spent of its failure budget.
+    pub budget: Budget,
     /// Keys of the default size that could be delivered now.
     pub stored_key_count: u64,
     /// Datagrams of the quantum channel.
@@ -100,6 +102,23 @@ pub struct Progress {
     pub detections: u64,
     /// Detections that close it.
     pub detections_wanted: u64,
+}
+
+/// What a pair has spent of its failure budget since its key stores were created.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Budget {
+    /// Blocks that were begun, with a key or without: each spends its part.
+    pub blocks: u64,
+    /// Blocks among all that gave a key.
+    pub blocks_with_key: u64,
+    /// Blocks among those with a key from before budgets were counted: they are in no sum.
+    pub blocks_uncounted: u64,
+    /// Sum of ε_sec.
+    pub secrecy: f64,
+    /// Sum of ε_cor.
+    pub correctness: f64,
+    /// Both: all keys of the pair together are at most so far from ideal.
+    pub total: f64,
 }
 
 /// Datagrams of the quantum channel.
@@ -190,6 +209,7 @@ impl State {
     pub fn of_node(status: NodeStatus, reports: &Reports, healthy: bool) -> Self {
         let frames = status.frames.unwrap_or_default();
         let rejects = status.rejects.unwrap_or_default();
+        let budget = budget(&status);
         State::Node(Box::new(Node {
             role: role(status.role()),
             healthy,
@@ -214,6 +234,7 @@ impl State {
             emulated_seconds: status.emulated_seconds,
             stretch_factor: status.stretch_factor,
             clock_hz: status.clock_hz,
+            budget,
             stored_key_count: status.stored_key_count,
             frames: frames_of(&frames),
             power_alarms: status.power_alarms,
@@ -281,6 +302,18 @@ fn progress(block: node::BlockProgress) -> Progress {
         block: block.block,
         detections: block.detections,
         detections_wanted: block.detections_wanted,
+    }
+}
+
+fn budget(status: &NodeStatus) -> Budget {
+    let spent = status.spent.unwrap_or_default();
+    Budget {
+        blocks: spent.runs,
+        blocks_with_key: status.blocks_committed,
+        blocks_uncounted: status.blocks_uncounted,
+        secrecy: spent.secrecy,
+        correctness: spent.correctness,
+        total: spent.secrecy + spent.correctness,
     }
 }
 

@@ -1,6 +1,6 @@
 use qkd_wire::proto::eve::Tally;
 use qkd_wire::proto::node::{
-    BlockProgress, BlockReport, FrameCounters, LinkState, NodeStatus, ReceiveBuffer,
+    BlockProgress, BlockReport, FailureBudget, FrameCounters, LinkState, NodeStatus, ReceiveBuffer,
     RejectCounters, Role,
 };
 
@@ -33,6 +33,13 @@ fn status() -> NodeStatus {
             granted_bytes: 212_992,
             wanted_bytes: 4_194_304,
         }),
+        spent: Some(FailureBudget {
+            runs: 12,
+            secrecy: 12e-10,
+            correctness: 12e-15,
+        }),
+        blocks_committed: 10,
+        blocks_uncounted: 2,
         stored_key_count: 781,
         frames: Some(FrameCounters {
             received: 1234,
@@ -74,6 +81,8 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
         "sifted_bits": 2_000_000, "secret_bits": 400_000, "qber": 0.25,
         "secret_key_rate_bps": 800_000.0, "emulated_seconds": 1.5, "stretch_factor": 2.0,
         "clock_hz": 1e9, "stored_key_count": 781,
+        "budget": {"blocks": 12, "blocks_with_key": 10, "blocks_uncounted": 2, "secrecy": 12e-10,
+                   "correctness": 12e-15, "total": 12e-10 + 12e-15},
         "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
                    "corrupt": 0, "foreign": 0},
         "power_alarms": 2,
@@ -97,8 +106,10 @@ fn a_person_reads_what_the_node_is_doing() {
         "  block     2: 25 % of 1,000,000 detections",
         "  blocks    2 blocks, 1 with a key, 1 aborted (qber_too_high 1)",
         "  QBER      25.00 % in the last block",
-        "  bits      2,000,000 sifted, 400,000 secret",
-        "  rate      800,000 secret bits per emulated second",
+        "  bits      2,000,000 sifted, 400,000 net secret",
+        "  rate      800,000 net secret bits per emulated second",
+        "  budget    ε ≤ 1.20001e-9 for all keys of this pair: 12 blocks begun, 10 with a key; HMAC \
+         is computational and not in it; nor are 2 with a key that an earlier version made",
         "  clock     emulated clock stretched to 0.5 GHz of 1 GHz",
         "  store     781 keys",
         "  frames    1,234 received, 5 slots lost",

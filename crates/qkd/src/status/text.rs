@@ -2,9 +2,9 @@
 
 use qkd_node::tls::utc;
 
-use super::state::{Blocks, Eve, Frames, Node, ReceiveBuffer, Rejects, State};
+use super::state::{Blocks, Budget, Eve, Frames, Node, ReceiveBuffer, Rejects, State};
 use crate::output::one_line;
-use crate::words::{STRETCHED, clock, counted, grouped, percent};
+use crate::words::{STRETCHED, clock, counted, grouped, percent, significant};
 
 impl State {
     /// Everything, in lines of their own.
@@ -73,11 +73,15 @@ impl Node {
         let qber = self.qber.map_or("none yet".to_owned(), percent);
         line("QBER", format!("{qber} in the last block"));
         let (sifted, secret) = (grouped(self.sifted_bits), grouped(self.secret_bits));
-        line("bits", format!("{sifted} sifted, {secret} secret"));
+        line("bits", format!("{sifted} sifted, {secret} net secret"));
         if let Some(rate) = self.secret_key_rate_bps {
             let rate = grouped(rate.round() as u64);
-            line("rate", format!("{rate} secret bits per emulated second"));
+            line(
+                "rate",
+                format!("{rate} net secret bits per emulated second"),
+            );
         }
+        line("budget", self.budget.text());
         // A clock that has not run yet is in no hurry.
         if self.secret_key_rate_bps.is_some() || self.stretch_factor >= STRETCHED {
             let clock = clock(self.stretch_factor, self.clock_hz);
@@ -140,6 +144,25 @@ impl Node {
         });
         reasons.push(self.blocks.text());
         one_line(&reasons.join("; "))
+    }
+}
+
+impl Budget {
+    fn text(&self) -> String {
+        let blocks = counted(self.blocks, "block");
+        let mut text = format!(
+            "ε ≤ {} for all keys of this pair: {blocks} begun, {} with a key; HMAC is computational \
+             and not in it",
+            significant(self.total),
+            grouped(self.blocks_with_key)
+        );
+        if self.blocks_uncounted > 0 {
+            let uncounted = grouped(self.blocks_uncounted);
+            text.push_str(&format!(
+                "; nor are {uncounted} with a key that an earlier version made"
+            ));
+        }
+        text
     }
 }
 

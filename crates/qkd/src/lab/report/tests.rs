@@ -1,6 +1,8 @@
 use super::*;
 use crate::cli::{Cli, Command};
+use crate::lab::fault::Fault;
 use clap::Parser;
+use qkd_wire::proto::node::{BlockReport, FailureBudget, Figure};
 
 fn with_key(block: u64) -> BlockReport {
     BlockReport {
@@ -13,8 +15,30 @@ fn with_key(block: u64) -> BlockReport {
         leaked_bits: 91_234,
         reconciliation_inefficiency: Some(1.0724),
         secret_length_bits: 412_345,
+        theorem: "wiesemann2024".to_owned(),
+        fixed_length_bits: 412_665,
+        check_bits: 64,
+        refresh_bits: 256,
+        secrecy: 1e-10,
+        correctness: 1e-15,
+        spent: Some(FailureBudget {
+            runs: block,
+            secrecy: 1e-10 * block as f64,
+            correctness: 1e-15 * block as f64,
+        }),
+        figures: [("slots", 2.5e8), ("length_unclamped_bits", 420_000.5)]
+            .map(figure)
+            .into(),
         emulated_seconds: 0.25,
         ..BlockReport::default()
+    }
+}
+
+fn figure((name, value): (&str, f64)) -> Figure {
+    Figure {
+        name: name.to_owned(),
+        value,
+        ..Figure::default()
     }
 }
 
@@ -29,6 +53,10 @@ fn aborted(block: u64) -> BlockReport {
         leaked_bits: 0,
         reconciliation_inefficiency: None,
         secret_length_bits: 0,
+        check_bits: 0,
+        refresh_bits: 0,
+        spent: None,
+        figures: [("slots", 2.5e8)].map(figure).into(),
         text: "error rate 25.00 % above the limit of 1.30 %".to_owned(),
         ..with_key(block)
     }
@@ -71,11 +99,18 @@ fn the_json_object_has_exactly_the_promised_fields() {
             {"block": 1, "outcome": "key", "abort": null, "abort_observed": null,
              "abort_limit": null, "sifted_bits": 1_000_000, "qber": 0.0103,
              "phase_error_rate": 0.0341, "leaked_bits": 91_234,
-             "reconciliation_inefficiency": 1.0724, "secret_length_bits": 412_345},
+             "reconciliation_inefficiency": 1.0724, "secret_length_bits": 412_345,
+             "theorem": "wiesemann2024", "fixed_length_bits": 412_665, "check_bits": 64,
+             "refresh_bits": 256, "secrecy": 1e-10, "correctness": 1e-15,
+             "budget": {"blocks": 1, "secrecy": 1e-10, "correctness": 1e-15},
+             "figures": {"slots": 250_000_000, "length_unclamped_bits": 420_000.5}},
             {"block": 2, "outcome": "aborted", "abort": "qber_too_high", "abort_observed": 0.25,
              "abort_limit": 0.013, "sifted_bits": 1_000_000,
              "qber": 0.25, "phase_error_rate": null, "leaked_bits": 0,
-             "reconciliation_inefficiency": null, "secret_length_bits": 0},
+             "reconciliation_inefficiency": null, "secret_length_bits": 0,
+             "theorem": "wiesemann2024", "fixed_length_bits": 412_665, "check_bits": 0,
+             "refresh_bits": 0, "secrecy": 1e-10, "correctness": 1e-15, "budget": null,
+             "figures": {"slots": 250_000_000}},
         ],
         "keys_agree": true, "secret_bits": 412_345, "emulated_seconds": 0.5, "wall_seconds": 2.5,
         "secret_key_rate_bps": 824_690.0, "message_delivered": true,
@@ -105,11 +140,22 @@ fn what_one_end_did_not_learn_comes_from_the_other() {
         qber: None,
         phase_error_rate: None,
         text: String::new(),
+        figures: [("only_here", 1.0), ("test_signal_errors", 7.0)]
+            .map(figure)
+            .into(),
         ..aborted(3)
     };
     for (alice, bob) in [(aborted(3), bob.clone()), (bob, aborted(3))] {
         let block = Block::merged(&alice, &bob).unwrap();
         assert_eq!(block.qber, Some(0.25));
+        let mut names: Vec<_> = block
+            .figures
+            .0
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["only_here", "slots", "test_signal_errors"]);
         assert!(block.text.contains("25.00 %"));
     }
 }
@@ -157,11 +203,14 @@ fn the_table_is_aligned_and_says_why_a_block_was_aborted() {
     }
     let why = "why: error rate 25.00 % above the limit of 1.30 % (qber_too_high)";
     assert!(lines[5].trim_start().starts_with(why), "{table}");
+    let said = table.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
-        "2 of 3 blocks gave a key: 824,690 secret bits",
+        "2 of 3 blocks gave a key: 824,690 net secret bits",
+        "412,665 bits were fixed before block 10 began, less 64 for the key check and 256",
+        "ε ≤ 1.00001e-9 for all keys of this pair: 10 blocks begun, each 1e-10 (secrecy)",
         "kept in /tmp/lab",
     ] {
-        assert!(table.contains(words), "{table}");
+        assert!(said.contains(words), "{table}");
     }
 }
 
