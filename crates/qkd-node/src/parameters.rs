@@ -10,6 +10,10 @@ pub use effects::HardwareEffects;
 use entries::{Entry, accept_entries, entries};
 use qkd_security::{Acceptance, Theorem};
 
+/// The shortest fixed length of which applications get anything: of every block the confirmation of
+/// the key and the refresh of the authentication keys are paid first.
+pub const FIXED_LENGTH_MIN_BITS: u64 = qkd_session::OVERHEAD_BITS + 1;
+
 /// Everything about source, fibre, detectors, protocol and security that both sides must share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkParameters {

@@ -3,6 +3,7 @@
 //! A table of secret key rate against distance or loss, for people, as JSON and as CSV. The
 //! mathematics is `qkd_security::planning`'s; nothing is sent, measured or drawn at random.
 
+mod accept;
 mod args;
 mod fault;
 mod file;
@@ -14,7 +15,7 @@ mod table;
 use std::path::Path;
 
 pub use self::args::PlanArgs;
-use self::args::TableArgs;
+use self::args::{PlanCommand, TableArgs};
 use self::fault::Fault;
 use self::progress::Progress;
 use crate::exit::Exit;
@@ -23,7 +24,7 @@ use crate::output::{one_line, print, tell};
 /// Plans and says how it ended.
 pub fn run(args: &PlanArgs) -> Exit {
     let ended = match &args.command {
-        Some(command) => match *command {},
+        Some(PlanCommand::Accept(args)) => accept::run(args),
         None => plan(&args.table),
     };
     let Err(fault) = ended else {

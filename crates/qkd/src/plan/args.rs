@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use qkd_node::presets::Preset;
 use qkd_security::planning::{ChannelModel, PlanTheorem};
 
+use super::accept::AcceptArgs;
 use super::list::{self, List};
 use crate::cli::presets;
 
@@ -43,7 +44,16 @@ pub struct PlanArgs {
 
 /// What stands beside the table.
 #[derive(Debug, Clone, Subcommand)]
-pub enum PlanCommand {}
+pub enum PlanCommand {
+    /// Write the limits of the acceptance test for the configurations of both ends
+    ///
+    /// A block is accepted inside limits that stand before it begins, and yields exactly the length
+    /// that is fixed with them. The section [security.accept] holds them: the smallest counts, the
+    /// largest numbers of errors, the most bits of error correction, and the length, derived from
+    /// the expected link with a margin for chance and for the model. It says how often a block is
+    /// refused though nobody listens.
+    Accept(AcceptArgs),
+}
 
 /// The options of the table.
 #[derive(Debug, Clone, Args)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use qkd_node::config::{ConfigError, PlanError};
 
+use super::accept::bits;
 use crate::exit::Exit;
 
 /// Why there is no plan.
@@ -22,6 +23,23 @@ pub enum Fault {
         place: String,
         /// Why.
         source: PlanError,
+    },
+    /// Every block would be refused.
+    #[error(
+        "{configuration}{place}: no length can be fixed with these margins: the theorem gives {} \
+         at the expected counts, {} are left",
+        bits(*.length_expected_bits),
+        bits(*.fixed_length_bits as f64)
+    )]
+    NoLength {
+        /// Its name.
+        configuration: String,
+        /// Where on the line.
+        place: String,
+        /// What the theorem gives at the expected counts.
+        length_expected_bits: f64,
+        /// What the margins leave of it.
+        fixed_length_bits: u64,
     },
     /// The options do not go together.
     #[error("{0}")]
@@ -46,9 +64,11 @@ impl Fault {
             Fault::Usage(_) => Exit::Usage,
             // Whoever reads has seen enough.
             Fault::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
-            Fault::Config(_) | Fault::Plan { .. } | Fault::File { .. } | Fault::Print(_) => {
-                Exit::Fault
-            }
+            Fault::Config(_)
+            | Fault::Plan { .. }
+            | Fault::NoLength { .. }
+            | Fault::File { .. }
+            | Fault::Print(_) => Exit::Fault,
         }
     }
 }
