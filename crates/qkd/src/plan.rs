@@ -52,7 +52,7 @@ fn plan(args: &TableArgs) -> Result<(), Fault> {
     let text = match (args.json, csv_printed) {
         (true, _) => table::json(&all),
         (false, true) => table::csv(&all),
-        (false, false) => table::text(&all),
+        (false, false) => table::text(&all, args.optimise),
     };
     print(&text).map_err(Fault::Print)
 }

@@ -17,7 +17,7 @@ Examples:
   qkd plan --config alice.toml                            what this link gives
   qkd plan --config alice.toml --distances 0:250:5 --block-bits 1e5,1e6,1e7
   qkd plan --config a.toml --config b.toml --loss-db 0,10,26.5 --json
-  qkd plan --config alice.toml --distances 0:200:10 --csv rates.csv
+  qkd plan --config alice.toml --optimise --distances 0:200:10 --csv rates.csv
 
 A list is made of numbers and of ranges FIRST:LAST:STEP, separated by commas. What a configuration
 says of fibre length, theorem and block size is used where no option says otherwise; a configuration
@@ -85,6 +85,10 @@ pub struct TableArgs {
     /// exact for wiesemann2024, published for the others]
     #[arg(long, value_name = "MODEL", value_parser = channel_models())]
     pub channel_model: Option<ChannelModel>,
+    /// Find in every row the intensities, their probabilities and the key-basis probability that give
+    /// the most secret bits
+    #[arg(long)]
+    pub optimise: bool,
     /// Write the rows to this file too, "-" for standard output in place of the table
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,

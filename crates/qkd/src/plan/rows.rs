@@ -104,8 +104,9 @@ pub fn all(args: &TableArgs, progress: &mut Progress) -> Result<Vec<Series>, Fau
             title,
             rows: Vec::with_capacity(fibres.len()),
         };
+        let mut before = None;
         for fibre in fibres {
-            let row = row(named, &series.title, block_bits, fibre);
+            let row = row(args, named, &series.title, block_bits, fibre, &mut before);
             series.rows.push(row.map_err(|source| Fault::Plan {
                 configuration: named.name.clone(),
                 place: match fibre {
@@ -140,7 +141,11 @@ fn configurations(args: &TableArgs) -> Result<Vec<Named>, Fault> {
     }
     for Named { name, config } in &all {
         let checked = |theorem: &PlanTheorem| config.check_theorem(*theorem);
-        let checked = args.theorem.iter().try_for_each(checked);
+        let optimisable = match args.optimise {
+            true => config.check_optimisable(),
+            false => Ok(()),
+        };
+        let checked = args.theorem.iter().try_for_each(checked).and(optimisable);
         checked.map_err(|source| Fault::Plan {
             configuration: name.clone(),
             place: String::new(),
@@ -208,13 +213,26 @@ fn titles(args: &TableArgs, named: &Named) -> Vec<(Title, u64)> {
     titles
 }
 
-fn row(named: &Named, title: &Title, block_bits: u64, fibre: PlanFibre) -> Result<Row, PlanError> {
+/// `before` is the choice of the last row, from which the search for the best one goes on.
+fn row(
+    args: &TableArgs,
+    named: &Named,
+    title: &Title,
+    block_bits: u64,
+    fibre: PlanFibre,
+    before: &mut Option<PlanInput>,
+) -> Result<Row, PlanError> {
     let theorem = title.theorem;
-    let input = PlanInput {
+    let mut input = PlanInput {
         channel: title.channel,
         block_bits,
         ..named.config.input(theorem, fibre)?
     };
+    if args.optimise {
+        // The best choice of the neighbour is not far from this one's.
+        input = planning::optimise(&input, before.as_ref())?;
+        *before = Some(input.clone());
+    }
     let point = planning::plan(&input)?;
     // A link on which no block ever ends has no length to fix.
     let fixed = planning::fixed(&input).and_then(Result::ok);

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use serde::Serialize;
 
 use super::rows::{Row, Series, Title};
-use crate::words::{grouped, metric, percent, wrapped};
+use crate::words::{grouped, metric, percent, three_digits, wrapped};
 
 /// Lines of words are no longer.
 const WIDTH: usize = 80;
@@ -104,13 +104,13 @@ fn quoted(cell: String) -> String {
 }
 
 /// One table for each series, below each other.
-pub fn text(all: &[Series]) -> String {
-    let tables: Vec<String> = all.iter().map(|one| table(one)).collect();
+pub fn text(all: &[Series], optimised: bool) -> String {
+    let tables: Vec<String> = all.iter().map(|one| table(one, optimised)).collect();
     tables.join("\n")
 }
 
-fn table(series: &Series) -> String {
-    let columns = columns(&series.title, &series.rows);
+fn table(series: &Series, optimised: bool) -> String {
+    let columns = columns(&series.title, &series.rows, optimised);
     let without_key = series.rows.iter().rev().take_while(|row| !has_key(row));
     let tail = match without_key.count() {
         tail if tail >= TAIL_MIN && tail < series.rows.len() => tail - 1,
@@ -202,14 +202,17 @@ struct Column {
     cell: fn(&Row) -> String,
 }
 
-fn columns(title: &Title, rows: &[Row]) -> Vec<Column> {
+/// With the choices of an optimised row there is no room for what can be told from other columns.
+fn columns(title: &Title, rows: &[Row], optimised: bool) -> Vec<Column> {
     let column = |title, cell| Column { title, cell };
     let by_distance = rows.iter().any(|row| row.distance_km.is_some());
     let mut columns = Vec::new();
     if by_distance {
         columns.push(column(["distance", "km"], |row| along(row).0));
     }
-    columns.push(column(["loss", "dB"], |row| plain(row.loss_db)));
+    if !(by_distance && optimised) {
+        columns.push(column(["loss", "dB"], |row| plain(row.loss_db)));
+    }
     columns.push(column(["QBER", ""], |row| percent(row.qber)));
     columns.push(column(["phase", "error"], |row| {
         percent(row.phase_error_rate)
@@ -220,15 +223,26 @@ fn columns(title: &Title, rows: &[Row]) -> Vec<Column> {
             bits.map_or(NOTHING.to_owned(), grouped)
         }));
     }
-    columns.push(column(["bits per", "pulse"], |row| {
-        positive(row.secret_bits_per_pulse, |bits| format!("{bits:.3e}"))
-    }));
+    if !optimised {
+        columns.push(column(["bits per", "pulse"], |row| {
+            positive(row.secret_bits_per_pulse, |bits| format!("{bits:.3e}"))
+        }));
+    }
     columns.push(column(["secret key", "rate"], |row| {
         positive(row.secret_key_rate_bps, rate)
     }));
     if rows.iter().any(|row| row.fixed_key_rate_bps.is_some()) {
         columns.push(column([SYSTEM, "rate"], |row| {
             positive(row.fixed_key_rate_bps.unwrap_or(0.0), rate)
+        }));
+    }
+    if optimised {
+        columns.push(column(["intensities", ""], |row| list(&row.intensities)));
+        columns.push(column(["sent", "with"], |row| {
+            list(&row.intensity_probabilities)
+        }));
+        columns.push(column(["key", "basis"], |row| {
+            list(&[row.key_basis_probability])
         }));
     }
     columns
@@ -257,4 +271,9 @@ fn rate(bps: f64) -> String {
 fn plain(number: f64) -> String {
     let text = format!("{number:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn list(numbers: &[f64]) -> String {
+    let all: Vec<String> = numbers.iter().map(|one| three_digits(*one)).collect();
+    all.join(" ")
 }
