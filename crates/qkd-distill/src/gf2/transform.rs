@@ -25,7 +25,7 @@ mod pack;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use basis::Level;
+use basis::Levels;
 use lanes::{Lanes, Pair};
 
 /// Fewest and most layers: 2¹⁴ to 2²³ bits.
@@ -63,9 +63,9 @@ impl Engine {
 
 /// One of the four steps, for the registers to run.
 enum Job<'a> {
-    Values(&'a mut [u64], &'a mut [u64], &'a [Level]),
-    DualValues(&'a mut [u64], &'a mut [u64], &'a [Level]),
-    TransposedValues(&'a mut [u64], &'a mut [u64], &'a [Level]),
+    Values(&'a mut [u64], &'a mut [u64], &'a Levels),
+    DualValues(&'a mut [u64], &'a mut [u64], &'a Levels),
+    TransposedValues(&'a mut [u64], &'a mut [u64], &'a Levels),
     Correlate {
         tails: &'a [u64],
         seeds: &'a [u64],
@@ -95,7 +95,7 @@ fn run<V: Lanes>(job: Job<'_>) {
 pub(crate) struct Transform {
     engine: Engine,
     words: usize,
-    levels: Vec<Level>,
+    levels: Levels,
 }
 
 impl Transform {
@@ -105,7 +105,7 @@ impl Transform {
         Self {
             engine,
             words: 1 << layers,
-            levels: basis::levels(layers),
+            levels: Levels::new(layers),
         }
     }
 

@@ -2,16 +2,28 @@
 //!
 //! Takes a polynomial over GF(2) from the monomials x^i to the basis X_i(x)·s_l(x)^j, i < 2^l,
 //! where X_i is the product of the vanishing polynomials s_t over the set bits t of i (the basis of
-//! Lin, Chung and Han, FOCS 2014). As s_h(y) = y^(2^h) + y for h a power of two, and s_{h+t} = s_t∘s_h,
-//! everything is division by two-term polynomials (Gao and Mateer, IEEE Trans. Inf. Theory 56, 6265
-//! (2010); Chen et al., arXiv:1708.09746, algorithm 2): nothing but additions of shifted parts.
+//! Lin, Chung and Han, FOCS 2014). As s_h(y) = y^(2^h) + y for h a power of two, and s_{h+t} =
+//! s_t∘s_h, everything is division by two-term polynomials (Gao and Mateer, IEEE Trans. Inf. Theory
+//! 56, 6265 (2010); Chen et al., arXiv:1708.09746, algorithm 2): nothing but additions of shifted
+//! parts.
 
 /// Division of every aligned run of 2·D coefficients by x^D + x^d: the coefficient at index i ≥ D
 /// is added to the one at i − D + d, from the highest i down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Level {
-    log_divisor: u32,
-    log_lower: u32,
+enum Level {
+    /// D and d are whole words.
+    Words { divisor: usize, lower: usize },
+    /// D is whole words, d is 1 to 32 bits.
+    Bits { divisor: usize, lower: u32 },
+}
+
+/// The divisions of one size of transform.
+pub(super) struct Levels {
+    /// Those that end with the powers of s_l(x): over bits, 64 coefficients to a word.
+    powers: Vec<Level>,
+    /// Those that end with the X_i: on indices below 2^l alone, so that they are done when there
+    /// is one word to each such index, and every one of them is on whole words.
+    products: Vec<Level>,
 }
 
 /// Which of the three linear maps.
@@ -28,188 +40,214 @@ pub(super) enum Map {
 /// Words of a stretch that stays in the first-level cache.
 const STRETCH_WORDS: usize = 2048;
 
-/// The divisions for `log_points` = l and 2^(l + 6) coefficients, first to last.
-pub(super) fn levels(log_points: u32) -> Vec<Level> {
-    let mut levels = Vec::new();
-    powers_of(log_points, 0, log_points + 6, &mut levels);
-    levels
-}
-
-/// Polynomials in y with 2^`width` coefficients, each 2^`low` bits: to powers of s_order(y), with
-/// the basis X_i(y) below.
-fn powers_of(order: u32, low: u32, width: u32, levels: &mut Vec<Level>) {
-    if order == 0 {
-        return;
+impl Levels {
+    /// The divisions for `log_points` = l ≥ 8 and 2^(l + 6) coefficients.
+    pub(super) fn new(log_points: u32) -> Self {
+        let mut levels = Levels {
+            powers: Vec::new(),
+            products: Vec::new(),
+        };
+        levels.powers_of(log_points, 0, log_points + 6);
+        levels
     }
-    let step = 1 << order.ilog2();
-    expand(low, width, step, levels);
-    to_products(low, step, levels);
-    powers_of(order - step, low + step, width - step, levels);
-}
 
-/// Polynomials in y with 2^`width` coefficients: to the basis X_i(y).
-fn to_products(low: u32, width: u32, levels: &mut Vec<Level>) {
-    if width <= 1 {
-        return;
+    /// The map's part on bits, in place. It comes before [`apply_products`](Self::apply_products),
+    /// but after it where transposed.
+    #[inline(always)]
+    pub(super) fn apply_powers(&self, words: &mut [u64], map: Map) {
+        apply(words, &self.powers, map);
     }
-    let step = 1 << (width - 1).ilog2();
-    expand(low, width, step, levels);
-    to_products(low, step, levels);
-    to_products(low + step, width - step, levels);
-}
 
-/// Polynomials in y: to powers of y^(2^step) + y with coefficients of degree below 2^step.
-fn expand(low: u32, width: u32, step: u32, levels: &mut Vec<Level>) {
-    for power in (0..width - step).rev() {
-        levels.push(Level {
-            log_divisor: low + step + power,
-            log_lower: low + power,
-        });
+    /// The map's part on words, in place.
+    #[inline(always)]
+    pub(super) fn apply_products(&self, words: &mut [u64], map: Map) {
+        apply(words, &self.products, map);
+    }
+
+    /// Polynomials in y with 2^`width` coefficients, each 2^`low` bits: to powers of s_order(y), with
+    /// the basis X_i(y) below.
+    fn powers_of(&mut self, order: u32, low: u32, width: u32) {
+        if order == 0 {
+            return;
+        }
+        let step = 1 << order.ilog2();
+        self.powers
+            .extend(expand(low, width, step).map(|(divisor, lower)| {
+                // As l ≥ 8, the first division has D ≥ 2⁸, and those that follow have more.
+                let divisor = 1 << (divisor - 6);
+                match lower.checked_sub(6) {
+                    Some(lower) => Level::Words {
+                        divisor,
+                        lower: 1 << lower,
+                    },
+                    None => Level::Bits {
+                        divisor,
+                        lower: 1 << lower,
+                    },
+                }
+            }));
+        self.products_of(low, step);
+        self.powers_of(order - step, low + step, width - step);
+    }
+
+    /// Polynomials in y with 2^`width` coefficients: to the basis X_i(y).
+    fn products_of(&mut self, low: u32, width: u32) {
+        if width <= 1 {
+            return;
+        }
+        let step = 1 << (width - 1).ilog2();
+        self.products
+            .extend(
+                expand(low, width, step).map(|(divisor, lower)| Level::Words {
+                    divisor: 1 << divisor,
+                    lower: 1 << lower,
+                }),
+            );
+        self.products_of(low, step);
+        self.products_of(low + step, width - step);
     }
 }
 
-/// Applies the map to 64·`words.len()` coefficients in place.
+/// Polynomials in y to powers of y^(2^step) + y with coefficients of degree below 2^step: log₂ of D
+/// and of d.
+fn expand(low: u32, width: u32, step: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..width - step)
+        .rev()
+        .map(move |power| (low + step + power, low + power))
+}
+
+impl Level {
+    fn fits_a_stretch(&self) -> bool {
+        match *self {
+            Level::Words { divisor, .. } | Level::Bits { divisor, .. } => {
+                2 * divisor <= STRETCH_WORDS
+            }
+        }
+    }
+}
+
+/// Applies the map of `levels`; levels that fit go through one stretch after the other.
 #[inline(always)]
-pub(super) fn apply(words: &mut [u64], levels: &[Level], map: Map) {
-    let fits = |level: &Level| 2usize << level.log_divisor <= 64 * STRETCH_WORDS;
-    let mut runs = levels.chunk_by(|a, b| fits(a) && fits(b));
-    let mut next = || match map {
-        Map::Forward | Map::InverseTransposed => runs.next(),
-        Map::Transposed => runs.next_back(),
-    };
-    while let Some(run) = next() {
-        let stretch = if fits(&run[0]) {
+fn apply(words: &mut [u64], levels: &[Level], map: Map) {
+    let mut runs = levels.chunk_by(|a, b| a.fits_a_stretch() && b.fits_a_stretch());
+    loop {
+        let run = match map {
+            Map::Forward | Map::InverseTransposed => runs.next(),
+            Map::Transposed => runs.next_back(),
+        };
+        let Some(run) = run else { return };
+        let stretch = if run[0].fits_a_stretch() {
             STRETCH_WORDS.min(words.len())
         } else {
             words.len()
         };
         for words in words.chunks_exact_mut(stretch) {
-            match map {
-                Map::Forward => run.iter().for_each(|&l| forward(words, l)),
-                Map::Transposed => run.iter().rev().for_each(|&l| transposed(words, l)),
-                Map::InverseTransposed => {
-                    run.iter().for_each(|&l| inverse_transposed(words, l));
+            for i in 0..run.len() {
+                match map {
+                    Map::Forward | Map::InverseTransposed => divide(words, run[i], map),
+                    Map::Transposed => divide(words, run[run.len() - 1 - i], map),
                 }
             }
         }
     }
 }
 
-/// The bits of the target of a division inside a word that are `from..to` of every 2·D.
 #[inline(always)]
-fn mask(level: Level, from: u64, to: u64) -> u64 {
-    let period = 2u64 << level.log_divisor;
-    (0..64)
-        .filter(|bit| (from..to).contains(&(bit % period)))
-        .fold(0, |mask, bit| mask | 1 << bit)
-}
-
-#[inline(always)]
-fn add(to: &mut [u64], from: &[u64]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to ^= from;
+fn divide(words: &mut [u64], level: Level, map: Map) {
+    match level {
+        // Narrow ones with their widths known, so that they are unrolled.
+        Level::Words { divisor, lower } => match (divisor, lower) {
+            (2, 1) => divide_words(words, 2, 1, map),
+            (4, 1) => divide_words(words, 4, 1, map),
+            (8, 2) => divide_words(words, 8, 2, map),
+            (8, 4) => divide_words(words, 8, 4, map),
+            (16, 1) => divide_words(words, 16, 1, map),
+            (32, 2) => divide_words(words, 32, 2, map),
+            (divisor, lower) => divide_words(words, divisor, lower, map),
+        },
+        Level::Bits { divisor, lower } => divide_bits(words, divisor, lower, map),
     }
 }
 
 #[inline(always)]
-fn forward(words: &mut [u64], level: Level) {
-    let (divisor, lower) = (1u64 << level.log_divisor, 1u64 << level.log_lower);
-    if level.log_divisor < 6 {
-        let shift = divisor - lower;
-        let (first, second) = (
-            mask(level, divisor, divisor + lower),
-            mask(level, lower, divisor),
-        );
-        for word in words {
-            *word ^= *word >> shift & first;
-            *word ^= *word >> shift & second;
-        }
-        return;
-    }
-    let half = divisor as usize / 64;
-    for block in words.chunks_exact_mut(2 * half) {
-        let (low, high) = block.split_at_mut(half);
-        if level.log_lower >= 6 {
-            let lower = lower as usize / 64;
-            let (start, end) = high.split_at_mut(half - lower);
-            add(start, end);
-            add(&mut low[lower..], start);
-        } else {
-            high[0] ^= high[half - 1] >> (64 - lower);
-            low[0] ^= high[0] << lower;
-            for (to, from) in low[1..].iter_mut().zip(high.windows(2)) {
-                *to ^= from[1] << lower | from[0] >> (64 - lower);
+fn divide_words(words: &mut [u64], divisor: usize, lower: usize, map: Map) {
+    for block in words.chunks_exact_mut(2 * divisor) {
+        let (low, high) = block.split_at_mut(divisor);
+        let low = &mut low[lower..];
+        let (start, end) = high.split_at_mut(divisor - lower);
+        match map {
+            Map::Forward => {
+                add(start, end);
+                add(low, start);
+            }
+            Map::Transposed => {
+                add(start, low);
+                add(end, start);
+            }
+            Map::InverseTransposed => {
+                add(end, start);
+                add(start, low);
             }
         }
     }
 }
 
 #[inline(always)]
-fn transposed(words: &mut [u64], level: Level) {
-    let (divisor, lower) = (1u64 << level.log_divisor, 1u64 << level.log_lower);
-    if level.log_divisor < 6 {
-        let shift = divisor - lower;
-        let (first, second) = (
-            mask(level, divisor, 2 * divisor - lower),
-            mask(level, 2 * divisor - lower, 2 * divisor),
-        );
-        for word in words {
-            *word ^= *word << shift & first;
-            *word ^= *word << shift & second;
-        }
-        return;
-    }
-    let half = divisor as usize / 64;
-    for block in words.chunks_exact_mut(2 * half) {
-        let (low, high) = block.split_at_mut(half);
-        if level.log_lower >= 6 {
-            let lower = lower as usize / 64;
-            let (start, end) = high.split_at_mut(half - lower);
-            add(start, &low[lower..]);
-            add(end, start);
-        } else {
-            add_lowered(high, low, lower);
-            high[half - 1] ^= high[0] << (64 - lower);
+fn divide_bits(words: &mut [u64], divisor: usize, lower: u32, map: Map) {
+    let last = divisor - 1;
+    for block in words.chunks_exact_mut(2 * divisor) {
+        let (low, high) = block.split_at_mut(divisor);
+        match map {
+            Map::Forward => {
+                high[0] ^= high[last] >> (64 - lower);
+                low[0] ^= high[0] << lower;
+                add_funnelled(&mut low[1..], &high[..last], 64 - lower, &high[1..]);
+            }
+            Map::Transposed => {
+                add_funnelled(&mut high[..last], &low[..last], lower, &low[1..]);
+                high[last] ^= low[last] >> lower;
+                high[last] ^= high[0] << (64 - lower);
+            }
+            Map::InverseTransposed => {
+                high[last] ^= high[0] << (64 - lower);
+                add_funnelled(&mut high[..last], &low[..last], lower, &low[1..]);
+                high[last] ^= low[last] >> lower;
+            }
         }
     }
 }
 
+/// Adds the common part of `from` to `to`.
+///
+/// Here and in [`add_funnelled`] no iterators are zipped: their constructors are not compiled into
+/// functions that enable processor features.
 #[inline(always)]
-fn inverse_transposed(words: &mut [u64], level: Level) {
-    let (divisor, lower) = (1u64 << level.log_divisor, 1u64 << level.log_lower);
-    if level.log_divisor < 6 {
-        let shift = divisor - lower;
-        let (first, second) = (
-            mask(level, 2 * divisor - lower, 2 * divisor),
-            mask(level, divisor, 2 * divisor - lower),
-        );
-        for word in words {
-            *word ^= *word << shift & first;
-            *word ^= *word << shift & second;
+fn add(to: &mut [u64], from: &[u64]) {
+    let words = to.len().min(from.len());
+    let (to, to_rest) = to[..words].as_chunks_mut::<4>();
+    let (from, from_rest) = from[..words].as_chunks::<4>();
+    for i in 0..to.len().min(from.len()) {
+        for k in 0..4 {
+            to[i][k] ^= from[i][k];
         }
-        return;
     }
-    let half = divisor as usize / 64;
-    for block in words.chunks_exact_mut(2 * half) {
-        let (low, high) = block.split_at_mut(half);
-        if level.log_lower >= 6 {
-            let lower = lower as usize / 64;
-            let (start, end) = high.split_at_mut(half - lower);
-            add(end, start);
-            add(start, &low[lower..]);
-        } else {
-            high[half - 1] ^= high[0] << (64 - lower);
-            add_lowered(high, low, lower);
-        }
+    for i in 0..to_rest.len().min(from_rest.len()) {
+        to_rest[i] ^= from_rest[i];
     }
 }
 
-/// Adds `from`, shifted down by `shift` bits (1 to 63), to `to`.
+/// Adds `low` >> `shift` | `high` << (64 − `shift`) to `to`, word by word, all of one length.
 #[inline(always)]
-fn add_lowered(to: &mut [u64], from: &[u64], shift: u64) {
-    let last = from.len() - 1;
-    for (to, from) in to.iter_mut().zip(from.windows(2)) {
-        *to ^= from[0] >> shift | from[1] << (64 - shift);
+fn add_funnelled(to: &mut [u64], low: &[u64], shift: u32, high: &[u64]) {
+    let (to, to_rest) = to.as_chunks_mut::<4>();
+    let (low, low_rest) = low.as_chunks::<4>();
+    let (high, high_rest) = high.as_chunks::<4>();
+    for i in 0..to.len().min(low.len()).min(high.len()) {
+        for k in 0..4 {
+            to[i][k] ^= low[i][k] >> shift | high[i][k] << (64 - shift);
+        }
     }
-    to[last] ^= from[last] >> shift;
+    for i in 0..to_rest.len().min(low_rest.len()).min(high_rest.len()) {
+        to_rest[i] ^= low_rest[i] >> shift | high_rest[i] << (64 - shift);
+    }
 }

@@ -3,7 +3,7 @@
 //! Layer t of l evaluates at s_t: in each block of 2^(t+1) words, the halves (a, b) become
 //! (a + w·b, a + w·b + b), where w is [`first_factor`] + [`block_factor`] of the block.
 
-use super::basis::{self, Level, Map};
+use super::basis::{Levels, Map};
 use super::cantor::{Factor, INVERSE_LOW, MODULUS_LOW, SUMS, block_factor, first_factor};
 use super::lanes::{Factors, Lanes, Unreduced, add_high_product};
 use super::pack::{gather, scatter};
@@ -52,17 +52,19 @@ impl Butterfly for InverseTransposed {
 
 /// Coefficients to values: `words` becomes scratch.
 #[inline(always)]
-pub(super) fn values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &[Level]) {
-    basis::apply(words, levels, Map::Forward);
+pub(super) fn values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &Levels) {
+    levels.apply_powers(words, Map::Forward);
     gather(words, values, false);
+    levels.apply_products(values, Map::Forward);
     downwards::<V, Plain>(values);
 }
 
 /// The inverse of the transpose of [`values`].
 #[inline(always)]
-pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &[Level]) {
-    basis::apply(words, levels, Map::InverseTransposed);
+pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &Levels) {
+    levels.apply_powers(words, Map::InverseTransposed);
     gather(words, values, true);
+    levels.apply_products(values, Map::InverseTransposed);
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), MODULUS_LOW).store(word);
     }
@@ -71,13 +73,14 @@ pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], level
 
 /// The transpose of [`values`], from values to coefficients: `values` becomes scratch.
 #[inline(always)]
-pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64], levels: &[Level]) {
+pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64], levels: &Levels) {
     upwards::<V, Transposed>(values);
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), INVERSE_LOW).store(word);
     }
+    levels.apply_products(values, Map::Transposed);
     scatter(values, words);
-    basis::apply(words, levels, Map::Transposed);
+    levels.apply_powers(words, Map::Transposed);
 }
 
 /// outputs\[p\] = Σ_q tails\[q\]·seeds\[p + q\] point by point, each of `points` words.
@@ -149,8 +152,8 @@ fn layer<V: Lanes, B: Butterfly>(
         for (i, block) in words.chunks_exact_mut(2 * half).enumerate() {
             let factors = Factors::splat(first.plus(block_factor(first_block + i)));
             let (low, high) = block.split_at_mut(half);
-            let low = low.chunks_exact_mut(V::WORDS);
-            for (a, b) in low.zip(high.chunks_exact_mut(V::WORDS)) {
+            for at in (0..half).step_by(V::WORDS) {
+                let (a, b) = (&mut low[at..at + V::WORDS], &mut high[at..at + V::WORDS]);
                 let (x, y) = B::apply(V::load(a), V::load(b), factors);
                 x.store(a);
                 y.store(b);

@@ -19,8 +19,8 @@ pub(super) fn gather(rows: &[u64], values: &mut [u64], reversed: bool) {
         }
         transpose(&mut bits);
         for (matrix, values) in values.chunks_exact_mut(64).enumerate() {
-            for (value, bits) in values.iter_mut().zip(&bits) {
-                *value = bits[matrix];
+            for i in 0..64 {
+                values[i] = bits[i][matrix];
             }
         }
         zeroize::Zeroize::zeroize(&mut bits);
@@ -34,8 +34,8 @@ pub(super) fn scatter(values: &[u64], rows: &mut [u64]) {
     for (group, values) in values.chunks_exact(64 * MATRICES).enumerate() {
         let mut bits = [[0; MATRICES]; 64];
         for (matrix, values) in values.chunks_exact(64).enumerate() {
-            for (value, bits) in values.iter().zip(&mut bits) {
-                bits[matrix] = *value;
+            for i in 0..64 {
+                bits[i][matrix] = values[i];
             }
         }
         transpose(&mut bits);
@@ -51,14 +51,13 @@ fn transpose(bits: &mut [[u64; MATRICES]; 64]) {
     let mut mask = u64::MAX >> 32;
     let mut width = 32;
     while width > 0 {
-        for pair in bits.chunks_exact_mut(2 * width) {
-            let (low, high) = pair.split_at_mut(width);
-            for (low, high) in low.iter_mut().zip(high) {
-                for (low, high) in low.iter_mut().zip(high) {
-                    let swapped = (*low >> width ^ *high) & mask;
-                    *high ^= swapped;
-                    *low ^= swapped << width;
-                }
+        for i in 0..32 {
+            let low = i & (width - 1) | (i & !(width - 1)) << 1;
+            let high = low | width;
+            for k in 0..MATRICES {
+                let swapped = (bits[low][k] >> width ^ bits[high][k]) & mask;
+                bits[high][k] ^= swapped;
+                bits[low][k] ^= swapped << width;
             }
         }
         width /= 2;
