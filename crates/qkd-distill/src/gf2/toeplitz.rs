@@ -96,29 +96,26 @@ fn correlation_by(
 ) -> Zeroizing<Vec<u64>> {
     let transform = Transform::new(engine, plan.layers);
     let points = transform.words();
-    let mut buffer = Zeroizing::new(vec![0; points]);
-    let mut seeds = vec![0; plan.seeds() * points];
+    // One allocation, which allocators keep at hand from block to block where several would be
+    // given back to the system and cleared anew.
+    let mut workspace = Zeroizing::new(vec![0; points * (plan.seeds() + plan.tails + 1)]);
+    let (seeds, rest) = workspace.split_at_mut(points * plan.seeds());
+    let (tails, buffer) = rest.split_at_mut(points * plan.tails);
     for (i, values) in seeds.chunks_exact_mut(points).enumerate() {
-        let from = i * plan.stride_bits() / 64;
-        copy(seed, from, &mut buffer);
-        transform.dual_values(&mut buffer, values);
+        copy(seed, i * plan.stride_bits() / 64, buffer);
+        transform.dual_values(buffer, values);
     }
-    let mut tails = Zeroizing::new(vec![0; plan.tails * points]);
     for (i, values) in tails.chunks_exact_mut(points).enumerate() {
         let words = plan.tail_bits / 64;
         let end = ((i + 1) * words).min(tail.len());
-        copy(&tail[..end], i * words, &mut buffer);
-        transform.values(&mut buffer, values);
+        copy(&tail[..end], i * words, buffer);
+        transform.values(buffer, values);
     }
-    let mut sums = Zeroizing::new(vec![0; plan.outputs * points]);
-    transform.correlate(&tails, &seeds, &mut sums);
+    transform.correlate(tails, seeds);
     let mut output = Zeroizing::new(vec![0; length.div_ceil(64)]);
-    let output_words = plan.output_bits / 64;
-    for (values, output) in sums
-        .chunks_exact_mut(points)
-        .zip(output.chunks_mut(output_words))
-    {
-        transform.transposed_values(values, &mut buffer);
+    let segments = output.chunks_mut(plan.output_bits / 64);
+    for (values, output) in seeds.chunks_exact_mut(points).zip(segments) {
+        transform.transposed_values(values, buffer);
         output.copy_from_slice(&buffer[..output.len()]);
     }
     output

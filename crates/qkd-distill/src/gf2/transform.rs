@@ -68,8 +68,7 @@ enum Job<'a> {
     TransposedValues(&'a mut [u64], &'a mut [u64], &'a Levels),
     Correlate {
         tails: &'a [u64],
-        seeds: &'a [u64],
-        outputs: &'a mut [u64],
+        seeds: &'a mut [u64],
         points: usize,
     },
 }
@@ -85,9 +84,8 @@ fn run<V: Lanes>(job: Job<'_>) {
         Job::Correlate {
             tails,
             seeds,
-            outputs,
             points,
-        } => layers::correlate::<V>(tails, seeds, outputs, points),
+        } => layers::correlate::<V>(tails, seeds, points),
     }
 }
 
@@ -132,14 +130,15 @@ impl Transform {
         self.run(Job::TransposedValues(values, coefficients, &self.levels));
     }
 
-    /// `outputs[p]` = Σ_q `tails[q]`·`seeds[p + q]` point by point; each operand is a whole number of
-    /// transforms, and there are as many seeds as outputs and tails together, less one.
-    pub(crate) fn correlate(&self, tails: &[u64], seeds: &[u64], outputs: &mut [u64]) {
-        assert_eq!(seeds.len() + self.words, tails.len() + outputs.len());
+    /// Σ_q `tails[q]`·`seeds[p + q]` point by point, in the place of `seeds[p]`, for every p for which
+    /// there are as many seeds as tails; each operand is a whole number of transforms. The seeds
+    /// beyond stay.
+    pub(crate) fn correlate(&self, tails: &[u64], seeds: &mut [u64]) {
+        assert_eq!(tails.len() % self.words, 0, "tails");
+        assert_eq!(seeds.len() % self.words, 0, "seeds");
         self.run(Job::Correlate {
             tails,
             seeds,
-            outputs,
             points: self.words,
         });
     }

@@ -96,13 +96,12 @@ impl Levels {
             return;
         }
         let step = 1 << (width - 1).ilog2();
-        self.products
-            .extend(
-                expand(low, width, step).map(|(divisor, lower)| Level::Words {
-                    divisor: 1 << divisor,
-                    lower: 1 << lower,
-                }),
-            );
+        self.products.extend(
+            expand(low, width, step).map(|(divisor, lower)| Level::Words {
+                divisor: 1 << divisor,
+                lower: 1 << lower,
+            }),
+        );
         self.products_of(low, step);
         self.products_of(low + step, width - step);
     }

@@ -83,26 +83,22 @@ pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64],
     levels.apply_powers(words, Map::Transposed);
 }
 
-/// outputs\[p\] = Σ_q tails\[q\]·seeds\[p + q\] point by point, each of `points` words.
+/// Σ_q tails\[q\]·seeds\[p + q\] point by point for every p, in the place of seeds\[p\]; each
+/// operand is of `points` words.
 #[inline(always)]
-pub(super) fn correlate<V: Lanes>(
-    tails: &[u64],
-    seeds: &[u64],
-    outputs: &mut [u64],
-    points: usize,
-) {
+pub(super) fn correlate<V: Lanes>(tails: &[u64], seeds: &mut [u64], points: usize) {
     let tile = TILE_WORDS.min(points);
+    let count = tails.len() / points;
+    let outputs = (seeds.len() / points + 1).saturating_sub(count);
     for start in (0..points).step_by(tile) {
-        for (p, output) in outputs.chunks_exact_mut(points).enumerate() {
-            let output = &mut output[start..start + tile];
-            for (i, output) in output.chunks_exact_mut(V::WORDS).enumerate() {
-                let at = start + i * V::WORDS;
+        for p in 0..outputs {
+            for at in (start..start + tile).step_by(V::WORDS) {
                 let mut sum = Unreduced::<V>::zero();
-                let seeds = seeds[p * points..].chunks_exact(points);
-                for (tail, seed) in tails.chunks_exact(points).zip(seeds) {
-                    sum = sum.add_product(V::load(&tail[at..]), V::load(&seed[at..]));
+                for q in 0..count {
+                    let tail = V::load(&tails[q * points + at..]);
+                    sum = sum.add_product(tail, V::load(&seeds[(p + q) * points + at..]));
                 }
-                sum.reduced().store(output);
+                sum.reduced().store(&mut seeds[p * points + at..]);
             }
         }
     }
@@ -140,12 +136,7 @@ fn upwards<V: Lanes, B: Butterfly>(words: &mut [u64]) {
 
 /// Layer t on consecutive blocks, the first of which has the number `first_block`.
 #[inline(always)]
-fn layer<V: Lanes, B: Butterfly>(
-    words: &mut [u64],
-    log_points: u32,
-    t: u32,
-    first_block: usize,
-) {
+fn layer<V: Lanes, B: Butterfly>(words: &mut [u64], log_points: u32, t: u32, first_block: usize) {
     let first = first_factor(log_points, t);
     let half = 1usize << t;
     if half >= V::WORDS {

@@ -11,8 +11,8 @@ pub(super) const WORDS_MIN: usize = 64 * MATRICES;
 #[inline(always)]
 pub(super) fn gather(rows: &[u64], values: &mut [u64], reversed: bool) {
     let row_words = rows.len() / 64;
+    let mut bits = [[0; MATRICES]; 64];
     for (group, values) in values.chunks_exact_mut(64 * MATRICES).enumerate() {
-        let mut bits = [[0; MATRICES]; 64];
         for (j, row) in rows.chunks_exact(row_words).enumerate() {
             let j = if reversed { 63 - j } else { j };
             bits[j].copy_from_slice(&row[group * MATRICES..][..MATRICES]);
@@ -23,16 +23,16 @@ pub(super) fn gather(rows: &[u64], values: &mut [u64], reversed: bool) {
                 values[i] = bits[i][matrix];
             }
         }
-        zeroize::Zeroize::zeroize(&mut bits);
     }
+    zeroize::Zeroize::zeroize(&mut bits);
 }
 
 /// Undoes [`gather`] with `reversed` rows.
 #[inline(always)]
 pub(super) fn scatter(values: &[u64], rows: &mut [u64]) {
     let row_words = rows.len() / 64;
+    let mut bits = [[0; MATRICES]; 64];
     for (group, values) in values.chunks_exact(64 * MATRICES).enumerate() {
-        let mut bits = [[0; MATRICES]; 64];
         for (matrix, values) in values.chunks_exact(64).enumerate() {
             for i in 0..64 {
                 bits[i][matrix] = values[i];
@@ -42,8 +42,8 @@ pub(super) fn scatter(values: &[u64], rows: &mut [u64]) {
         for (row, bits) in rows.chunks_exact_mut(row_words).zip(bits.iter().rev()) {
             row[group * MATRICES..][..MATRICES].copy_from_slice(bits);
         }
-        zeroize::Zeroize::zeroize(&mut bits);
     }
+    zeroize::Zeroize::zeroize(&mut bits);
 }
 
 #[inline(always)]
@@ -54,11 +54,13 @@ fn transpose(bits: &mut [[u64; MATRICES]; 64]) {
         for i in 0..32 {
             let low = i & (width - 1) | (i & !(width - 1)) << 1;
             let high = low | width;
+            let (mut a, mut b) = (bits[low], bits[high]);
             for k in 0..MATRICES {
-                let swapped = (bits[low][k] >> width ^ bits[high][k]) & mask;
-                bits[high][k] ^= swapped;
-                bits[low][k] ^= swapped << width;
+                let swapped = (a[k] >> width ^ b[k]) & mask;
+                b[k] ^= swapped;
+                a[k] ^= swapped << width;
             }
+            (bits[low], bits[high]) = (a, b);
         }
         width /= 2;
         mask ^= mask << width;
