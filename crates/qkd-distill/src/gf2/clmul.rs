@@ -44,6 +44,37 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// The sum of the products of `a` and `b`, not reduced: its low half and its high one.
+    #[inline]
+    pub(crate) fn inner_product<const N: usize>(self, a: &[u128; N], b: &[u128; N]) -> [u128; 2] {
+        match self {
+            Kernel::Portable => inner_product_portable(a, b),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Pclmul(Proof(())) => {
+                // SAFETY: a `Proof` is made only by `best`, after the feature was detected; the
+                // function touches memory through references alone.
+                #[allow(unsafe_code)]
+                unsafe {
+                    x86::inner_product(a, b)
+                }
+            }
+        }
+    }
+}
+
+fn inner_product_portable<const N: usize>(a: &[u128; N], b: &[u128; N]) -> [u128; 2] {
+    let halves = |x: u128| (x as u64, (x >> 64) as u64);
+    let mut sum = [0; 2];
+    for (&a, &b) in a.iter().zip(b) {
+        let ((a_low, a_high), (b_low, b_high)) = (halves(a), halves(b));
+        let middle = multiply(a_low, b_high) ^ multiply(a_high, b_low);
+        sum[0] ^= multiply(a_low, b_low) ^ middle << 64;
+        sum[1] ^= multiply(a_high, b_high) ^ middle >> 64;
+    }
+    sum
+}
+
 fn schoolbook_portable(a: &[u64], b: &[u64], out: &mut [u64]) {
     for (i, &x) in a.iter().enumerate() {
         for (j, &y) in b.iter().enumerate() {
@@ -86,9 +117,37 @@ fn multiply_low(x: u64, y: u64) -> u64 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_setzero_si128,
-        _mm_unpackhi_epi64, _mm_xor_si128,
+        __m128i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x,
+        _mm_setzero_si128, _mm_unpackhi_epi64, _mm_xor_si128,
     };
+
+    #[target_feature(enable = "pclmulqdq,sse2")]
+    pub(super) fn inner_product<const N: usize>(a: &[u128; N], b: &[u128; N]) -> [u128; 2] {
+        let mut low = _mm_setzero_si128();
+        let mut middle = _mm_setzero_si128();
+        let mut high = _mm_setzero_si128();
+        for i in 0..N {
+            let (a, b) = (vector(a[i]), vector(b[i]));
+            low = _mm_xor_si128(low, _mm_clmulepi64_si128::<0x00>(a, b));
+            high = _mm_xor_si128(high, _mm_clmulepi64_si128::<0x11>(a, b));
+            middle = _mm_xor_si128(middle, _mm_clmulepi64_si128::<0x01>(a, b));
+            middle = _mm_xor_si128(middle, _mm_clmulepi64_si128::<0x10>(a, b));
+        }
+        let middle = number(middle);
+        [number(low) ^ middle << 64, number(high) ^ middle >> 64]
+    }
+
+    #[target_feature(enable = "sse2")]
+    fn vector(x: u128) -> __m128i {
+        _mm_set_epi64x((x >> 64) as i64, x as i64)
+    }
+
+    #[target_feature(enable = "sse2")]
+    fn number(x: __m128i) -> u128 {
+        let low = _mm_cvtsi128_si64(x) as u64;
+        let high = _mm_cvtsi128_si64(_mm_unpackhi_epi64(x, x)) as u64;
+        u128::from(high) << 64 | u128::from(low)
+    }
 
     /// Column by column, so that each product is added in a register.
     #[target_feature(enable = "pclmulqdq,sse2")]

@@ -14,15 +14,37 @@ use super::clmul::Kernel;
 ///
 /// Two different inputs give polynomials in `point` that differ in a coefficient, and none has a
 /// constant term: the family is (m + 1)·2⁻¹²⁸-almost XOR-universal.
+///
+/// Horner's rule in steps of [`BLOCKS`] blocks, with as many powers of the point: their products are
+/// added first and reduced once.
 pub(crate) fn polynomial_hash(point: u128, name: &[u8], bits: &BitString) -> u128 {
-    let kernel = Kernel::best();
+    polynomial_hash_with(Kernel::best(), point, name, bits)
+}
+
+/// Blocks of one step.
+const BLOCKS: usize = 8;
+
+fn polynomial_hash_with(kernel: Kernel, point: u128, name: &[u8], bits: &BitString) -> u128 {
     let mut sum = 0;
     for chunk in name.chunks(16) {
         let mut block = [0; 16];
         block[..chunk.len()].copy_from_slice(chunk);
         sum = multiply(kernel, sum ^ u128::from_le_bytes(block), point);
     }
-    for pair in bits.words().chunks(2) {
+    let mut powers = [point; BLOCKS];
+    for i in (0..BLOCKS - 1).rev() {
+        powers[i] = multiply(kernel, powers[i + 1], point);
+    }
+    let (steps, rest) = bits.words().as_chunks::<{ 2 * BLOCKS }>();
+    for words in steps {
+        let mut blocks = [0; BLOCKS];
+        for (i, block) in blocks.iter_mut().enumerate() {
+            *block = u128::from(words[2 * i + 1]) << 64 | u128::from(words[2 * i]);
+        }
+        blocks[0] ^= sum;
+        sum = reduced(kernel.inner_product(&blocks, &powers));
+    }
+    for pair in rest.chunks(2) {
         let high = pair.get(1).copied().unwrap_or(0);
         let block = u128::from(high) << 64 | u128::from(pair[0]);
         sum = multiply(kernel, sum ^ block, point);
@@ -33,11 +55,11 @@ pub(crate) fn polynomial_hash(point: u128, name: &[u8], bits: &BitString) -> u12
 
 /// The product in the field.
 fn multiply(kernel: Kernel, a: u128, b: u128) -> u128 {
-    let words = |x: u128| [x as u64, (x >> 64) as u64];
-    let mut out = [0; 4];
-    kernel.schoolbook(&words(a), &words(b), &mut out);
-    let low = u128::from(out[1]) << 64 | u128::from(out[0]);
-    let high = u128::from(out[3]) << 64 | u128::from(out[2]);
+    reduced(kernel.inner_product(&[a], &[b]))
+}
+
+/// The residue of a polynomial given by its low and its high half.
+fn reduced([low, high]: [u128; 2]) -> u128 {
     // x¹²⁸ = x⁷ + x² + x + 1; what the shifts push out at the top is folded once more.
     let over = high >> 127 ^ high >> 126 ^ high >> 121;
     let fold = |x: u128| x ^ x << 1 ^ x << 2 ^ x << 7;
@@ -47,6 +69,7 @@ fn multiply(kernel: Kernel, a: u128, b: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qkd_bits::SecretRng;
 
     fn ghash_element(block: u128) -> u128 {
         block.reverse_bits()
@@ -79,6 +102,25 @@ mod tests {
             ^ multiply(kernel, m3, power(2))
             ^ multiply(kernel, lengths, point);
         assert_eq!(polynomial_hash(point, b"AB", &bits), expected);
+    }
+
+    #[test]
+    fn steps_of_blocks_equal_horners_rule_with_both_kernels() {
+        let mut rng = SecretRng::from_seed([11; 32]);
+        for len in [0, 1, 128, 1000, 1023, 1024, 1025, 2048, 3000, 10_007] {
+            let bits = rng.public_bits(len);
+            let point = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+            let mut sum = 0;
+            for pair in bits.words().chunks(2) {
+                let high = pair.get(1).map_or(0, |&word| u128::from(word) << 64);
+                sum = multiply(Kernel::Portable, sum ^ high ^ u128::from(pair[0]), point);
+            }
+            sum = multiply(Kernel::Portable, sum ^ len as u128, point);
+            for kernel in [Kernel::Portable, Kernel::best()] {
+                let got = polynomial_hash_with(kernel, point, &[], &bits);
+                assert_eq!(got, sum, "{kernel:?}, {len} bits");
+            }
+        }
     }
 
     #[test]
