@@ -134,7 +134,11 @@ fn configurations(args: &TableArgs) -> Result<Vec<Named>, Fault> {
     for path in &args.config {
         let stem = path.file_stem().unwrap_or(path.as_os_str());
         let config = PlanConfig::load(path, &args.theorem)?;
-        add(stem.to_string_lossy().into_owned(), config);
+        // A name must not steer a terminal.
+        add(
+            stem.to_string_lossy().replace(char::is_control, "?"),
+            config,
+        );
     }
     for preset in &args.preset {
         add(preset.name().to_owned(), PlanConfig::of_preset(*preset));
@@ -284,6 +288,11 @@ fn notes(title: &Title, config: &PlanConfig) -> Vec<String> {
         ));
     }
     let uncovered = config.effects.uncovered();
-    notes.extend(uncovered.into_iter().map(|sentence| format!("{sentence}.")));
+    let name = &title.configuration;
+    let uncovered = uncovered.into_iter();
+    notes.extend(uncovered.map(|sentence| format!("{name}: {sentence}.")));
     notes
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -10,6 +10,9 @@ use crate::words::{grouped, metric, percent, three_digits, wrapped};
 /// Lines of words are no longer.
 const WIDTH: usize = 80;
 
+/// No table is wider.
+const TABLE_WIDTH: usize = 100;
+
 /// Rows between two empty lines.
 const GROUP: usize = 10;
 
@@ -103,10 +106,25 @@ fn quoted(cell: String) -> String {
     }
 }
 
-/// One table for each series, below each other.
+/// One table for each series, below each other, and what is to be said of them.
 pub fn text(all: &[Series], optimised: bool) -> String {
     let tables: Vec<String> = all.iter().map(|one| table(one, optimised)).collect();
-    tables.join("\n")
+    let mut text = tables.join("\n");
+    let mut rows = all.iter().flat_map(|series| &series.rows);
+    let system = rows.any(|row| row.fixed_length_bits.is_some());
+    let own = all.iter().flat_map(|series| &series.notes);
+    let notes = own.map(String::as_str).chain(system.then_some(SYSTEM_NOTE));
+    let mut said: Vec<&str> = Vec::new();
+    for note in notes {
+        if said.contains(&note) {
+            continue;
+        }
+        let gap = if said.is_empty() { "\n" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{gap}{}", wrapped(note, WIDTH).join("\n"));
+        said.push(note);
+    }
+    text
 }
 
 fn table(series: &Series, optimised: bool) -> String {
@@ -144,18 +162,6 @@ fn table(series: &Series, optimised: bool) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "No key from there on, up to {end} {unit}.");
     }
-    let system = columns.iter().any(|column| column.title[0] == SYSTEM);
-    let system = system.then_some(SYSTEM_NOTE);
-    let notes = system
-        .into_iter()
-        .chain(series.notes.iter().map(String::as_str));
-    for (at, note) in notes.enumerate() {
-        if at == 0 {
-            text.push('\n');
-        }
-        text.push_str(&wrapped(note, WIDTH).join("\n"));
-        text.push('\n');
-    }
     text
 }
 
@@ -184,11 +190,11 @@ fn heading(title: &Title) -> String {
         format!(", blocks of {} sifted bits", grouped(bits))
     });
     let words = format!(
-        "{configuration}: {theorem}{blocks}, {channel} channel, {}; {}",
-        metric(*clock_hz, "Hz"),
-        theorem.standing()
+        "{configuration}: {theorem}{blocks}, {channel} channel, {}",
+        metric(*clock_hz, "Hz")
     );
-    wrapped(&words, WIDTH).join("\n") + "\n\n"
+    let lines = wrapped(&words, TABLE_WIDTH).join("\n");
+    format!("{lines}\n{}\n\n", theorem.standing())
 }
 
 /// The column of the running system.
@@ -220,7 +226,7 @@ fn columns(title: &Title, rows: &[Row], optimised: bool) -> Vec<Column> {
     if title.block_bits.is_some() {
         columns.push(column(["secret", "bits"], |row| {
             let bits = row.secret_length_bits.filter(|bits| *bits > 0);
-            bits.map_or(NOTHING.to_owned(), grouped)
+            bits.map_or(NOTHING.to_owned(), length)
         }));
     }
     if !optimised {
@@ -263,6 +269,14 @@ fn positive(number: f64, words: impl Fn(f64) -> String) -> String {
     }
 }
 
+/// A length in whole bits as long as that fits into its column.
+fn length(bits: u64) -> String {
+    match bits {
+        0..10_000_000_000 => grouped(bits),
+        10_000_000_000.. => format!("{:.3e}", bits as f64),
+    }
+}
+
 fn rate(bps: f64) -> String {
     metric(bps, "bit/s")
 }
@@ -277,3 +291,6 @@ fn list(numbers: &[f64]) -> String {
     let all: Vec<String> = numbers.iter().map(|one| three_digits(*one)).collect();
     all.join(" ")
 }
+
+#[cfg(test)]
+mod tests;
