@@ -1,13 +1,15 @@
 //! `qkd plan`: what a link would give.
 //!
-//! A table of secret key rate against distance or loss, for people, as JSON and as CSV. The
-//! mathematics is `qkd_security::planning`'s; nothing is sent, measured or drawn at random.
+//! A table of secret key rate against distance or loss, for people, as JSON, as CSV and as a picture.
+//! The mathematics is `qkd_security::planning`'s; nothing is sent, measured or drawn at random.
 
 mod accept;
 mod args;
 mod fault;
 mod file;
 mod list;
+mod picture;
+mod plot;
 mod progress;
 mod rows;
 mod table;
@@ -18,6 +20,7 @@ pub use self::args::PlanArgs;
 use self::args::{PlanCommand, TableArgs};
 use self::fault::Fault;
 use self::progress::Progress;
+use self::rows::Series;
 use crate::exit::Exit;
 use crate::output::{one_line, print, tell};
 
@@ -49,10 +52,26 @@ fn plan(args: &TableArgs) -> Result<(), Fault> {
     if let Some(path) = args.csv.as_deref().filter(|_| !csv_printed) {
         file::replace(path, table::csv(&all).as_bytes())?;
     }
+    write_pictures(args, &all)?;
     let text = match (args.json, csv_printed) {
         (true, _) => table::json(&all),
         (false, true) => table::csv(&all),
         (false, false) => table::text(&all, args.optimise),
     };
     print(&text).map_err(Fault::Print)
+}
+
+/// The files of `--svg` and `--png`.
+fn write_pictures(args: &TableArgs, all: &[Series]) -> Result<(), Fault> {
+    if args.svg.is_none() && args.png.is_none() {
+        return Ok(());
+    }
+    let chart = picture::chart(all);
+    if let Some(path) = &args.svg {
+        file::replace(path, chart.svg().as_bytes())?;
+    }
+    if let Some(path) = &args.png {
+        file::replace(path, &chart.png()?)?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 use qkd_node::presets::Preset;
 use qkd_security::planning::{ChannelModel, PlanTheorem};
@@ -18,6 +18,7 @@ Examples:
   qkd plan --config alice.toml --distances 0:250:5 --block-bits 1e5,1e6,1e7
   qkd plan --config a.toml --config b.toml --loss-db 0,10,26.5 --json
   qkd plan --config alice.toml --optimise --distances 0:200:10 --csv rates.csv
+  qkd plan --preset snspd,ingaas,boaron2018 --distances 0:400:5 --png rates.png
 
 A list is made of numbers and of ranges FIRST:LAST:STEP, separated by commas. What a configuration
 says of fibre length, theorem and block size is used where no option says otherwise; a configuration
@@ -92,9 +93,23 @@ pub struct TableArgs {
     /// Write the rows to this file too, "-" for standard output in place of the table
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Draw the rates as SVG into this file too
+    #[arg(long, value_name = "FILE", value_parser = file())]
+    pub svg: Option<PathBuf>,
+    /// Draw the rates as PNG into this file too, 1200 by 800 pixels
+    #[arg(long, value_name = "FILE", value_parser = file())]
+    pub png: Option<PathBuf>,
     /// Print the rows as one JSON object on standard output in place of the table
     #[arg(long)]
     pub json: bool,
+}
+
+/// A file that gets a picture: no terminal shows one.
+fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err("expected the name of a file: pictures are not printed"),
+        false => Ok(path),
+    })
 }
 
 fn theorems() -> impl TypedValueParser<Value = PlanTheorem> {

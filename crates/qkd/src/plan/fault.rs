@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use qkd_node::config::{ConfigError, PlanError};
 
 use super::accept::bits;
+use super::plot;
 use crate::exit::Exit;
 
 /// Why there is no plan.
@@ -52,6 +53,9 @@ pub enum Fault {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is no picture.
+    #[error(transparent)]
+    Picture(#[from] plot::Error),
     /// Standard output cannot be written.
     #[error("cannot print: {0}")]
     Print(#[source] io::Error),
@@ -68,6 +72,7 @@ impl Fault {
             | Fault::Plan { .. }
             | Fault::NoLength { .. }
             | Fault::File { .. }
+            | Fault::Picture(_)
             | Fault::Print(_) => Exit::Fault,
         }
     }
