@@ -22,6 +22,7 @@ mod messages;
 mod messages_relay;
 mod metrics;
 mod package;
+mod plan;
 mod plan_accept;
 mod process;
 mod quantum_channel;
