@@ -6,6 +6,7 @@ use qkd_bits::{BitString, SecretBits};
 use zeroize::Zeroizing;
 
 use super::instructions::Instructions;
+use super::layout::Order;
 use super::packed::Packer;
 use super::parities::Parities;
 use super::schedule::{CHECKS, Leaf, Pass, Schedule};
@@ -27,7 +28,7 @@ impl Arrangement {
         filled.extend_from_slice(key.0.expose().words());
         filled.resize(words, 0);
         Self {
-            orders: vec![instructions.run(|| Parities::new(filled))],
+            orders: vec![instructions.run(Parities::new, filled)],
             key_bits,
             instructions,
         }
@@ -37,61 +38,64 @@ impl Arrangement {
     pub(super) fn open_passes(&mut self, schedule: &Schedule) {
         for pass in &schedule.passes()[self.orders.len()..] {
             let key = self.orders[0].words();
-            let read = || Parities::new(pass.order.read(key, Parities::SPARE_WORDS));
-            let parities = self.instructions.run(read);
+            let parities = self.instructions.run(Self::read, (&pass.order, key));
             self.orders.push(parities);
         }
     }
 
+    #[inline(always)]
+    fn read((order, key): (&Order, &[u64])) -> Parities {
+        Parities::new(order.read(key, Parities::SPARE_WORDS))
+    }
+
     /// The parities that the schedule asks for now, in its order.
     pub(super) fn parities(&self, schedule: &Schedule) -> BitString {
-        self.instructions.run(|| {
-            let mut parities = Packer::new(schedule.questions());
-            for (bits, pass) in self.orders.iter().zip(schedule.passes()) {
-                if schedule.parts() == 2 {
-                    halves(bits, &pass.asked, &mut parities);
-                } else {
-                    parts(bits, &pass.asked, schedule.parts(), &mut parities);
-                }
-            }
-            if let Some(opened) = schedule.opens() {
-                self.blocks(opened, &schedule.passes()[opened], &mut parities);
-            }
-            if schedule.checks_now() {
-                parities.put(self.subset_parities(schedule.subsets()), CHECKS);
-            }
-            if let Some(hunt) = schedule.hunt() {
-                let subset = schedule.subset(hunt.check);
-                for part in 0..hunt.parts(schedule.parts()) - 1 {
-                    let range = hunt.part(part, schedule.parts());
-                    parities.put(self.subset_parity(subset, range), 1);
-                }
-            }
-            parities.finish()
-        })
+        self.instructions.run(Self::answers, (self, schedule))
     }
 
     #[inline(always)]
-    fn blocks(&self, opened: usize, pass: &Pass, parities: &mut Packer) {
-        let bits = &self.orders[opened];
-        let blocks = pass.leaves.blocks();
-        let mut start = 0;
-        for index in 0..blocks.count() as u32 {
-            let end = blocks.end(index);
-            parities.put(bits.between(start, end), 1);
-            start = end;
+    fn answers((this, schedule): (&Self, &Schedule)) -> BitString {
+        let mut parities = Packer::new(schedule.questions());
+        for (bits, pass) in this.orders.iter().zip(schedule.passes()) {
+            if schedule.parts() == 2 {
+                halves(bits, &pass.asked, &mut parities);
+            } else {
+                parts(bits, &pass.asked, schedule.parts(), &mut parities);
+            }
         }
+        if let Some(opened) = schedule.opens() {
+            blocks(
+                &this.orders[opened],
+                &schedule.passes()[opened],
+                &mut parities,
+            );
+        }
+        if schedule.checks_now() {
+            parities.put(this.subset_parities(schedule.subsets()), CHECKS);
+        }
+        if let Some(hunt) = schedule.hunt() {
+            let subset = schedule.subset(hunt.check);
+            for part in 0..hunt.parts(schedule.parts()) - 1 {
+                let range = hunt.part(part, schedule.parts());
+                parities.put(this.subset_parity(subset, range), 1);
+            }
+        }
+        parities.finish()
     }
 
     /// Inverts these bits of the key in every order.
     pub(super) fn flip(&mut self, positions: &[u32], schedule: &Schedule) {
-        self.instructions.run(|| {
-            for (bits, pass) in self.orders.iter_mut().zip(schedule.passes()) {
-                for &position in positions {
-                    bits.flip(pass.order.place(position));
-                }
+        self.instructions
+            .run(Self::flip_all, (self, positions, schedule));
+    }
+
+    #[inline(always)]
+    fn flip_all((this, positions, schedule): (&mut Self, &[u32], &Schedule)) {
+        for (bits, pass) in this.orders.iter_mut().zip(schedule.passes()) {
+            for &position in positions {
+                bits.flip(pass.order.place(position));
             }
-        });
+        }
     }
 
     /// The key itself, without the fill.
@@ -130,6 +134,15 @@ impl Arrangement {
             })
         };
         u64::from(folded.count_ones() % 2)
+    }
+}
+
+/// The parities of all blocks of a pass.
+#[inline(always)]
+fn blocks(bits: &Parities, pass: &Pass, parities: &mut Packer) {
+    let blocks = pass.leaves.blocks();
+    for index in 0..blocks.count() {
+        parities.put(bits.between(blocks.start(index), blocks.end(index)), 1);
     }
 }
 

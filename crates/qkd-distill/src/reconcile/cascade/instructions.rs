@@ -38,20 +38,20 @@ impl Instructions {
         Self::BASELINE
     }
 
-    /// Does `work`, with all that is inlined into it compiled for these instructions.
+    /// Does `work`, a function that is always inlined, compiled for these instructions.
     #[inline(always)]
-    pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {
+    pub(super) fn run<A, R>(self, work: impl Fn(A) -> R, argument: A) -> R {
         match self.0 {
-            Set::Baseline => work(),
+            Set::Baseline => work(argument),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `best` alone makes this value, and it has asked the processor.
-            Set::Avx2 => unsafe { with_avx2(work) },
+            Set::Avx2 => unsafe { with_avx2(work, argument) },
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
+fn with_avx2<A, R>(work: impl Fn(A) -> R, argument: A) -> R {
+    work(argument)
 }

@@ -1,5 +1,7 @@
 //! What is known about one pass: the finest sub-blocks with a known parity of errors.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 /// A partition of all places of one pass into leaves, each with the known parity of the errors
 /// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
 /// a sub-block is used again when a later correction makes it odd.
@@ -19,43 +21,43 @@ struct Cell {
     odd: u64,
 }
 
-/// The blocks that a pass starts with, of sizes as equal as whole numbers can be.
+/// The blocks that a pass starts with: all of one size, a power of two, but the last one. Blocks of
+/// other sizes cannot be halved evenly down to a bit, and an uneven half tells less than one bit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocks {
     total: u32,
-    count: u32,
-    /// Size of a block times 2³², rounded down.
-    step: u64,
+    size_log2: u32,
 }
 
 impl Blocks {
-    /// `count` blocks, from 1 to `total`, of `total` places, at most 2³¹.
-    pub(super) fn new(total: usize, count: usize) -> Self {
-        Self {
-            total: total as u32,
-            count: count as u32,
-            step: ((total as u64) << 32) / count as u64,
+    /// Blocks of `total` places, 1 to 2³¹, of a size as near as there is one to `size`.
+    pub(super) fn new(total: usize, size: f64) -> Self {
+        let total = total as u32;
+        let mut size_log2 = 0;
+        while 1 << size_log2 < total && f64::from(1u32 << size_log2) < size * FRAC_1_SQRT_2 {
+            size_log2 += 1;
         }
+        Self { total, size_log2 }
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count as usize
+    pub(super) fn size(&self) -> usize {
+        1 << self.size_log2
     }
 
-    /// Where block `index` ends and the next one starts.
-    #[inline(always)]
-    pub(super) fn end(&self, index: u32) -> u32 {
-        if index + 1 == self.count {
-            self.total
-        } else {
-            self.start(index + 1)
-        }
+    pub(super) fn count(&self) -> u32 {
+        ((self.total - 1) >> self.size_log2) + 1
     }
 
     /// Where block `index` starts.
     #[inline(always)]
     pub(super) fn start(&self, index: u32) -> u32 {
-        ((u64::from(index) * self.step) >> 32) as u32
+        index << self.size_log2
+    }
+
+    /// Where block `index` ends.
+    #[inline(always)]
+    pub(super) fn end(&self, index: u32) -> u32 {
+        ((index + 1) << self.size_log2).min(self.total)
     }
 }
 
@@ -68,7 +70,7 @@ impl Leaves {
             inhabited: vec![0; cells.div_ceil(64)],
             blocks,
         };
-        for index in 0..blocks.count {
+        for index in 0..blocks.count() {
             leaves.cut(blocks.start(index));
         }
         leaves.cut(blocks.total);
@@ -159,22 +161,22 @@ mod tests {
 
     #[test]
     fn leaves_cover_every_place_once() {
-        for (total, count) in [
-            (1, 1),
-            (64, 1),
-            (64, 64),
-            (100, 7),
-            (300, 100),
-            (5000, 3),
-            (20_000, 1),
+        for (total, size, expected) in [
+            (1, 1.0, 1),
+            (64, 1e9, 64),
+            (64, 1.0, 1),
+            (100, 7.0, 8),
+            (300, 90.0, 64),
+            (5000, 91.0, 128),
+            (20_000, 3e4, 32_768),
         ] {
-            let blocks = Blocks::new(total, count);
+            let blocks = Blocks::new(total, size);
+            assert_eq!(blocks.size(), expected, "{total}, {size}");
             let mut leaves = Leaves::new(blocks);
             let mut next = 0;
-            for index in 0..count as u32 {
+            for index in 0..blocks.count() {
                 let (start, end) = (blocks.start(index), blocks.end(index));
                 assert_eq!(start, next);
-                assert!((end - start) as usize <= total / count + 2);
                 for place in start..end {
                     assert_eq!(leaves.start_of(place), start);
                 }
@@ -192,11 +194,11 @@ mod tests {
 
     #[test]
     fn marks_are_set_changed_and_taken_off_one_by_one() {
-        let mut leaves = Leaves::new(Blocks::new(300, 3));
-        assert_eq!(leaves.toggle(100), 1);
-        leaves.mark(200);
-        assert_eq!((leaves.odd(0), leaves.odd(100), leaves.odd(200)), (0, 1, 1));
-        assert_eq!((leaves.unmark(100), leaves.unmark(100)), (1, 0));
-        assert_eq!(leaves.toggle(200), 0);
+        let mut leaves = Leaves::new(Blocks::new(300, 100.0));
+        assert_eq!(leaves.toggle(128), 1);
+        leaves.mark(256);
+        assert_eq!((leaves.odd(0), leaves.odd(128), leaves.odd(256)), (0, 1, 1));
+        assert_eq!((leaves.unmark(128), leaves.unmark(128)), (1, 0));
+        assert_eq!(leaves.toggle(256), 0);
     }
 }

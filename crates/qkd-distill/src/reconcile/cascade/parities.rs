@@ -74,6 +74,10 @@ impl Parities {
     #[inline(always)]
     pub(super) fn between(&self, start: u32, end: u32) -> u64 {
         let (start, end) = (start as usize, end as usize);
+        if start / FAN == end / FAN {
+            let below = (1 << (end % FAN)) - (1 << (start % FAN));
+            return parity(self.words[start / FAN] & below);
+        }
         let mut sum = self.before(start) ^ self.before(end);
         let (first, last) = (start / REGION_BITS, end / REGION_BITS);
         if first != last {

@@ -8,25 +8,31 @@ use qkd_security::mathematics::{exp, ln_1p};
 use super::CascadePlan;
 use super::instructions::Instructions;
 use super::layout::{Layout, Order};
-use super::leaves::{Blocks, Leaves};
+use super::leaves::Blocks;
 use super::packed::Unpacker;
 use crate::Disclosed;
 
 mod leaf;
+mod pass;
 
 pub(super) use leaf::{Hunt, Leaf};
+use pass::Found;
+pub(super) use pass::Pass;
 
-/// Errors expected in a block of the first pass.
-const FIRST_BLOCK_ERRORS: f64 = 0.73;
-/// Errors expected to be left in a block of the second pass when it opens.
-const SECOND_BLOCK_ERRORS: f64 = 2.75;
-/// Blocks of each later pass for each piece.
-const LATE_BLOCKS_PER_PIECE: usize = 4;
+/// Errors expected in a block of the first pass, within a factor of √2.
+const FIRST_BLOCK_ERRORS: f64 = 0.8;
+/// Errors expected to be left in a block of the second pass when it opens, within a factor of √2.
+const SECOND_BLOCK_ERRORS: f64 = 2.0;
+/// Blocks of each later pass for each piece, within a factor of √2.
+const LATE_BLOCKS_PER_PIECE: f64 = 4.0;
 /// Blocks of the first pass for each search that may still be on when the second pass opens, and
 /// corrected errors for each when the third one does: the last few are long chains of one
 /// correction a round.
 const BLOCKS_PER_STRAGGLER: usize = 10;
 const ERRORS_PER_STRAGGLER: usize = 500;
+/// Corrected errors for each search, beyond which the passes take no turns: few searches do not
+/// get in each other's way, and turns take rounds.
+const ERRORS_PER_TURN: usize = 50;
 /// Share of what has been asked that a round may ask in excess, to spare further rounds.
 const HASTE: f64 = 0.0003;
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
@@ -42,19 +48,12 @@ const PRIOR_RANGE: (f64, f64) = (1e-4, 0.25);
 /// Most parts that a leaf is cut into at one time.
 const PARTS_MAX: u32 = 32;
 
-/// One reading of the whole key.
-pub(super) struct Pass {
-    pub(super) order: Order,
-    pub(super) leaves: Leaves,
-    /// Odd leaves that are asked about now.
-    pub(super) asked: Vec<Leaf>,
-}
-
-/// A bit that is wrong: the odd leaf of this pass that has this place alone.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    pass: u32,
-    place: u32,
+/// Whose leaves are asked about while there are many. A wrong bit sits in an odd leaf of either
+/// pass, and whoever looks for it in both spends a bit in vain with each question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    FirstPass,
+    LaterPasses,
 }
 
 /// The state of knowledge that both sides share.
@@ -75,6 +74,7 @@ pub(super) struct Schedule {
     odd_subsets: u64,
     hunt: Option<Hunt>,
     hunts: u32,
+    turn: Turn,
     /// Into how many parts leaves are cut in this round.
     parts: u32,
     questions: usize,
@@ -104,6 +104,7 @@ impl Schedule {
             odd_subsets: 0,
             hunt: None,
             hunts: 0,
+            turn: Turn::LaterPasses,
             parts: 2,
             questions: 0,
             finished: false,
@@ -193,37 +194,46 @@ impl Schedule {
     pub(super) fn absorb(&mut self, differs: &BitString) -> Vec<u32> {
         self.answered += differs.len() as u64;
         self.rounds += 1;
-        let mut answers = Unpacker::new(differs);
         let instructions = self.instructions;
-        let flips = instructions.run(|| {
-            for (pass, number) in self.passes.iter_mut().zip(0..) {
-                if self.parts == 2 {
-                    pass.learn_halves(number, &mut answers, &mut self.found);
-                } else {
-                    pass.learn_parts(number, self.parts, &mut answers, &mut self.found);
-                }
-            }
-            if let Some(opened) = self.opens.take() {
-                self.learn_blocks(opened, &mut answers);
-            }
-            if std::mem::take(&mut self.checks_now) {
-                self.odd_subsets = answers.take(CHECKS);
-            }
-            let mut flips = Vec::with_capacity(self.found.len());
-            if let Some(hunt) = self.hunt.take() {
-                self.hunt = hunt.narrowed(self.parts, &mut answers);
-                if let Some(Hunt { start, end, .. }) = self.hunt
-                    && end - start == 1
-                {
-                    self.hunt = None;
-                    self.correct(start, &mut flips);
-                }
-            }
-            self.settle(&mut flips);
-            flips
-        });
-        instructions.run(|| self.next_round());
+        let flips = instructions.run(Self::learn, (self, differs));
+        instructions.run(Self::next_round, self);
         self.count_questions();
+        flips
+    }
+
+    #[inline(always)]
+    fn learn((this, differs): (&mut Self, &BitString)) -> Vec<u32> {
+        let mut answers = Unpacker::new(differs);
+        let mut flips = Vec::new();
+        if let [alone] = &mut this.passes[..]
+            && this.parts == 2
+        {
+            alone.learn_halves::<false>(0, &mut answers, &mut this.found);
+            this.correct_alone(&mut flips);
+        } else {
+            for (pass, number) in this.passes.iter_mut().zip(0..) {
+                if this.parts == 2 {
+                    pass.learn_halves::<true>(number, &mut answers, &mut this.found);
+                } else {
+                    pass.learn_parts(number, this.parts, &mut answers, &mut this.found);
+                }
+            }
+        }
+        if let Some(opened) = this.opens.take() {
+            this.learn_blocks(opened, &mut answers);
+        }
+        if std::mem::take(&mut this.checks_now) {
+            this.odd_subsets = answers.take(CHECKS);
+        }
+        if let Some(hunt) = this.hunt.take() {
+            let hunt = hunt.narrowed(this.parts, &mut answers);
+            if hunt.end - hunt.start == 1 {
+                this.correct(hunt.start, &mut flips);
+            } else {
+                this.hunt = Some(hunt);
+            }
+        }
+        this.settle(&mut flips);
         flips
     }
 
@@ -232,14 +242,17 @@ impl Schedule {
         let pass = &mut self.passes[opened];
         let blocks = pass.leaves.blocks();
         let mut odd_blocks = 0;
-        for first in (0..blocks.count() as u32).step_by(64) {
-            let mut rest = answers.take((blocks.count() - first as usize).min(64));
-            odd_blocks += rest.count_ones() as usize;
+        for first in (0..blocks.count()).step_by(64) {
+            let mut rest = answers.take((blocks.count() - first).min(64) as usize);
+            odd_blocks += rest.count_ones();
             while rest != 0 {
                 let index = first + rest.trailing_zeros();
                 rest &= rest - 1;
                 let (start, end) = (blocks.start(index), blocks.end(index));
-                pass.leaves.mark(start);
+                // What is asked about at once bears no mark, and in the first pass that is all.
+                if opened > 0 || end - start == 1 {
+                    pass.leaves.mark(start);
+                }
                 if end - start == 1 {
                     self.found.push(Found {
                         pass: opened as u32,
@@ -251,18 +264,29 @@ impl Schedule {
             }
         }
         if opened == 0 {
-            self.qber = self.estimate(odd_blocks, blocks.count());
+            self.qber = self.estimate(odd_blocks, blocks);
         }
     }
 
     /// The error rate that the share of odd first blocks tells, with the prior as two more blocks:
     /// the inverse of P(odd) = (1 − (1 − 2q)^k)/2.
-    fn estimate(&self, odd_blocks: usize, blocks: usize) -> f64 {
-        let block_bits = self.key_bits as f64 / blocks as f64;
+    fn estimate(&self, odd_blocks: u32, blocks: Blocks) -> f64 {
+        let block_bits = blocks.size() as f64;
         let prior_odd = (1.0 - exp(block_bits * ln_1p(-2.0 * self.qber))) / 2.0;
-        let odd = (odd_blocks as f64 + 2.0 * prior_odd) / (blocks as f64 + 2.0);
+        let odd = (f64::from(odd_blocks) + 2.0 * prior_odd) / (f64::from(blocks.count()) + 2.0);
         let q = (1.0 - exp(ln_1p(-2.0 * odd.min(0.49)) / block_bits)) / 2.0;
         q.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1)
+    }
+
+    /// Corrects every bit found wrong while there is one pass, in which nothing follows from it.
+    #[inline(always)]
+    fn correct_alone(&mut self, flips: &mut Vec<u32>) {
+        self.errors_found += self.found.len();
+        flips.reserve(self.found.len());
+        for Found { place, .. } in self.found.drain(..) {
+            self.errors[place as usize / 64] |= 1 << (place % 64);
+            flips.push(place);
+        }
     }
 
     /// Corrects every bit found wrong and every one that this finds.
@@ -316,38 +340,60 @@ impl Schedule {
 
     /// Decides what is asked next.
     #[inline(always)]
-    fn next_round(&mut self) {
+    fn next_round(this: &mut Self) {
         // A key that has leaked twice itself is lost, and only a liar contradicts itself or makes
         // so many rounds: verification tells.
-        let lost = self.asked > 2 * self.key_bits as u64 + 4096;
-        if lost || self.contradicted || self.rounds >= ROUNDS_MAX {
-            self.finished = true;
+        let lost = this.asked > 2 * this.key_bits as u64 + 4096;
+        if lost || this.contradicted || this.rounds >= ROUNDS_MAX {
+            this.finished = true;
             return;
         }
-        let mut searches = 0;
-        for pass in &mut self.passes {
-            searches += pass.prepare();
-        }
-        match self.passes.len() {
+        let searches = this.prepare();
+        match this.passes.len() {
             1 => {
-                let blocks = self.passes[0].leaves.blocks().count();
+                let blocks = this.passes[0].leaves.blocks().count() as usize;
                 if searches <= blocks / BLOCKS_PER_STRAGGLER {
-                    self.open_pass();
+                    this.open_pass();
                 }
             }
             2 => {
-                if searches <= 2 + self.errors_found / ERRORS_PER_STRAGGLER {
-                    self.open_pass();
-                    self.open_checks();
+                if searches <= 2 + this.errors_found / ERRORS_PER_STRAGGLER {
+                    this.open_pass();
+                    this.open_checks();
                 }
             }
             _ => {
-                if searches == 0 && self.hunt.is_none() {
-                    self.confirm();
+                if searches == 0 && this.hunt.is_none() {
+                    this.confirm();
                 }
             }
         }
-        self.choose_parts(searches);
+        this.choose_parts(searches);
+    }
+
+    /// Puts together the leaves to ask about; gives how many there are, those included that wait.
+    #[inline(always)]
+    fn prepare(&mut self) -> usize {
+        let (first, later) = match &mut self.passes[..] {
+            [] => return 0,
+            // Nothing can have become even meanwhile.
+            [alone] => return alone.asked.len(),
+            [first, later @ ..] => (first, later),
+        };
+        let in_first = first.prepare();
+        let in_later: usize = later.iter_mut().map(Pass::prepare).sum();
+        let searches = in_first + in_later;
+        if in_first == 0 {
+            self.turn = Turn::LaterPasses;
+        } else if in_later == 0 {
+            self.turn = Turn::FirstPass;
+        } else if searches > self.errors_found / ERRORS_PER_TURN {
+            match self.turn {
+                Turn::FirstPass => later.iter_mut().for_each(Pass::wait),
+                Turn::LaterPasses => first.wait(),
+            }
+        }
+        searches
     }
 
     /// With no odd leaf left: another pass, a hunt, or the end.
@@ -385,7 +431,7 @@ impl Schedule {
         let mut questions = 0;
         if !self.finished {
             if let Some(opened) = self.opens {
-                questions += self.passes[opened].leaves.blocks().count();
+                questions += self.passes[opened].leaves.blocks().count() as usize;
             }
             if self.checks_now {
                 questions += CHECKS;
@@ -415,113 +461,20 @@ impl Schedule {
     fn open_pass(&mut self) {
         let pass = self.passes.len();
         let key_bits = self.key_bits as f64;
-        let (blocks, places, order) = match pass {
-            0 => (
-                key_bits * self.qber / FIRST_BLOCK_ERRORS,
-                self.key_bits,
-                Order::Plain,
-            ),
+        let total = self.layout.total();
+        let blocks = match pass {
+            0 => Blocks::new(self.key_bits, FIRST_BLOCK_ERRORS / self.qber),
             1 => {
                 let left = (self.qber - self.errors_found as f64 / key_bits).max(0.1 * self.qber);
-                (
-                    key_bits * left / SECOND_BLOCK_ERRORS,
-                    self.layout.total(),
-                    Order::drawn(self.layout, &mut self.rng),
-                )
+                Blocks::new(total, SECOND_BLOCK_ERRORS / left)
             }
-            _ => (
-                (LATE_BLOCKS_PER_PIECE * self.layout.pieces) as f64,
-                self.layout.total(),
-                Order::drawn(self.layout, &mut self.rng),
-            ),
+            _ => Blocks::new(total, self.layout.piece_bits as f64 / LATE_BLOCKS_PER_PIECE),
         };
-        let least = if pass == 0 { 1 } else { 2 };
-        let blocks = (blocks as usize).max(least).min(places);
-        self.passes.push(Pass {
-            order,
-            leaves: Leaves::new(Blocks::new(places, blocks)),
-            asked: Vec::new(),
-        });
+        let order = match pass {
+            0 => Order::Plain,
+            _ => Order::drawn(self.layout, &mut self.rng),
+        };
+        self.passes.push(Pass::new(order, blocks));
         self.opens = Some(pass);
-    }
-}
-
-impl Pass {
-    /// Learns one comparison about each leaf asked about: whether its first half is odd. The odd
-    /// halves stay.
-    #[inline(always)]
-    fn learn_halves(&mut self, number: u32, answers: &mut Unpacker, found: &mut Vec<Found>) {
-        let mut stay = 0;
-        for first in (0..self.asked.len()).step_by(64) {
-            let last = (first + 64).min(self.asked.len());
-            let mut odd = answers.take(last - first);
-            for i in first..last {
-                let Leaf { start, end } = self.asked[i];
-                let middle = self.asked[i].middle();
-                self.leaves.cut(middle);
-                let first_is_odd = odd & 1 == 1;
-                odd >>= 1;
-                let start = if first_is_odd { start } else { middle };
-                let end = if first_is_odd { middle } else { end };
-                self.leaves.mark(start);
-                self.asked[stay] = Leaf { start, end };
-                if end - start == 1 {
-                    found.push(Found {
-                        pass: number,
-                        place: start,
-                    });
-                } else {
-                    stay += 1;
-                }
-            }
-        }
-        self.asked.truncate(stay);
-    }
-
-    /// Learns one comparison about each part but the last of each leaf asked about.
-    #[inline(always)]
-    fn learn_parts(
-        &mut self,
-        number: u32,
-        parts: u32,
-        answers: &mut Unpacker,
-        found: &mut Vec<Found>,
-    ) {
-        for leaf in std::mem::take(&mut self.asked) {
-            let count = leaf.parts(parts);
-            let bits = answers.take(count as usize - 1);
-            // The whole is odd.
-            let bits = bits | u64::from(1 - bits.count_ones() % 2) << (count - 1);
-            let mut start = leaf.start;
-            for part in 1..=count {
-                let end = leaf.cut(part, parts);
-                self.leaves.cut(start);
-                if bits >> (part - 1) & 1 == 1 {
-                    self.leaves.mark(start);
-                    if end - start == 1 {
-                        found.push(Found {
-                            pass: number,
-                            place: start,
-                        });
-                    } else {
-                        self.asked.push(Leaf { start, end });
-                    }
-                }
-                start = end;
-            }
-        }
-    }
-
-    /// Leaves the odd ones of the leaves to ask about, each once; gives how many there are.
-    #[inline(always)]
-    fn prepare(&mut self) -> usize {
-        let mut stay = 0;
-        for i in 0..self.asked.len() {
-            let leaf = self.asked[i];
-            self.asked[stay] = leaf;
-            stay += self.leaves.unmark(leaf.start) as usize;
-        }
-        self.asked.truncate(stay);
-        stay
     }
 }

@@ -60,14 +60,14 @@ impl Hunt {
     }
 
     /// The first part that is odd, after one comparison for each part but the last.
-    pub(in super::super) fn narrowed(self, most: u32, answers: &mut Unpacker) -> Option<Self> {
+    pub(in super::super) fn narrowed(self, most: u32, answers: &mut Unpacker) -> Self {
         let count = self.parts(most);
         let odd = answers.take(count as usize - 1) | 1 << (count - 1);
         let Range { start, end } = self.part(odd.trailing_zeros(), most);
-        Some(Self {
+        Self {
             check: self.check,
             start: start as u32,
             end: end as u32,
-        })
+        }
     }
 }
