@@ -11,6 +11,10 @@ use hills::highest;
 /// The brightest pulse that is tried. Two photons and more are Eve's, so the best are below one.
 const INTENSITY_MAX: f64 = 3.0;
 
+/// The darkest signal that is tried where one is enough: without decoys and dark counts the best is
+/// about the transmittance.
+const INTENSITY_MIN: f64 = 1e-9;
+
 /// Mean photon numbers between which the search is fast.
 const INTENSITIES_USUAL: [f64; 2] = [1e-3, INTENSITY_MAX];
 
@@ -103,7 +107,7 @@ impl Search<'_> {
             setting
         };
         let interval = Interval {
-            from: (decoys * 1.001).max(1e-6),
+            from: (decoys * 1.001).max(INTENSITY_MIN),
             to: INTENSITY_MAX.max(decoys * 3.0),
         };
         let best = maximise(interval, |intensity| self.value(&with(intensity)))?;
@@ -192,35 +196,37 @@ struct Coordinates<const N: usize> {
     write: fn(&[f64; N], &Setting) -> Setting,
 }
 
-/// One region for each share of signals, because that decides what bounds the vacuum.
+/// One region for each share of signals and each darkness of the decoy, because these decide which
+/// of two bounds on the vacuum holds.
 fn one_decoy_regions() -> Vec<Vec<[f64; 4]>> {
     let mut regions = Vec::new();
-    for p in [0.2, 0.45, 0.8] {
-        let mut starts = Vec::new();
-        for signal in [0.15, 0.35, 0.6] {
-            for share in [0.2, 0.4] {
+    for p in [0.25, 0.75] {
+        for share in [0.08, 0.22, 0.45] {
+            let mut starts = Vec::new();
+            for signal in [0.15, 0.35, 0.6] {
                 for z in [0.5, 0.75, 0.9, 0.97] {
                     starts.push([ln(signal), logit(share), logit(p), logit(z)]);
                 }
             }
+            regions.push(starts);
         }
-        regions.push(starts);
     }
     regions
 }
 
+/// The same; the clip of lowered counts takes the place of the second bound on the vacuum.
 fn two_decoys_regions() -> Vec<Vec<[f64; 5]>> {
     let mut regions = Vec::new();
     for (p, rest) in [(0.08, 0.55), (0.25, 0.7), (0.5, 0.7), (0.85, 0.7)] {
-        let mut starts = Vec::new();
-        for signal in [0.25, 0.6] {
-            for share in [0.15, 0.35] {
+        for share in [0.15, 0.35] {
+            let mut starts = Vec::new();
+            for signal in [0.25, 0.6] {
                 for z in [0.5, 0.75, 0.9, 0.97] {
                     starts.push([ln(signal), logit(share), logit(p), logit(rest), logit(z)]);
                 }
             }
+            regions.push(starts);
         }
-        regions.push(starts);
     }
     regions
 }

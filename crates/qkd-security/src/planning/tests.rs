@@ -2,6 +2,7 @@ use super::*;
 use crate::mathematics::pow;
 
 mod best;
+mod golden;
 mod reference;
 mod soundness;
 

@@ -144,3 +144,18 @@ fn what_is_not_to_be_chosen_stays() {
     assert_eq!(best.link.key_basis_probability, 0.8);
     assert!(best.link.intensity_probabilities.is_empty());
 }
+
+#[test]
+fn without_decoys_and_dark_counts_the_best_signal_follows_the_loss() {
+    for loss_db in [20.0, 50.0, 75.0] {
+        let mut input = under(PlanTheorem::Gllp, snspd(loss_db));
+        input.link.dark_count_probability = 0.0;
+        input.link.misalignment_error = 0.0;
+        input.channel = ChannelModel::Published;
+        let best = optimise(&input, None).unwrap();
+        // Q₁ = ημ − μ²/2 is largest there.
+        let transmittance = 0.8 * fibre(loss_db);
+        let ratio = best.link.intensities[0] / transmittance;
+        assert!((ratio - 1.0).abs() < 0.02, "{ratio} at {loss_db} dB");
+    }
+}
