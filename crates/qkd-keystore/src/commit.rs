@@ -5,12 +5,12 @@
 //! A block that Alice has no commit of is discarded (presumed abort).
 
 use qkd_bits::{SecretBits, SecretBytes};
-use qkd_security::Spent;
+use qkd_security::{SecurityParameters, Spent};
 use sha2::{Digest, Sha256};
 
 use crate::material::Block;
 use crate::record::Place;
-use crate::store::{KeyStore, Link};
+use crate::store::{BEGUN_MAX, KeyStore, Link};
 use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, StoreMessage};
 
 impl KeyStore {
@@ -215,6 +215,14 @@ impl KeyStore {
         let kept = self.chain.split_off(&index);
         for (old, _) in std::mem::replace(&mut self.chain, kept) {
             self.changes.push(Place::Chain(old).delete());
+        }
+    }
+
+    /// A run of the protocol begins.
+    pub(crate) fn begun(&mut self, budget: &SecurityParameters) {
+        self.begun = self.begun.plus(Spent::one_run(budget));
+        if self.begun.runs >= BEGUN_MAX {
+            self.count_begun();
         }
     }
 

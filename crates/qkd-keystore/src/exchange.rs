@@ -15,8 +15,8 @@ pub enum Input {
     /// That link has ended; whatever was in flight on it is lost.
     Disconnected,
     /// Alice: a run of the protocol has begun, and spends its failure budget whatever becomes of
-    /// it. It is counted in memory, and becomes durable with the next commit of a block or with
-    /// the end of the link: no write for a run that comes to nothing.
+    /// it. It is counted in memory, and becomes durable with the next commit of a block, with the
+    /// end of the link or with the 64th of such runs: no write for each that comes to nothing.
     Begun {
         /// What it may spend.
         budget: SecurityParameters,
@@ -169,7 +169,7 @@ pub struct StoreStatus {
     pub commits: u64,
     /// What the pair has spent of its failure budget since the store was created: on both sides the
     /// same after each commit and each beginning of a link. Runs that were begun since and have no
-    /// key are added by the next of these; a process that is killed forgets them.
+    /// key are added by the next of these; a process that is killed forgets them, 63 at most.
     pub spent: Spent,
     /// Blocks among [`commits`](Self::commits) that were committed before budgets were counted, by
     /// an earlier version; what they spent is in no sum.

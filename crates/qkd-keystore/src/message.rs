@@ -13,7 +13,7 @@ pub type CheckValue = [u8; 8];
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreMessage {
     /// First message of each side on every connection.
-    Resume(Resume),
+    Resume(Box<Resume>),
     /// Bob → Alice: the block is durable here, in doubt.
     Prepared {
         /// The block.

@@ -33,7 +33,7 @@ impl KeyStore {
                 })
                 .collect(),
         };
-        outputs.push(Output::Send(StoreMessage::Resume(Resume {
+        let resume = Resume {
             boot_epoch: self.ledger.boot_epoch,
             boot_id: self.ledger.boot_id,
             commits: self.ledger.commits,
@@ -43,7 +43,8 @@ impl KeyStore {
             last_confirmed: self.ledger.last_confirmed,
             last_accepted: self.ledger.last_accepted,
             in_doubt,
-        })));
+        };
+        outputs.push(Output::Send(StoreMessage::Resume(Box::new(resume))));
         Ok(())
     }
 
@@ -66,7 +67,7 @@ impl KeyStore {
     /// The peer says where it stands.
     pub(crate) fn resume(
         &mut self,
-        theirs: Resume,
+        theirs: &Resume,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
         if theirs.in_doubt.len() > IN_DOUBT_MAX {
@@ -76,8 +77,8 @@ impl KeyStore {
             });
         }
         let contradiction = self
-            .contradiction(&theirs)
-            .or_else(|| self.chain_contradiction(&theirs));
+            .contradiction(theirs)
+            .or_else(|| self.chain_contradiction(theirs));
         if let Some(reason) = contradiction {
             self.quarantine(reason.to_owned(), outputs);
             return Ok(());
@@ -87,7 +88,7 @@ impl KeyStore {
         self.ledger.spent = self.ledger.spent.or_more(theirs.spent);
         self.link = Link::Ready;
         match self.side {
-            Side::Alice => self.resolve(&theirs, outputs),
+            Side::Alice => self.resolve(theirs, outputs),
             Side::Bob => {}
         }
         let voids = self.unsettled.values().map(|u| u.assignment.clone());

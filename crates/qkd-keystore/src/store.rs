@@ -16,6 +16,9 @@ use crate::{
 /// Discarded blocks that are remembered, so that a late half of one finds no partner.
 const REFUSED_MAX: usize = 1024;
 
+/// Runs without a key that are written down together: a process that is killed forgets fewer.
+pub(crate) const BEGUN_MAX: u64 = 64;
+
 /// Characters of a peer's words that are repeated in an error or kept.
 pub(crate) const WORDS_MAX: usize = 200;
 
@@ -88,7 +91,7 @@ impl KeyStore {
         match input {
             Input::Connected => self.connected(&mut outputs)?,
             Input::Disconnected => self.disconnected(&mut outputs),
-            Input::Begun { budget } => self.begun = self.begun.plus(Spent::one_run(&budget)),
+            Input::Begun { budget } => self.begun(&budget),
             Input::Distilled { block, key, check } => {
                 self.distilled(block, key, check, &mut outputs)?;
             }
@@ -198,7 +201,7 @@ impl KeyStore {
             (Link::Ready, _) => {}
         }
         match (self.side, message) {
-            (_, StoreMessage::Resume(resume)) => self.resume(resume, outputs),
+            (_, StoreMessage::Resume(resume)) => self.resume(&resume, outputs),
             (Side::Alice, StoreMessage::Prepared { block, check }) => {
                 self.peer_prepared(block, check, outputs)
             }

@@ -55,6 +55,18 @@ fn runs_of_a_link_that_gave_no_key_are_durable_when_it_ends_and_told_when_the_ne
 }
 
 #[test]
+fn a_process_that_is_killed_forgets_fewer_than_64_runs_without_a_key() {
+    let mut world = World::connected();
+    let before = world.node(Side::Alice).disk.commits();
+    for _ in 0..2 * 64 + 63 {
+        world.begin();
+    }
+    assert_eq!(world.node(Side::Alice).disk.commits(), before + 2);
+    world.crash(Side::Alice);
+    assert_eq!(world.status(Side::Alice).spent.runs, 2 * 64);
+}
+
+#[test]
 fn a_commit_that_bob_missed_brings_its_account_with_it_when_the_link_is_back() {
     let mut world = World::connected();
     world.begin();

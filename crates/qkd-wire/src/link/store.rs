@@ -66,7 +66,7 @@ pub(super) fn encode(message: &StoreMessage) -> proto::StoreMessage {
 
 pub(super) fn decode(message: proto::StoreMessage) -> Result<StoreMessage, DecodeError> {
     Ok(match required("store.kind", message.kind)? {
-        Kind::Resume(resume) => StoreMessage::Resume(decode_resume(resume)?),
+        Kind::Resume(resume) => StoreMessage::Resume(Box::new(decode_resume(resume)?)),
         Kind::Prepared(prepared) => StoreMessage::Prepared {
             block: decode_block("prepared.block", prepared.block)?,
             check: array("prepared.check", &prepared.check)?,

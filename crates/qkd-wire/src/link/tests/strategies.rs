@@ -203,7 +203,7 @@ fn store() -> impl Strategy<Value = StoreMessage> {
         Just(DiscardReason::TooSmall),
     ];
     prop_oneof![
-        resume().prop_map(StoreMessage::Resume),
+        resume().prop_map(|resume| StoreMessage::Resume(Box::new(resume))),
         (block(), any::<[u8; 8]>())
             .prop_map(|(block, check)| StoreMessage::Prepared { block, check }),
         (block(), any::<u64>(), any::<[u8; 32]>(), spent()).prop_map(
