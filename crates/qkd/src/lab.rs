@@ -160,6 +160,9 @@ impl Lab<'_> {
             self.exchange(&mut watch, children, &alice, &bob).await?;
         } else {
             self.report.outcome = Outcome::Aborted;
+            if let Some(spent) = watch.view.status.alice.as_ref().and_then(|node| node.spent) {
+                self.report.note_spent(&spent);
+            }
             self.report.note(
                 "message",
                 "none was sent: there is no key to encrypt it with",

@@ -5,6 +5,7 @@ mod block;
 use std::fmt::Write as _;
 
 use qkd_wire::proto::eve::Tally;
+use qkd_wire::proto::node::FailureBudget;
 use serde::Serialize;
 
 pub use self::block::Block;
@@ -159,6 +160,17 @@ impl Report {
     pub fn note(&mut self, about: &'static str, text: impl Into<String>) {
         let text = text.into();
         self.notes.push(Note { about, text });
+    }
+
+    /// Notes what blocks without a key have spent.
+    pub fn note_spent(&mut self, spent: &FailureBudget) {
+        let text = format!(
+            "{} begun, none with a key; each spent its failure probability all the same: ε ≤ {} so \
+             far",
+            counted(spent.runs, "block"),
+            significant(spent.secrecy + spent.correctness)
+        );
+        self.note("budget", text);
     }
 
     /// The JSON object, one line.
