@@ -6,7 +6,9 @@
 //! Theory 62, 2213 (2016), "modified Toeplitz" (T, I); Krawczyk, CRYPTO '94, for Toeplitz
 //! matrices). The leftover hash lemma asks for nothing more.
 //!
-//! Written as polynomials over GF(2), (T·x₁)\[i\] is coefficient i + n − ℓ − 1 of s(X)·x₁(X).
+//! Written as polynomials over GF(2), (T·x₁)\[i\] is coefficient i + n − ℓ − 1 of s(X)·x₁(X). Short
+//! keys take the whole product; longer ones its middle alone, by the transposed product of
+//! `gf2/toeplitz.rs`, about 3 cycles a bit at 10⁶ bits on a processor with `VPCLMULQDQ`.
 
 use qkd_bits::{BitString, SecretBits};
 use zeroize::Zeroizing;
@@ -24,6 +26,10 @@ impl VerifiedKey {
     /// Compresses the key to `secret_length_bits` bits (the pad of the key confirmation
     /// included), with a seed of [`seed_bits`]`(self.len())` uniform bits that was drawn after the
     /// length was decided.
+    ///
+    /// Takes, besides the key and the seed, work memory of at most four and a half times the key
+    /// (from 2²⁰ bits on; less than a megabyte below), all of it wiped; time depends on the
+    /// lengths alone.
     ///
     /// # Errors
     /// [`Error::PeerMisbehaved`] for a seed of the wrong length (the peer announced it);
@@ -212,6 +218,27 @@ mod tests {
         check(&mut rng, 20_011, 9_973);
         check(&mut rng, 20_011, 313);
         check(&mut rng, 20_011, 19_000);
+    }
+
+    /// The two ways share no code beyond the portable product of two words.
+    #[test]
+    fn every_size_class_equals_the_whole_product() {
+        let mut rng = SecretRng::from_seed([9; 32]);
+        for (key_bits, lengths) in [
+            (8_191, [1, 4_000, 8_190]),
+            (8_192, [1, 4_095, 8_191]),
+            (16_385, [1, 8_192, 16_384]),
+            (100_003, [64, 33_000, 99_999]),
+            (1_048_577, [300_000, 524_288, 700_001]),
+        ] {
+            let key = rng.public_bits(key_bits);
+            let seed = rng.public_bits(seed_bits(key_bits));
+            for length in lengths {
+                let got = hash(&key, length, &seed);
+                let expected = hash_by_product(&key, length, &seed);
+                assert_eq!(got.expose(), expected.expose(), "{length} from {key_bits}");
+            }
+        }
     }
 
     /// Exhaustive over all seeds: for every non-zero difference (the family is linear) at most

@@ -112,6 +112,12 @@ impl Transform {
         self.words
     }
 
+    /// Words from the beginning of one operand of [`correlate`](Self::correlate) to the next: more
+    /// than it has, or all would fall into the same sets of the cache.
+    pub(crate) fn stride(&self) -> usize {
+        self.words + layers::TILE_WORDS
+    }
+
     /// `values` = F `coefficients`, which are overwritten.
     pub(crate) fn values(&self, coefficients: &mut [u64], values: &mut [u64]) {
         self.check(coefficients, values);
@@ -131,11 +137,10 @@ impl Transform {
     }
 
     /// Σ_q `tails[q]`·`seeds[p + q]` point by point, in the place of `seeds[p]`, for every p for which
-    /// there are as many seeds as tails; each operand is a whole number of transforms. The seeds
-    /// beyond stay.
+    /// there are as many seeds as tails. The seeds beyond stay.
     pub(crate) fn correlate(&self, tails: &[u64], seeds: &mut [u64]) {
-        assert_eq!(tails.len() % self.words, 0, "tails");
-        assert_eq!(seeds.len() % self.words, 0, "seeds");
+        assert_eq!(tails.len() % self.stride(), 0, "tails");
+        assert_eq!(seeds.len() % self.stride(), 0, "seeds");
         self.run(Job::Correlate {
             tails,
             seeds,

@@ -12,7 +12,7 @@ use super::pack::{gather, scatter};
 const STRETCH_WORDS: usize = 2048;
 
 /// Points of which all values stay in the cache while they are multiplied.
-const TILE_WORDS: usize = 256;
+pub(super) const TILE_WORDS: usize = 256;
 
 /// What a layer does to the two halves of a block. Types rather than closures, which would not be
 /// compiled for the instructions of the register.
@@ -83,22 +83,22 @@ pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64],
     levels.apply_powers(words, Map::Transposed);
 }
 
-/// Σ_q tails\[q\]·seeds\[p + q\] point by point for every p, in the place of seeds\[p\]; each
-/// operand is of `points` words.
+/// Σ_q tails\[q\]·seeds\[p + q\] point by point for every p, in the place of seeds\[p\]; an
+/// operand of `points` words begins every `points` + [`TILE_WORDS`] words.
 #[inline(always)]
 pub(super) fn correlate<V: Lanes>(tails: &[u64], seeds: &mut [u64], points: usize) {
-    let tile = TILE_WORDS.min(points);
-    let count = tails.len() / points;
-    let outputs = (seeds.len() / points + 1).saturating_sub(count);
-    for start in (0..points).step_by(tile) {
+    let stride = points + TILE_WORDS;
+    let count = tails.len() / stride;
+    let outputs = (seeds.len() / stride + 1).saturating_sub(count);
+    for start in (0..points).step_by(TILE_WORDS) {
         for p in 0..outputs {
-            for at in (start..start + tile).step_by(V::WORDS) {
+            for at in (start..start + TILE_WORDS).step_by(V::WORDS) {
                 let mut sum = Unreduced::<V>::zero();
                 for q in 0..count {
-                    let tail = V::load(&tails[q * points + at..]);
-                    sum = sum.add_product(tail, V::load(&seeds[(p + q) * points + at..]));
+                    let tail = V::load(&tails[q * stride + at..]);
+                    sum = sum.add_product(tail, V::load(&seeds[(p + q) * stride + at..]));
                 }
-                sum.reduced().store(&mut seeds[p * points + at..]);
+                sum.reduced().store(&mut seeds[p * stride + at..]);
             }
         }
     }

@@ -7,7 +7,13 @@
 
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m128i, __m256i, _mm_clmulepi64_si128, _mm_loadu_si128, _mm_set1_epi64x, _mm_storeu_si128,
+    _mm_unpackhi_epi64, _mm_unpacklo_epi64, _mm_xor_si128, _mm256_castsi128_si256,
+    _mm256_clmulepi64_epi128, _mm256_loadu_si256, _mm256_permute2x128_si256,
+    _mm256_permute4x64_epi64, _mm256_set1_epi64x, _mm256_storeu_si256, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi64, _mm256_xor_si256,
+};
 
 use super::lanes::Lanes;
 use super::{Job, run};
