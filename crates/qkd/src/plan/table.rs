@@ -242,6 +242,11 @@ fn columns(title: &Title, rows: &[Row], optimised: bool) -> Vec<Column> {
             positive(row.fixed_key_rate_bps.unwrap_or(0.0), rate)
         }));
     }
+    if title.block_bits.is_some() && !optimised {
+        columns.push(column(["block", "takes"], |row| {
+            row.block_seconds.map_or(NOTHING.to_owned(), duration)
+        }));
+    }
     if optimised {
         columns.push(column(["intensities", ""], |row| list(&row.intensities)));
         columns.push(column(["sent", "with"], |row| {
@@ -275,6 +280,22 @@ fn length(bits: u64) -> String {
         0..10_000_000_000 => grouped(bits),
         10_000_000_000.. => format!("{:.3e}", bits as f64),
     }
+}
+
+/// Two or three digits in the unit that fits.
+fn duration(seconds: f64) -> String {
+    const YEAR: f64 = 365.25 * 86_400.0;
+    let units = [
+        (YEAR, "years"),
+        (86_400.0, "d"),
+        (3600.0, "h"),
+        (60.0, "min"),
+        (1.0, "s"),
+    ];
+    // Two of a unit at least: a row of 90 s is no row of 1.5 min.
+    let unit = units.into_iter().find(|(size, _)| seconds >= 2.0 * size);
+    let (size, name) = unit.unwrap_or((1e-3, "ms"));
+    format!("{} {name}", three_digits(seconds / size))
 }
 
 fn rate(bps: f64) -> String {

@@ -107,6 +107,22 @@ fn a_table_ends_where_no_more_key_comes_out() {
 }
 
 #[test]
+fn a_block_takes_milliseconds_or_years() {
+    for (seconds, words) in [
+        (0.0571, "57.1 ms"),
+        (1.5, "1500 ms"),
+        (90.0, "90.0 s"),
+        (150.0, "2.50 min"),
+        (86_400.0, "24.0 h"),
+        (1e6, "11.6 d"),
+        (1e9, "31.7 years"),
+        (1e30, "3.2e22 years"),
+    ] {
+        assert_eq!(duration(seconds), words);
+    }
+}
+
+#[test]
 fn a_note_is_said_once() {
     let arguments = [
         "--preset",
