@@ -63,10 +63,10 @@ fn plan(args: &TableArgs) -> Result<(), Fault> {
 
 /// The files of `--svg` and `--png`.
 fn write_pictures(args: &TableArgs, all: &[Series]) -> Result<(), Fault> {
-    if args.svg.is_none() && args.png.is_none() {
+    if !args.draws() {
         return Ok(());
     }
-    let chart = picture::chart(all);
+    let chart = picture::chart(all, args.plot_rate);
     if let Some(path) = &args.svg {
         file::replace(path, chart.svg().as_bytes())?;
     }

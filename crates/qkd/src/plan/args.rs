@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use qkd_node::presets::Preset;
 use qkd_security::planning::{ChannelModel, PlanTheorem};
 
@@ -22,7 +22,7 @@ Examples:
 
 A list is made of numbers and of ranges FIRST:LAST:STEP, separated by commas. What a configuration
 says of fibre length, theorem and block size is used where no option says otherwise; a configuration
-without a length, and a preset, are planned from 0 to 250 km in steps of 5 km.
+without a length, a preset and a picture are planned from 0 to 250 km in steps of 5 km.
 
 Exit status: 0 planned, with a key or without, 1 a fault (its cause is printed), 64 wrong usage.";
 
@@ -59,6 +59,7 @@ pub enum PlanCommand {
 /// The options of the table.
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("link").args(["config", "preset"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("picture").args(["svg", "png"]).multiple(true))]
 pub struct TableArgs {
     /// A TOML file with the sections of a link; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -99,9 +100,30 @@ pub struct TableArgs {
     /// Draw the rates as PNG into this file too, 1200 by 800 pixels
     #[arg(long, value_name = "FILE", value_parser = file())]
     pub png: Option<PathBuf>,
+    /// What the pictures show: bits per second, or per pulse of the source, which compares links of
+    /// different clocks
+    #[arg(long, value_name = "RATE", value_enum, default_value_t = PlotRate::Bps,
+          requires = "picture")]
+    pub plot_rate: PlotRate,
     /// Print the rows as one JSON object on standard output in place of the table
     #[arg(long)]
     pub json: bool,
+}
+
+impl TableArgs {
+    /// Whether a picture is to be drawn.
+    pub fn draws(&self) -> bool {
+        self.svg.is_some() || self.png.is_some()
+    }
+}
+
+/// What the axis of a picture counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlotRate {
+    /// Secret bits per second
+    Bps,
+    /// Secret bits per slot of Alice's clock
+    PerPulse,
 }
 
 /// A file that gets a picture: no terminal shows one.

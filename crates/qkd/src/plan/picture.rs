@@ -1,12 +1,13 @@
 //! What a picture of the rows shows: a curve for each series, and the repeaterless bound.
 
+use super::args::PlotRate;
 use super::plot::{Chart, Curve, CurveStyle, raised};
 use super::rows::{Row, Series, Title};
 use crate::words::grouped;
 
 /// The chart of all series: what they have in common is in its title, what tells them apart in the
 /// legend.
-pub fn chart(all: &[Series]) -> Chart {
+pub fn chart(all: &[Series], rate: PlotRate) -> Chart {
     let titles: Vec<&Title> = all.iter().map(|series| &series.title).collect();
     let words = Words::of(&titles);
     let by_distance = all
@@ -15,7 +16,12 @@ pub fn chart(all: &[Series]) -> Chart {
         .any(|row| row.distance_km.is_some());
     let rates = all.iter().map(|series| Curve {
         label: words.label(&series.title),
-        points: points(series, |row| Some(row.secret_key_rate_bps)),
+        points: points(series, |row| {
+            Some(match rate {
+                PlotRate::Bps => row.secret_key_rate_bps,
+                PlotRate::PerPulse => row.secret_bits_per_pulse,
+            })
+        }),
         style: CurveStyle::Solid,
     });
     Chart {
@@ -24,8 +30,11 @@ pub fn chart(all: &[Series]) -> Chart {
             true => "distance (km)".to_owned(),
             false => "loss of the fibre (dB)".to_owned(),
         },
-        y_label: "secret key rate (bit/s)".to_owned(),
-        curves: rates.chain(bounds(all)).collect(),
+        y_label: match rate {
+            PlotRate::Bps => "secret key rate (bit/s)".to_owned(),
+            PlotRate::PerPulse => "secret bits per pulse".to_owned(),
+        },
+        curves: rates.chain(bounds(all, rate)).collect(),
     }
 }
 
@@ -102,21 +111,25 @@ fn round(number: u64) -> String {
 }
 
 /// A point for each row; what there is not is not drawn.
-fn points(series: &Series, rate_bps: impl Fn(&Row) -> Option<f64>) -> Vec<(f64, f64)> {
+fn points(series: &Series, rate: impl Fn(&Row) -> Option<f64>) -> Vec<(f64, f64)> {
     let place = |row: &Row| row.distance_km.unwrap_or(row.loss_db);
     let rows = series.rows.iter();
-    rows.map(|row| (place(row), rate_bps(row).unwrap_or(f64::INFINITY)))
+    rows.map(|row| (place(row), rate(row).unwrap_or(f64::INFINITY)))
         .collect()
 }
 
-/// What no repeaterless link can exceed at the clock of each configuration, each line once.
-fn bounds(all: &[Series]) -> Vec<Curve> {
+/// What no repeaterless link can exceed, in a second at the clock of each configuration or in a pulse,
+/// each line once.
+fn bounds(all: &[Series], rate: PlotRate) -> Vec<Curve> {
     let mut bounds: Vec<Curve> = Vec::new();
     let mut names: Vec<Vec<&str>> = Vec::new();
     for series in all {
-        let clock_hz = series.title.clock_hz;
+        let pulses = match rate {
+            PlotRate::Bps => series.title.clock_hz,
+            PlotRate::PerPulse => 1.0,
+        };
         let points = points(series, |row| {
-            row.repeaterless_bits_per_pulse.map(|bits| bits * clock_hz)
+            row.repeaterless_bits_per_pulse.map(|bits| bits * pulses)
         });
         let name = series.title.configuration.as_str();
         match bounds.iter().position(|drawn| drawn.points == points) {
@@ -188,16 +201,19 @@ mod tests {
 
     #[test]
     fn the_title_has_what_is_common_and_the_legend_what_differs() {
-        let one = chart(&[series("snspd", 10_000_000, 1e9)]);
+        let one = chart(&[series("snspd", 10_000_000, 1e9)], PlotRate::Bps);
         assert_eq!(
             one.title,
             "Secret key rate: snspd, wiesemann2024, blocks of 10⁷ bits"
         );
         assert_eq!(labels(&one), ["snspd", "repeaterless bound"]);
-        let sizes = chart(&[
-            series("snspd", 100_000, 1e9),
-            series("snspd", 5_000_000, 1e9),
-        ]);
+        let sizes = chart(
+            &[
+                series("snspd", 100_000, 1e9),
+                series("snspd", 5_000_000, 1e9),
+            ],
+            PlotRate::Bps,
+        );
         assert_eq!(sizes.title, "Secret key rate: snspd, wiesemann2024");
         assert_eq!(
             labels(&sizes),
@@ -206,7 +222,7 @@ mod tests {
         let mut limit = series("snspd", 100_000, 1e9);
         limit.title.theorem = PlanTheorem::GllpDecoyInfinite;
         limit.title.block_bits = None;
-        let theorems = chart(&[series("snspd", 100_000, 1e9), limit]);
+        let theorems = chart(&[series("snspd", 100_000, 1e9), limit], PlotRate::Bps);
         assert_eq!(theorems.title, "Secret key rate: snspd, blocks of 10⁵ bits");
         assert_eq!(
             labels(&theorems)[..2],
@@ -216,11 +232,14 @@ mod tests {
 
     #[test]
     fn a_bound_is_drawn_once_for_each_clock() {
-        let all = chart(&[
-            series("a", 1_234_567, 1e9),
-            series("b", 1_234_567, 1e9),
-            series("c", 1_234_567, 1e8),
-        ]);
+        let all = chart(
+            &[
+                series("a", 1_234_567, 1e9),
+                series("b", 1_234_567, 1e9),
+                series("c", 1_234_567, 1e8),
+            ],
+            PlotRate::Bps,
+        );
         assert_eq!(
             all.title,
             "Secret key rate: wiesemann2024, blocks of 1,234,567 bits"
@@ -240,5 +259,15 @@ mod tests {
         // Without loss there is no bound to draw, and the curve of rates starts there.
         assert!(all.curves[4].points[0].1.is_infinite());
         assert_eq!(all.curves[2].points[0], (0.0, 1e5));
+    }
+
+    #[test]
+    fn a_rate_per_pulse_has_a_bound_that_no_clock_changes() {
+        let all = [series("a", 1_000_000, 1e9), series("b", 1_000_000, 1e8)];
+        let chart = chart(&all, PlotRate::PerPulse);
+        assert_eq!(chart.y_label, "secret bits per pulse");
+        assert_eq!(labels(&chart), ["a", "b", "repeaterless bound"]);
+        assert_eq!(chart.curves[1].points, [(0.0, 1e-3), (10.0, 1e-3)]);
+        assert_eq!(chart.curves[2].points[1], (10.0, 0.1));
     }
 }

@@ -177,7 +177,8 @@ fn fibres(args: &TableArgs, config: &PlanConfig) -> Vec<PlanFibre> {
         let all = distances.0.iter().copied();
         return all.map(PlanFibre::DistanceKm).collect();
     }
-    match config.distance_km {
+    // A picture of one point shows nothing.
+    match config.distance_km.filter(|_| !args.draws()) {
         Some(distance_km) => vec![PlanFibre::DistanceKm(distance_km)],
         None => {
             let [first, last, step] = DISTANCES_KM;

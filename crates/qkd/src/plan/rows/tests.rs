@@ -135,6 +135,8 @@ fn a_link_without_a_length_is_planned_over_all_of_them() {
     let open = kilometres(&all[0]);
     assert_eq!((open.len(), open[1], open[50]), (51, 5.0, 250.0));
     assert_eq!(kilometres(&all[1]), [25.0]);
+    let drawn = planned(&["--config", &closed, "--svg", "rates.svg"]).unwrap();
+    assert_eq!(kilometres(&drawn[0]), open);
 }
 
 #[test]
@@ -179,7 +181,7 @@ fn what_cannot_be_planned_is_refused_by_name() {
             "[detector]\ntiming_jitter = { deviation_ps = 40 }",
         );
     let noisy = file(folder.path(), "noisy.toml", &noisy);
-    let cases: [(&[&str], &[&str]); 9] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (
             &["--preset", "snspd", "--theorem", "lim2014"],
             &["snspd: source.intensities: lim2014 takes 3 intensities, found 2"],
@@ -213,6 +215,10 @@ fn what_cannot_be_planned_is_refused_by_name() {
             &["'rusca2018'"],
         ),
         (&["--distances", "5"], &["--config", "--preset"]),
+        (
+            &["--preset", "snspd", "--plot-rate", "per-pulse"],
+            &["--svg", "--png"],
+        ),
     ];
     for (arguments, words) in cases {
         let said = planned(arguments).unwrap_err();
