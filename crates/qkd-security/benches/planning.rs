@@ -13,6 +13,9 @@ use qkd_security::planning::{
 /// Sifted bits per block, in the table.
 const BLOCKS: [u64; 5] = [100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
+/// A link, by its length in kilometres.
+type Link = fn(f64) -> PlanInput;
+
 /// Superconducting detectors at 1 GHz over standard fibre.
 fn snspd(distance_km: f64) -> PlanInput {
     PlanInput {
@@ -62,8 +65,7 @@ fn lim2014(distance_km: f64) -> PlanInput {
 }
 
 fn planning(criterion: &mut Criterion) {
-    let links: [(&str, fn(f64) -> PlanInput); 3] =
-        [("snspd", snspd), ("ingaas", ingaas), ("lim2014", lim2014)];
+    let links: [(&str, Link); 3] = [("snspd", snspd), ("ingaas", ingaas), ("lim2014", lim2014)];
     let mut group = criterion.benchmark_group("planning");
     for (name, link) in links {
         let input = link(50.0);
