@@ -28,7 +28,7 @@ use crate::lim2014::BasisCounts;
 use crate::{Error, SecurityParameters, gllp, repeaterless};
 use channel::Channel;
 
-/// f when a configuration does not say: what our Cascade reaches on long blocks, and a little.
+/// f when a configuration does not say: what Cascade keeps to on blocks of some 10⁵ bits.
 pub const RECONCILIATION_INEFFICIENCY: f64 = 1.1;
 
 /// Most intensities that any of the formulas takes.

@@ -110,3 +110,41 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Q_μ e^μ = Σ Y_n μⁿ/n!, so its slope without light is Y₁; the same for the errors.
+    #[test]
+    fn single_photons_are_the_slope_of_coherent_light() {
+        for dark_count_probability in [0.0, 1e-6, 1e-2] {
+            let receiver = Receiver {
+                transmittance: 0.3,
+                dark_count_probability,
+                misalignment_error: 0.02,
+                memory: Memory {
+                    dead_time_slots: 0.0,
+                    afterpulse_probability: 0.0,
+                    afterpulse_decay_slots: 0.0,
+                },
+            };
+            let step = 1e-4;
+            let slope = |value: fn(&Response) -> f64| {
+                let at = |mu: f64| value(&receiver.coherent(mu)) * mu.exp();
+                (at(step) - at(-step)) / (2.0 * step)
+            };
+            let single = receiver.single_photon();
+            let gain = slope(|pulse| pulse.gain);
+            let errors = slope(|pulse| pulse.error_gain);
+            assert!((gain / single.gain - 1.0).abs() < 1e-6, "{single:?}");
+            assert!(
+                (errors / single.error_gain - 1.0).abs() < 1e-6,
+                "{single:?}"
+            );
+            // One photon takes one way: both detectors fire only with the help of the dark.
+            let both = single.right + single.wrong - single.gain;
+            assert!((0.0..=2.0 * dark_count_probability + 1e-15).contains(&both));
+        }
+    }
+}

@@ -23,7 +23,7 @@ impl Frame {
         Ok(Frame {
             theorem: input.theorem,
             channel: channel(input),
-            clock_hz: range::positive("clock_hz", link.clock_hz, "a positive frequency in hertz")?,
+            clock_hz: checked_clock(link.clock_hz)?,
             transmittance_channel: link.transmittance_channel,
             block_bits: input.block_bits as f64,
             parameters: input.parameters,
@@ -59,6 +59,16 @@ fn channel(input: &PlanInput) -> Channel {
             dead_time_slots: link.dead_time_slots as f64,
         }),
     }
+}
+
+fn checked_clock(clock_hz: f64) -> Result<f64, Error> {
+    let holds = (1e-3..=1e15).contains(&clock_hz);
+    require(
+        "clock_hz",
+        clock_hz,
+        holds,
+        "a frequency from 0.001 to 1e15 Hz",
+    )
 }
 
 fn check_fibre_and_detectors(link: &PlanLink) -> Result<(), Error> {

@@ -2,8 +2,8 @@ use super::{ChannelModel, PlanInput, PlanTheorem};
 use crate::{BlockPlan, DecoySource, Error, LinkModel, Margin, Theorem};
 
 /// What the running system would do on the link of `input`: its block, its limits and the length it
-/// fixes in advance, with the usual margins. Its error correction is taken at the margin's
-/// inefficiency, not at the plan's.
+/// fixes in advance, with the usual margins. Its error correction is taken at what its Cascade keeps
+/// to, not at the plan's inefficiency.
 ///
 /// `None` unless the theorem is the one that keys are made under and the channel is exact, because
 /// then there is no such system.

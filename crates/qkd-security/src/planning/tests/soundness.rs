@@ -37,6 +37,48 @@ fn no_accepted_figure_gives_nonsense() {
     assert_eq!(points, 6 * 2 * 7 * 3 * 3 * 2);
 }
 
+#[test]
+fn no_figure_at_the_end_of_its_range_gives_nonsense() {
+    type Change = fn(&mut PlanInput);
+    let ends: [Change; 12] = [
+        |i| i.link.clock_hz = 1e-3,
+        |i| i.link.clock_hz = 1e15,
+        |i| i.link.transmittance_channel = 1e-100,
+        |i| i.link.detector_efficiency = 1e-9,
+        |i| i.link.key_basis_probability = 1e-6,
+        |i| i.link.key_basis_probability = 0.999999,
+        |i| i.link.afterpulse_decay_slots = f64::MAX,
+        |i| i.link.dark_count_probability = 1.0 - 1e-16,
+        |i| i.parameters.secrecy = 1e-100,
+        |i| i.parameters.correctness = 1e-100,
+        |i| i.reconciliation_inefficiency = 10.0,
+        |i| {
+            let used = i.theorem.intensities_used();
+            let dark = [1e-6, 1e-7, 1e-8].map(|mu| mu * i.link.intensities[0]);
+            i.link.intensities[..used].copy_from_slice(&dark[..used]);
+            let rare = [1.0 - 1e-7, 1e-7, 0.0];
+            i.link.intensity_probabilities = match used {
+                3 => vec![1.0 - 2e-7, 1e-7, 1e-7],
+                _ => rare[..used].to_vec(),
+            };
+        },
+    ];
+    for theorem in PlanTheorem::ALL {
+        for channel in ChannelModel::ALL {
+            for (i, change) in ends.iter().enumerate() {
+                let mut input = under(theorem, ingaas(10.0));
+                input.channel = channel;
+                change(&mut input);
+                assert_sensible(&input);
+                // Alone, and with every end that follows it.
+                let mut all = input.clone();
+                ends[i + 1..].iter().for_each(|change| change(&mut all));
+                assert_sensible(&all);
+            }
+        }
+    }
+}
+
 #[track_caller]
 fn assert_sensible(input: &PlanInput) {
     let point = plan(input).unwrap();
