@@ -18,6 +18,7 @@ mod leaves;
 mod packed;
 mod parities;
 mod schedule;
+mod sieve;
 mod tiles;
 
 use arrangement::Arrangement;

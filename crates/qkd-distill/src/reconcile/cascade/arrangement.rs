@@ -142,7 +142,8 @@ impl Arrangement {
 fn blocks(bits: &Parities, pass: &Pass, parities: &mut Packer) {
     let blocks = pass.leaves.blocks();
     for index in 0..blocks.count() {
-        parities.put(bits.between(blocks.start(index), blocks.end(index)), 1);
+        let (start, end) = blocks.block(index);
+        parities.put(bits.between(start, end), 1);
     }
 }
 

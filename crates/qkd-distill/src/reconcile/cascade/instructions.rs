@@ -19,7 +19,7 @@ enum Set {
 }
 
 impl Instructions {
-    /// What runs everywhere.
+    /// What runs everywhere: the scalar twin.
     pub(super) const BASELINE: Self = Self(Set::Baseline);
 
     /// The best that this machine has; the standard library remembers the answer.
@@ -38,6 +38,17 @@ impl Instructions {
         Self::BASELINE
     }
 
+    /// The bits of `word` where `mask` is set, moved together to the lowest places.
+    #[inline(always)]
+    pub(super) fn extract(self, word: u64, mask: u64) -> u64 {
+        match self.0 {
+            Set::Baseline => extract(word, mask),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `best` alone makes this value, and it has asked the processor.
+            Set::Avx2 => unsafe { extract_bmi2(word, mask) },
+        }
+    }
+
     /// Does `work`, a function that is always inlined, compiled for these instructions.
     #[inline(always)]
     pub(super) fn run<A, R>(self, work: impl Fn(A) -> R, argument: A) -> R {
@@ -48,6 +59,23 @@ impl Instructions {
             Set::Avx2 => unsafe { with_avx2(work, argument) },
         }
     }
+}
+
+/// One bit after the other, whatever they are.
+fn extract(word: u64, mask: u64) -> u64 {
+    let (mut rest, mut extracted) = (mask, 0);
+    for i in 0..mask.count_ones() {
+        extracted |= (word >> rest.trailing_zeros() & 1) << i;
+        rest &= rest - 1;
+    }
+    extracted
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi2")]
+#[inline]
+fn extract_bmi2(word: u64, mask: u64) -> u64 {
+    std::arch::x86_64::_pext_u64(word, mask)
 }
 
 #[cfg(target_arch = "x86_64")]

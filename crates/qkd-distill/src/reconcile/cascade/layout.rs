@@ -3,6 +3,8 @@
 use qkd_bits::SecretRng;
 use zeroize::Zeroizing;
 
+use super::instructions::Instructions;
+use super::sieve::Sieve;
 use super::tiles::{TILE_BITS, Tiles};
 
 /// Longest piece in bits: its tables stay in the cache.
@@ -51,6 +53,8 @@ pub(super) enum Order {
     Table(Table),
     /// By words and tiles.
     Tiles(Tiles),
+    /// By words and tiles, and then all bits of a chosen set first.
+    Sorted(Tiles, Sieve),
 }
 
 impl Order {
@@ -63,6 +67,20 @@ impl Order {
         }
     }
 
+    /// This order with the bits of the key that are set in `chosen` before all others, if it is by
+    /// tiles.
+    #[inline(always)]
+    pub(super) fn sorted(self, chosen: &[u64], instructions: Instructions) -> Self {
+        match self {
+            Order::Tiles(tiles) => {
+                let mut read = vec![0; chosen.len()];
+                tiles.read(chosen, &mut read);
+                Order::Sorted(tiles, Sieve::new(&read, instructions))
+            }
+            Order::Plain | Order::Table(_) | Order::Sorted(..) => self,
+        }
+    }
+
     /// Where in this order the key's bit `position` is read.
     #[inline(always)]
     pub(super) fn place(&self, position: u32) -> u32 {
@@ -70,6 +88,7 @@ impl Order {
             Order::Plain => position,
             Order::Table(table) => u32::from(table.places[position as usize]),
             Order::Tiles(tiles) => tiles.place(position),
+            Order::Sorted(tiles, sieve) => sieve.place(tiles.place(position)),
         }
     }
 
@@ -80,6 +99,7 @@ impl Order {
             Order::Plain => place,
             Order::Table(table) => u32::from(table.offsets[place as usize]),
             Order::Tiles(tiles) => tiles.position(place),
+            Order::Sorted(tiles, sieve) => tiles.position(sieve.origin(place)),
         }
     }
 
@@ -100,6 +120,11 @@ impl Order {
             Order::Tiles(tiles) => {
                 words.resize(key.len(), 0);
                 tiles.read(key, &mut words);
+            }
+            Order::Sorted(tiles, sieve) => {
+                let mut read = Zeroizing::new(vec![0; key.len()]);
+                tiles.read(key, &mut read);
+                words = sieve.sort(&read, spare);
             }
         }
         words
@@ -149,13 +174,20 @@ mod tests {
             assert!(total >= key_bits && total < key_bits + TILE_BITS * layout.pieces);
             let mut rng = SecretRng::from_seed([11; 32]);
             let key = rng.public_bits(total);
-            for order in [Order::Plain, Order::drawn(layout, &mut rng)] {
+            let chosen = rng.public_bits(total);
+            let sorted = Order::drawn(layout, &mut rng);
+            let orders = [
+                Order::Plain,
+                Order::drawn(layout, &mut rng),
+                sorted.sorted(chosen.words(), Instructions::best()),
+            ];
+            for order in orders {
                 let words = order.read(key.words(), 0).to_vec();
-                assert_eq!(words.len(), layout.words());
-                let read = BitString::from_words(words, total);
-                for place in 0..total as u32 {
-                    let position = order.position(place);
-                    assert_eq!(order.place(position), place);
+                let len = words.len() * 64;
+                let read = BitString::from_words(words, len);
+                for position in 0..total as u32 {
+                    let place = order.place(position);
+                    assert_eq!(order.position(place), position);
                     assert_eq!(read.get(place as usize), key.get(position as usize));
                 }
             }

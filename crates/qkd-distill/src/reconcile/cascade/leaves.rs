@@ -1,6 +1,7 @@
 //! What is known about one pass: the finest sub-blocks with a known parity of errors.
 
 use std::f64::consts::FRAC_1_SQRT_2;
+use std::ops::Range;
 
 /// A partition of all places of one pass into leaves, each with the known parity of the errors
 /// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
@@ -21,59 +22,104 @@ struct Cell {
     odd: u64,
 }
 
-/// The blocks that a pass starts with: all of one size, a power of two, but the last one. Blocks of
-/// other sizes cannot be halved evenly down to a bit, and an uneven half tells less than one bit.
+/// The blocks that a pass starts with, in one region or two: in each, all of one size, a power of
+/// two, but the last one. Blocks of other sizes cannot be halved evenly down to a bit, and an uneven
+/// half tells less than one bit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocks {
-    total: u32,
+    first: Region,
+    second: Region,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Region {
+    start: u32,
+    end: u32,
     size_log2: u32,
 }
 
-impl Blocks {
-    /// Blocks of `total` places, 1 to 2³¹, of a size as near as there is one to `size`.
-    pub(super) fn new(total: usize, size: f64) -> Self {
-        let total = total as u32;
+impl Region {
+    /// Blocks of a size as near as there is one to `size`.
+    fn new(places: Range<u32>, size: f64) -> Self {
+        let Range { start, end } = places;
         let mut size_log2 = 0;
-        while 1 << size_log2 < total && f64::from(1u32 << size_log2) < size * FRAC_1_SQRT_2 {
+        while 1 << size_log2 < end - start && f64::from(1u32 << size_log2) < size * FRAC_1_SQRT_2 {
             size_log2 += 1;
         }
-        Self { total, size_log2 }
+        Self {
+            start,
+            end,
+            size_log2,
+        }
     }
 
+    #[inline(always)]
+    fn count(&self) -> u32 {
+        (self.end - self.start).div_ceil(1 << self.size_log2)
+    }
+
+    #[inline(always)]
+    fn block(&self, index: u32) -> (u32, u32) {
+        let start = self.start + (index << self.size_log2);
+        (start, (start + (1 << self.size_log2)).min(self.end))
+    }
+}
+
+impl Blocks {
+    /// Blocks of `total` places, 1 to 2³¹, of a size near `size`.
+    pub(super) fn new(total: usize, size: f64) -> Self {
+        let total = total as u32;
+        Self::of_two(0..total, size, total..total, size)
+    }
+
+    /// Blocks of the places in two ranges, the first from 0 on and not both empty.
+    pub(super) fn of_two(
+        first: Range<u32>,
+        first_size: f64,
+        second: Range<u32>,
+        second_size: f64,
+    ) -> Self {
+        Self {
+            first: Region::new(first, first_size),
+            second: Region::new(second, second_size),
+        }
+    }
+
+    /// Size of a block in the first region.
     pub(super) fn size(&self) -> usize {
-        1 << self.size_log2
+        1 << self.first.size_log2
     }
 
+    #[inline(always)]
     pub(super) fn count(&self) -> u32 {
-        ((self.total - 1) >> self.size_log2) + 1
+        self.first.count() + self.second.count()
     }
 
-    /// Where block `index` starts.
+    /// Where block `index` starts and ends.
     #[inline(always)]
-    pub(super) fn start(&self, index: u32) -> u32 {
-        index << self.size_log2
-    }
-
-    /// Where block `index` ends.
-    #[inline(always)]
-    pub(super) fn end(&self, index: u32) -> u32 {
-        ((index + 1) << self.size_log2).min(self.total)
+    pub(super) fn block(&self, index: u32) -> (u32, u32) {
+        match index.checked_sub(self.first.count()) {
+            None => self.first.block(index),
+            Some(index) => self.second.block(index),
+        }
     }
 }
 
 impl Leaves {
     /// Each block a leaf, nothing known odd.
     pub(super) fn new(blocks: Blocks) -> Self {
-        let cells = blocks.total as usize / 64 + 1;
+        let cells = blocks.second.end as usize / 64 + 1;
         let mut leaves = Self {
             cells: vec![Cell::default(); cells],
             inhabited: vec![0; cells.div_ceil(64)],
             blocks,
         };
         for index in 0..blocks.count() {
-            leaves.cut(blocks.start(index));
+            let (start, _) = blocks.block(index);
+            leaves.cut(start);
         }
-        leaves.cut(blocks.total);
+        leaves.cut(blocks.first.end);
+        leaves.cut(blocks.second.end);
         leaves
     }
 
@@ -175,7 +221,7 @@ mod tests {
             let mut leaves = Leaves::new(blocks);
             let mut next = 0;
             for index in 0..blocks.count() {
-                let (start, end) = (blocks.start(index), blocks.end(index));
+                let (start, end) = blocks.block(index);
                 assert_eq!(start, next);
                 for place in start..end {
                     assert_eq!(leaves.start_of(place), start);

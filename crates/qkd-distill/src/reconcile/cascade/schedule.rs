@@ -3,28 +3,22 @@
 //! Both sides run this over the same transcript and hence agree without naming a position.
 
 use qkd_bits::{BitString, SecretRng};
-use qkd_security::mathematics::{exp, ln_1p};
 
 use super::CascadePlan;
 use super::instructions::Instructions;
-use super::layout::{Layout, Order};
-use super::leaves::Blocks;
+use super::layout::Layout;
 use super::packed::Unpacker;
 use crate::Disclosed;
 
 mod leaf;
+mod opening;
 mod pass;
 
 pub(super) use leaf::{Hunt, Leaf};
+use opening::{clear, ones};
 use pass::Found;
 pub(super) use pass::Pass;
 
-/// Errors expected in a block of the first pass, within a factor of √2.
-const FIRST_BLOCK_ERRORS: f64 = 0.8;
-/// Errors expected to be left in a block of the second pass when it opens, within a factor of √2.
-const SECOND_BLOCK_ERRORS: f64 = 2.0;
-/// Blocks of each later pass for each piece, within a factor of √2.
-const LATE_BLOCKS_PER_PIECE: f64 = 4.0;
 /// Blocks of the first pass for each search that may still be on when the second pass opens, and
 /// corrected errors for each when the third one does: the last few are long chains of one
 /// correction a round.
@@ -41,7 +35,7 @@ pub(super) const CHECKS: usize = 16;
 const PASSES_MAX: usize = 12;
 /// Hunts after which another pass is cheaper.
 const HUNTS_PER_PASS: u32 = 3;
-/// Rounds at most; an honest key takes fewer than 100.
+/// Rounds at most; an honest key takes 100 to 350.
 const ROUNDS_MAX: u32 = 2000;
 /// Range in which the prior error rate is taken seriously.
 const PRIOR_RANGE: (f64, f64) = (1e-4, 0.25);
@@ -83,6 +77,8 @@ pub(super) struct Schedule {
     asked: u64,
     answered: u64,
     errors: Vec<u64>,
+    /// The bits of blocks that were even in the first pass, until the second one opens.
+    even_blocks: Vec<u64>,
     contradicted: bool,
     errors_found: usize,
     found: Vec<Found>,
@@ -112,6 +108,7 @@ impl Schedule {
             asked: 0,
             answered: 0,
             errors: vec![0; plan.key_bits.div_ceil(64)],
+            even_blocks: Vec::new(),
             contradicted: false,
             errors_found: 0,
             found: Vec::new(),
@@ -242,16 +239,22 @@ impl Schedule {
         let pass = &mut self.passes[opened];
         let blocks = pass.leaves.blocks();
         let mut odd_blocks = 0;
+        if opened == 0 {
+            self.even_blocks = ones(self.key_bits, self.layout.words());
+        }
         for first in (0..blocks.count()).step_by(64) {
             let mut rest = answers.take((blocks.count() - first).min(64) as usize);
             odd_blocks += rest.count_ones();
             while rest != 0 {
                 let index = first + rest.trailing_zeros();
                 rest &= rest - 1;
-                let (start, end) = (blocks.start(index), blocks.end(index));
+                let (start, end) = blocks.block(index);
                 // What is asked about at once bears no mark, and in the first pass that is all.
                 if opened > 0 || end - start == 1 {
                     pass.leaves.mark(start);
+                }
+                if opened == 0 {
+                    clear(&mut self.even_blocks, start, end);
                 }
                 if end - start == 1 {
                     self.found.push(Found {
@@ -266,16 +269,6 @@ impl Schedule {
         if opened == 0 {
             self.qber = self.estimate(odd_blocks, blocks);
         }
-    }
-
-    /// The error rate that the share of odd first blocks tells, with the prior as two more blocks:
-    /// the inverse of P(odd) = (1 − (1 − 2q)^k)/2.
-    fn estimate(&self, odd_blocks: u32, blocks: Blocks) -> f64 {
-        let block_bits = blocks.size() as f64;
-        let prior_odd = (1.0 - exp(block_bits * ln_1p(-2.0 * self.qber))) / 2.0;
-        let odd = (f64::from(odd_blocks) + 2.0 * prior_odd) / (f64::from(blocks.count()) + 2.0);
-        let q = (1.0 - exp(ln_1p(-2.0 * odd.min(0.49)) / block_bits)) / 2.0;
-        q.clamp(PRIOR_RANGE.0, PRIOR_RANGE.1)
     }
 
     /// Corrects every bit found wrong while there is one pass, in which nothing follows from it.
@@ -450,31 +443,5 @@ impl Schedule {
         }
         self.questions = questions;
         self.asked += questions as u64;
-    }
-
-    fn open_checks(&mut self) {
-        let words = self.key_bits.div_ceil(64) + CHECKS;
-        self.subsets = (0..words).map(|_| self.rng.next_u64()).collect();
-        self.checks_now = true;
-    }
-
-    fn open_pass(&mut self) {
-        let pass = self.passes.len();
-        let key_bits = self.key_bits as f64;
-        let total = self.layout.total();
-        let blocks = match pass {
-            0 => Blocks::new(self.key_bits, FIRST_BLOCK_ERRORS / self.qber),
-            1 => {
-                let left = (self.qber - self.errors_found as f64 / key_bits).max(0.1 * self.qber);
-                Blocks::new(total, SECOND_BLOCK_ERRORS / left)
-            }
-            _ => Blocks::new(total, self.layout.piece_bits as f64 / LATE_BLOCKS_PER_PIECE),
-        };
-        let order = match pass {
-            0 => Order::Plain,
-            _ => Order::drawn(self.layout, &mut self.rng),
-        };
-        self.passes.push(Pass::new(order, blocks));
-        self.opens = Some(pass);
     }
 }

@@ -146,15 +146,15 @@ fn residual_errors_are_rare() {
 }
 
 #[test]
-fn a_million_bits_leak_at_most_a_tenth_beyond_the_limit_in_200_rounds() {
-    for percent in [1, 3, 5] {
+fn a_million_bits_leak_little_beyond_the_limit_in_350_rounds() {
+    for (percent, most) in [(1, 1.05), (3, 1.055), (5, 1.065), (11, 1.1)] {
         let qber = percent as f64 / 100.0;
         let outcome = check(1_000_000, 10_000 * percent, qber, 7);
         let disclosed = outcome.alice.disclosed();
         let f = disclosed.reconciliation_inefficiency(1_000_000, qber);
-        assert!((1.0..=1.10).contains(&f), "f = {f} at {percent} %");
+        assert!((1.0..=most).contains(&f), "f = {f} at {percent} %");
         assert!(
-            outcome.rounds <= 200,
+            outcome.rounds <= 350,
             "{} rounds at {percent} %",
             outcome.rounds
         );
