@@ -21,9 +21,11 @@ const INTENSITIES_USUAL: [f64; 2] = [1e-3, INTENSITY_MAX];
 /// Where a block misses so large a share of itself to have any key, no choice will help.
 const HOPELESS: f64 = 0.02;
 
-/// `input` with the choices that give the most secret bits per slot; `start` is a good guess (the
-/// best choices of a neighbouring distance or block) from which the search begins as well. It is good
-/// to 0.1 % without.
+/// `input` with the choices that give the most secret bits per slot, to 0.1 % of what can be had.
+///
+/// `start` is a good guess, such as the best choices of a neighbouring distance. The search begins
+/// there only where it finds no key otherwise: a row of a table must not depend on the rows before
+/// it.
 ///
 /// Varied are, for blocks of finite length, the intensities, their probabilities and the basis
 /// probability; with two decoys the darkest intensity stays as it is, because the best is as dark as
@@ -173,8 +175,8 @@ impl Search<'_> {
         )
     }
 
-    /// The best choices found when starting from the regions, from the configuration's own choices
-    /// and from `start`.
+    /// The best choices found when starting from the regions and from the configuration's own
+    /// choices; where these give no key, from `start`.
     fn best<const N: usize>(
         &self,
         start: Option<&Setting>,
@@ -182,11 +184,13 @@ impl Search<'_> {
         coordinates: Coordinates<N>,
     ) -> Setting {
         let write = |x: &[f64; N]| (coordinates.write)(x, self.own);
-        let given = [Some(self.own), start].into_iter().flatten();
-        regions.push(given.map(coordinates.read).collect());
         let hopeless = -HOPELESS * self.frame.block_bits;
-        let found = highest(&regions, hopeless, |x| self.value(&write(x)));
-        found.map_or(*self.own, |corner| write(&corner.argument))
+        let from = |regions: &[Vec<[f64; N]>]| {
+            highest(regions, hopeless, |x| self.value(&write(x))).filter(|hill| hill.value > 0.0)
+        };
+        regions.push(vec![(coordinates.read)(self.own)]);
+        let found = from(&regions).or_else(|| from(&[vec![(coordinates.read)(start?)]]));
+        found.map_or(*self.own, |hill| write(&hill.argument))
     }
 }
 

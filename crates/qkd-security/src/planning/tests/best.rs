@@ -115,6 +115,13 @@ fn the_best_choices_are_never_worse_than_those_given() {
 }
 
 #[test]
+fn the_best_choices_do_not_depend_on_a_neighbours() {
+    let neighbour = optimise(&snspd(19.0), None).unwrap();
+    let alone = optimise(&snspd(20.0), None).unwrap();
+    assert_eq!(optimise(&snspd(20.0), Some(&neighbour)).unwrap(), alone);
+}
+
+#[test]
 fn where_nothing_gives_a_key_the_choices_stay() {
     for theorem in PlanTheorem::ALL {
         let input = under(theorem, ingaas(90.0));
