@@ -90,9 +90,9 @@ pub enum Command {
     Lab(LabArgs),
     /// Say what a link would give: secret key rate against distance or loss
     ///
-    /// Reads the sections [source], [channel], [detector], [protocol] and [security] of a
-    /// configuration, those of a running link too, and applies a key-length theorem to the counts
-    /// that such a link is expected to show. Nothing is sent and nothing is measured.
+    /// Reads source, channel, detector, protocol and security from a configuration, that of a running
+    /// link too, and applies a key-length theorem to the counts that such a link is expected to show.
+    /// Nothing is sent and nothing is measured.
     Plan(PlanArgs),
     /// Measure how fast this machine is
     #[command(arg_required_else_help = true)]

@@ -250,6 +250,7 @@ fn check(base: &str, role: Role, case: &Bad) {
 
 #[rustfmt::skip]
 const BAD_NAMES: &[Bad] = &[
+    bad(["name = \"bb84\"", "name = \"bb84\"\nreconciliation_inefficiency = 1.1", "reconciliation_inefficiency"], "protocol.reconciliation_inefficiency", &["unknown key", "`qkd plan` alone"]),
     bad(["[node]", "[nodes]", "nodes"], "[nodes]", &["unknown section", "did you mean `node`?"]),
     bad(["[session]", "[sesion]", "sesion"], "[sesion]", &["unknown section", "did you mean `session`?"]),
     bad(["[session]", "[eve]\n[session]", "eve]"], "[eve]", &["unknown section", "expected `node`"]),
