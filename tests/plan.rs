@@ -380,6 +380,10 @@ fn wrong_usage_ends_with_64_and_says_what_was_expected() {
             &["--distances", "--loss-db"],
         ),
         (
+            &["--preset", "snspd", "--svg", "x.png", "--png", "x.png"],
+            &["--svg", "--png", "x.png"],
+        ),
+        (
             &["--preset", "snspd", "--json", "--csv", "-"],
             &["--json", "--csv"],
         ),
