@@ -72,7 +72,7 @@ impl Plan {
         let points = 1u64 << self.layers;
         let transforms = (self.outputs + self.tails + self.seeds()) as u64;
         let products = (self.outputs * self.tails) as u64;
-        points * (transforms * (180 + 9 * u64::from(self.layers)) + 14 * products)
+        points * (transforms * (160 + 8 * u64::from(self.layers)) + 14 * products)
     }
 }
 

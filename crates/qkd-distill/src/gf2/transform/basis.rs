@@ -7,6 +7,8 @@
 //! 56, 6265 (2010); Chen et al., arXiv:1708.09746, algorithm 2): nothing but additions of shifted
 //! parts.
 
+use super::lanes::Lanes;
+
 /// Division of every aligned run of 2·D coefficients by x^D + x^d: the coefficient at index i ≥ D
 /// is added to the one at i − D + d, from the highest i down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +56,14 @@ impl Levels {
     /// The map's part on bits, in place. It comes before [`apply_products`](Self::apply_products),
     /// but after it where transposed.
     #[inline(always)]
-    pub(super) fn apply_powers(&self, words: &mut [u64], map: Map) {
-        apply(words, &self.powers, map);
+    pub(super) fn apply_powers<V: Lanes>(&self, words: &mut [u64], map: Map) {
+        apply::<V>(words, &self.powers, map);
     }
 
     /// The map's part on words, in place.
     #[inline(always)]
-    pub(super) fn apply_products(&self, words: &mut [u64], map: Map) {
-        apply(words, &self.products, map);
+    pub(super) fn apply_products<V: Lanes>(&self, words: &mut [u64], map: Map) {
+        apply::<V>(words, &self.products, map);
     }
 
     /// Polynomials in y with 2^`width` coefficients, each 2^`low` bits: to powers of s_order(y), with
@@ -127,7 +129,7 @@ impl Level {
 
 /// Applies the map of `levels`; levels that fit go through one stretch after the other.
 #[inline(always)]
-fn apply(words: &mut [u64], levels: &[Level], map: Map) {
+fn apply<V: Lanes>(words: &mut [u64], levels: &[Level], map: Map) {
     let mut runs = levels.chunk_by(|a, b| a.fits_a_stretch() && b.fits_a_stretch());
     loop {
         let run = match map {
@@ -143,8 +145,8 @@ fn apply(words: &mut [u64], levels: &[Level], map: Map) {
         for words in words.chunks_exact_mut(stretch) {
             for i in 0..run.len() {
                 match map {
-                    Map::Forward | Map::InverseTransposed => divide(words, run[i], map),
-                    Map::Transposed => divide(words, run[run.len() - 1 - i], map),
+                    Map::Forward | Map::InverseTransposed => divide::<V>(words, run[i], map),
+                    Map::Transposed => divide::<V>(words, run[run.len() - 1 - i], map),
                 }
             }
         }
@@ -152,40 +154,70 @@ fn apply(words: &mut [u64], levels: &[Level], map: Map) {
 }
 
 #[inline(always)]
-fn divide(words: &mut [u64], level: Level, map: Map) {
+fn divide<V: Lanes>(words: &mut [u64], level: Level, map: Map) {
     match level {
-        // Narrow ones with their widths known, so that they are unrolled.
+        // Widths that the compiler knows are unrolled.
         Level::Words { divisor, lower } => match (divisor, lower) {
-            (2, 1) => divide_words(words, 2, 1, map),
-            (4, 1) => divide_words(words, 4, 1, map),
-            (8, 2) => divide_words(words, 8, 2, map),
-            (8, 4) => divide_words(words, 8, 4, map),
-            (16, 1) => divide_words(words, 16, 1, map),
-            (32, 2) => divide_words(words, 32, 2, map),
-            (divisor, lower) => divide_words(words, divisor, lower, map),
+            (2, 1) => divide_narrow(words, 2, 1, map),
+            (4, 1) => divide_narrow(words, 4, 1, map),
+            (8, 2) => divide_narrow(words, 8, 2, map),
+            (8, 4) => divide_narrow(words, 8, 4, map),
+            (16, 1) => divide_narrow(words, 16, 1, map),
+            (32, 2) => divide_narrow(words, 32, 2, map),
+            (divisor, lower) => divide_words::<V>(words, divisor, lower, map),
         },
-        Level::Bits { divisor, lower } => divide_bits(words, divisor, lower, map),
+        Level::Bits { divisor, lower } => match (divisor, lower) {
+            (4, 1) => divide_bits(words, 4, 1, map),
+            (8, 2) => divide_bits(words, 8, 2, map),
+            (16, 4) => divide_bits(words, 16, 4, map),
+            (divisor, lower) => divide_bits(words, divisor, lower, map),
+        },
     }
 }
 
 #[inline(always)]
-fn divide_words(words: &mut [u64], divisor: usize, lower: usize, map: Map) {
+fn divide_words<V: Lanes>(words: &mut [u64], divisor: usize, lower: usize, map: Map) {
     for block in words.chunks_exact_mut(2 * divisor) {
         let (low, high) = block.split_at_mut(divisor);
         let low = &mut low[lower..];
         let (start, end) = high.split_at_mut(divisor - lower);
         match map {
             Map::Forward => {
-                add(start, end);
-                add(low, start);
+                add::<V>(start, end);
+                add::<V>(low, start);
             }
             Map::Transposed => {
-                add(start, low);
-                add(end, start);
+                add::<V>(start, low);
+                add::<V>(end, start);
             }
             Map::InverseTransposed => {
-                add(end, start);
-                add(start, low);
+                add::<V>(end, start);
+                add::<V>(start, low);
+            }
+        }
+    }
+}
+
+/// The same straight from the definition, for widths that the compiler knows.
+#[inline(always)]
+fn divide_narrow(words: &mut [u64], divisor: usize, lower: usize, map: Map) {
+    let down = divisor - lower;
+    for block in words.chunks_exact_mut(2 * divisor) {
+        match map {
+            Map::Forward => {
+                for i in (divisor..2 * divisor).rev() {
+                    block[i - down] ^= block[i];
+                }
+            }
+            Map::Transposed => {
+                for i in divisor..2 * divisor {
+                    block[i] ^= block[i - down];
+                }
+            }
+            Map::InverseTransposed => {
+                for i in (divisor..2 * divisor).rev() {
+                    block[i] ^= block[i - down];
+                }
             }
         }
     }
@@ -221,17 +253,16 @@ fn divide_bits(words: &mut [u64], divisor: usize, lower: u32, map: Map) {
 /// Here and in [`add_funnelled`] no iterators are zipped: their constructors are not compiled into
 /// functions that enable processor features.
 #[inline(always)]
-fn add(to: &mut [u64], from: &[u64]) {
+fn add<V: Lanes>(to: &mut [u64], from: &[u64]) {
     let words = to.len().min(from.len());
-    let (to, to_rest) = to[..words].as_chunks_mut::<4>();
-    let (from, from_rest) = from[..words].as_chunks::<4>();
-    for i in 0..to.len().min(from.len()) {
-        for k in 0..4 {
-            to[i][k] ^= from[i][k];
-        }
+    let (to, from) = (&mut to[..words], &from[..words]);
+    let whole = words - words % V::WORDS;
+    for i in (0..whole).step_by(V::WORDS) {
+        let to = &mut to[i..i + V::WORDS];
+        V::load(to).xor(V::load(&from[i..i + V::WORDS])).store(to);
     }
-    for i in 0..to_rest.len().min(from_rest.len()) {
-        to_rest[i] ^= from_rest[i];
+    for i in whole..words {
+        to[i] ^= from[i];
     }
 }
 

@@ -53,18 +53,18 @@ impl Butterfly for InverseTransposed {
 /// Coefficients to values: `words` becomes scratch.
 #[inline(always)]
 pub(super) fn values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &Levels) {
-    levels.apply_powers(words, Map::Forward);
+    levels.apply_powers::<V>(words, Map::Forward);
     gather(words, values, false);
-    levels.apply_products(values, Map::Forward);
+    levels.apply_products::<V>(values, Map::Forward);
     downwards::<V, Plain>(values);
 }
 
 /// The inverse of the transpose of [`values`].
 #[inline(always)]
 pub(super) fn dual_values<V: Lanes>(words: &mut [u64], values: &mut [u64], levels: &Levels) {
-    levels.apply_powers(words, Map::InverseTransposed);
+    levels.apply_powers::<V>(words, Map::InverseTransposed);
     gather(words, values, true);
-    levels.apply_products(values, Map::InverseTransposed);
+    levels.apply_products::<V>(values, Map::InverseTransposed);
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), MODULUS_LOW).store(word);
     }
@@ -78,9 +78,9 @@ pub(super) fn transposed_values<V: Lanes>(values: &mut [u64], words: &mut [u64],
     for word in values.chunks_exact_mut(V::WORDS) {
         add_high_product(V::load(word), INVERSE_LOW).store(word);
     }
-    levels.apply_products(values, Map::Transposed);
+    levels.apply_products::<V>(values, Map::Transposed);
     scatter(values, words);
-    levels.apply_powers(words, Map::Transposed);
+    levels.apply_powers::<V>(words, Map::Transposed);
 }
 
 /// Σ_q tails\[q\]·seeds\[p + q\] point by point for every p, in the place of seeds\[p\]; an
