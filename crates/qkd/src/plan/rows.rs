@@ -218,7 +218,7 @@ fn titles(args: &TableArgs, named: &Named) -> Vec<(Title, u64)> {
     titles
 }
 
-/// `before` is the choice of the last row, from which the search for the best one goes on.
+/// `before` are the choices of the last row, another place for the search to begin.
 fn row(
     args: &TableArgs,
     named: &Named,
@@ -234,7 +234,7 @@ fn row(
         ..named.config.input(theorem, fibre)?
     };
     if args.optimise {
-        // The best choice of the neighbour is not far from this one's.
+        // Where the search alone finds no key, the choices of the row before may still give one.
         input = planning::optimise(&input, before.as_ref())?;
         *before = Some(input.clone());
     }
