@@ -5,7 +5,7 @@ use std::ops::Range;
 use qkd_bits::{BitString, SecretBits};
 use zeroize::Zeroizing;
 
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Work};
 use super::layout::Order;
 use super::packed::Packer;
 use super::parities::Parities;
@@ -28,7 +28,7 @@ impl Arrangement {
         filled.extend_from_slice(key.0.expose().words());
         filled.resize(words, 0);
         Self {
-            orders: vec![instructions.run(Parities::new, filled)],
+            orders: vec![instructions.run(Sum(filled))],
             key_bits,
             instructions,
         }
@@ -38,64 +38,19 @@ impl Arrangement {
     pub(super) fn open_passes(&mut self, schedule: &Schedule) {
         for pass in &schedule.passes()[self.orders.len()..] {
             let key = self.orders[0].words();
-            let parities = self.instructions.run(Self::read, (&pass.order, key));
+            let parities = self.instructions.run(Read(&pass.order, key));
             self.orders.push(parities);
         }
     }
 
-    #[inline(always)]
-    fn read((order, key): (&Order, &[u64])) -> Parities {
-        Parities::new(order.read(key, Parities::SPARE_WORDS))
-    }
-
     /// The parities that the schedule asks for now, in its order.
     pub(super) fn parities(&self, schedule: &Schedule) -> BitString {
-        self.instructions.run(Self::answers, (self, schedule))
-    }
-
-    #[inline(always)]
-    fn answers((this, schedule): (&Self, &Schedule)) -> BitString {
-        let mut parities = Packer::new(schedule.questions());
-        for (bits, pass) in this.orders.iter().zip(schedule.passes()) {
-            if schedule.parts() == 2 {
-                halves(bits, &pass.asked, &mut parities);
-            } else {
-                parts(bits, &pass.asked, schedule.parts(), &mut parities);
-            }
-        }
-        if let Some(opened) = schedule.opens() {
-            blocks(
-                &this.orders[opened],
-                &schedule.passes()[opened],
-                &mut parities,
-            );
-        }
-        if schedule.checks_now() {
-            parities.put(this.subset_parities(schedule.subsets()), CHECKS);
-        }
-        if let Some(hunt) = schedule.hunt() {
-            let subset = schedule.subset(hunt.check);
-            for part in 0..hunt.parts(schedule.parts()) - 1 {
-                let range = hunt.part(part, schedule.parts());
-                parities.put(this.subset_parity(subset, range), 1);
-            }
-        }
-        parities.finish()
+        self.instructions.run(Answer(self, schedule))
     }
 
     /// Inverts these bits of the key in every order.
     pub(super) fn flip(&mut self, positions: &[u32], schedule: &Schedule) {
-        self.instructions
-            .run(Self::flip_all, (self, positions, schedule));
-    }
-
-    #[inline(always)]
-    fn flip_all((this, positions, schedule): (&mut Self, &[u32], &Schedule)) {
-        for (bits, pass) in this.orders.iter_mut().zip(schedule.passes()) {
-            for &position in positions {
-                bits.flip(pass.order.place(position));
-            }
-        }
+        self.instructions.run(Flip(self, positions, schedule));
     }
 
     /// The key itself, without the fill.
@@ -134,6 +89,85 @@ impl Arrangement {
             })
         };
         u64::from(folded.count_ones() % 2)
+    }
+}
+
+/// Puts the sums to a string.
+struct Sum(Zeroizing<Vec<u64>>);
+
+impl Work for Sum {
+    type Outcome = Parities;
+
+    #[inline(always)]
+    fn run(self) -> Parities {
+        Parities::new(self.0)
+    }
+}
+
+/// Reads the key in an order.
+struct Read<'a>(&'a Order, &'a [u64]);
+
+impl Work for Read<'_> {
+    type Outcome = Parities;
+
+    #[inline(always)]
+    fn run(self) -> Parities {
+        Parities::new(self.0.read(self.1, Parities::SPARE_WORDS))
+    }
+}
+
+/// Tells the parities that are due.
+struct Answer<'a>(&'a Arrangement, &'a Schedule);
+
+impl Work for Answer<'_> {
+    type Outcome = BitString;
+
+    #[inline(always)]
+    fn run(self) -> BitString {
+        let Self(key, schedule) = self;
+        let mut parities = Packer::new(schedule.questions());
+        for (bits, pass) in key.orders.iter().zip(schedule.passes()) {
+            if schedule.parts() == 2 {
+                halves(bits, &pass.asked, &mut parities);
+            } else {
+                parts(bits, &pass.asked, schedule.parts(), &mut parities);
+            }
+        }
+        if let Some(opened) = schedule.opens() {
+            blocks(
+                &key.orders[opened],
+                &schedule.passes()[opened],
+                &mut parities,
+            );
+        }
+        if schedule.checks_now() {
+            parities.put(key.subset_parities(schedule.subsets()), CHECKS);
+        }
+        if let Some(hunt) = schedule.hunt() {
+            let subset = schedule.subset(hunt.check);
+            for part in 0..hunt.parts(schedule.parts()) - 1 {
+                let range = hunt.part(part, schedule.parts());
+                parities.put(key.subset_parity(subset, range), 1);
+            }
+        }
+        parities.finish()
+    }
+}
+
+/// Inverts bits in every order.
+struct Flip<'a>(&'a mut Arrangement, &'a [u32], &'a Schedule);
+
+impl Work for Flip<'_> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(key, positions, schedule) = self;
+        for (bits, pass) in key.orders.iter_mut().zip(schedule.passes()) {
+            for &position in positions {
+                bits.flip(pass.order.place(position));
+            }
+        }
     }
 }
 

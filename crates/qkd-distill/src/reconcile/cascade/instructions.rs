@@ -49,16 +49,25 @@ impl Instructions {
         }
     }
 
-    /// Does `work`, a function that is always inlined, compiled for these instructions.
+    /// Does `work`, compiled for these instructions.
     #[inline(always)]
-    pub(super) fn run<A, R>(self, work: impl Fn(A) -> R, argument: A) -> R {
+    pub(super) fn run<W: Work>(self, work: W) -> W::Outcome {
         match self.0 {
-            Set::Baseline => work(argument),
+            Set::Baseline => work.run(),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `best` alone makes this value, and it has asked the processor.
-            Set::Avx2 => unsafe { with_avx2(work, argument) },
+            Set::Avx2 => unsafe { with_avx2(work) },
         }
     }
+}
+
+/// What is compiled once for each set of instructions. A closure would do if it could be told to be
+/// always inlined: what is not inlined is compiled for the baseline.
+pub(super) trait Work {
+    type Outcome;
+
+    /// Does it; to be marked `#[inline(always)]`, as whatever it calls.
+    fn run(self) -> Self::Outcome;
 }
 
 /// One bit after the other, whatever they are.
@@ -80,6 +89,6 @@ fn extract_bmi2(word: u64, mask: u64) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn with_avx2<A, R>(work: impl Fn(A) -> R, argument: A) -> R {
-    work(argument)
+fn with_avx2<W: Work>(work: W) -> W::Outcome {
+    work.run()
 }

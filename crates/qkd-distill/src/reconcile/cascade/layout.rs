@@ -146,13 +146,19 @@ impl Table {
     }
 }
 
-/// A permutation of `count` numbers (Fisher and Yates) and its inverse, uniform to 2⁻⁴⁸ in each
+/// A permutation of `count` numbers (Fisher and Yates) and its inverse, uniform to 2⁻¹⁶ in each
 /// draw, which is more than locating errors takes. `count` is at most 2¹⁶, so they fit.
 pub(super) fn shuffled(count: usize, rng: &mut SecretRng) -> (Vec<u16>, Vec<u16>) {
     let mut numbers: Vec<u16> = (0..count).map(|i| i as u16).collect();
+    let mut drawn = 0;
     for i in (1..count).rev() {
-        let j = ((u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64) as usize;
-        numbers.swap(i, j);
+        // One draw of 64 bits does for two numbers of 32.
+        drawn = match drawn >> 32 {
+            0 => rng.next_u64(),
+            rest => rest,
+        };
+        let j = (drawn & u64::from(u32::MAX)) * (i as u64 + 1) >> 32;
+        numbers.swap(i, j as usize);
     }
     let mut inverse = vec![0; count];
     for (i, &number) in numbers.iter().enumerate() {

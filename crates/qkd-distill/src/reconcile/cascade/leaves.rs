@@ -135,6 +135,16 @@ impl Leaves {
         self.inhabited[cell / 64] |= 1 << (cell % 64);
     }
 
+    /// Cuts at `place` the leaf that starts at `start`.
+    #[inline(always)]
+    pub(super) fn cut_after(&mut self, start: u32, place: u32) {
+        if start / 64 == place / 64 {
+            self.cells[place as usize / 64].starts |= 1 << (place % 64);
+        } else {
+            self.cut(place);
+        }
+    }
+
     /// First place of the leaf that holds `place`.
     #[inline(always)]
     pub(super) fn start_of(&self, place: u32) -> u32 {

@@ -5,7 +5,7 @@
 use qkd_bits::{BitString, SecretRng};
 
 use super::CascadePlan;
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Work};
 use super::layout::Layout;
 use super::packed::Unpacker;
 use crate::Disclosed;
@@ -192,45 +192,45 @@ impl Schedule {
         self.answered += differs.len() as u64;
         self.rounds += 1;
         let instructions = self.instructions;
-        let flips = instructions.run(Self::learn, (self, differs));
-        instructions.run(Self::next_round, self);
+        let flips = instructions.run(Learn(self, differs));
+        instructions.run(Decide(self));
         self.count_questions();
         flips
     }
 
     #[inline(always)]
-    fn learn((this, differs): (&mut Self, &BitString)) -> Vec<u32> {
+    fn learn(&mut self, differs: &BitString) -> Vec<u32> {
         let mut answers = Unpacker::new(differs);
         let mut flips = Vec::new();
-        if let [alone] = &mut this.passes[..]
-            && this.parts == 2
+        if let [alone] = &mut self.passes[..]
+            && self.parts == 2
         {
-            alone.learn_halves::<false>(0, &mut answers, &mut this.found);
-            this.correct_alone(&mut flips);
+            alone.learn_halves::<false>(0, &mut answers, &mut self.found);
+            self.correct_alone(&mut flips);
         } else {
-            for (pass, number) in this.passes.iter_mut().zip(0..) {
-                if this.parts == 2 {
-                    pass.learn_halves::<true>(number, &mut answers, &mut this.found);
+            for (pass, number) in self.passes.iter_mut().zip(0..) {
+                if self.parts == 2 {
+                    pass.learn_halves::<true>(number, &mut answers, &mut self.found);
                 } else {
-                    pass.learn_parts(number, this.parts, &mut answers, &mut this.found);
+                    pass.learn_parts(number, self.parts, &mut answers, &mut self.found);
                 }
             }
         }
-        if let Some(opened) = this.opens.take() {
-            this.learn_blocks(opened, &mut answers);
+        if let Some(opened) = self.opens.take() {
+            self.learn_blocks(opened, &mut answers);
         }
-        if std::mem::take(&mut this.checks_now) {
-            this.odd_subsets = answers.take(CHECKS);
+        if std::mem::take(&mut self.checks_now) {
+            self.odd_subsets = answers.take(CHECKS);
         }
-        if let Some(hunt) = this.hunt.take() {
-            let hunt = hunt.narrowed(this.parts, &mut answers);
+        if let Some(hunt) = self.hunt.take() {
+            let hunt = hunt.narrowed(self.parts, &mut answers);
             if hunt.end - hunt.start == 1 {
-                this.correct(hunt.start, &mut flips);
+                self.correct(hunt.start, &mut flips);
             } else {
-                this.hunt = Some(hunt);
+                self.hunt = Some(hunt);
             }
         }
-        this.settle(&mut flips);
+        self.settle(&mut flips);
         flips
     }
 
@@ -333,38 +333,39 @@ impl Schedule {
 
     /// Decides what is asked next.
     #[inline(always)]
-    fn next_round(this: &mut Self) {
+    fn next_round(&mut self) {
         // A key that has leaked twice itself is lost, and only a liar contradicts itself or makes
         // so many rounds: verification tells.
-        let lost = this.asked > 2 * this.key_bits as u64 + 4096;
-        if lost || this.contradicted || this.rounds >= ROUNDS_MAX {
-            this.finished = true;
+        let lost = self.asked > 2 * self.key_bits as u64 + 4096;
+        if lost || self.contradicted || self.rounds >= ROUNDS_MAX {
+            self.finished = true;
             return;
         }
-        let searches = this.prepare();
-        match this.passes.len() {
+        let searches = self.prepare();
+        match self.passes.len() {
             1 => {
-                let blocks = this.passes[0].leaves.blocks().count() as usize;
+                let blocks = self.passes[0].leaves.blocks().count() as usize;
                 if searches <= blocks / BLOCKS_PER_STRAGGLER {
-                    this.open_pass();
+                    self.open_pass();
                 }
             }
             2 => {
-                if searches <= 2 + this.errors_found / ERRORS_PER_STRAGGLER {
-                    this.open_pass();
-                    this.open_checks();
+                if searches <= 2 + self.errors_found / ERRORS_PER_STRAGGLER {
+                    self.open_pass();
+                    self.open_checks();
                 }
             }
             _ => {
-                if searches == 0 && this.hunt.is_none() {
-                    this.confirm();
+                if searches == 0 && self.hunt.is_none() {
+                    self.confirm();
                 }
             }
         }
-        this.choose_parts(searches);
+        self.choose_parts(searches);
     }
 
-    /// Puts together the leaves to ask about; gives how many there are, those included that wait.
+    /// Puts together the leaves to ask about; gives how many there are, and at least one for each
+    /// odd leaf that waits.
     #[inline(always)]
     fn prepare(&mut self) -> usize {
         let (first, later) = match &mut self.passes[..] {
@@ -373,20 +374,24 @@ impl Schedule {
             [alone] => return alone.asked.len(),
             [first, later @ ..] => (first, later),
         };
-        let in_first = first.prepare();
-        let in_later: usize = later.iter_mut().map(Pass::prepare).sum();
-        let searches = in_first + in_later;
-        if in_first == 0 {
-            self.turn = Turn::LaterPasses;
-        } else if in_later == 0 {
-            self.turn = Turn::FirstPass;
-        } else if searches > self.errors_found / ERRORS_PER_TURN {
-            match self.turn {
-                Turn::FirstPass => later.iter_mut().for_each(Pass::wait),
-                Turn::LaterPasses => first.wait(),
-            }
+        let listed = first.listed() + later.iter().map(Pass::listed).sum::<usize>();
+        if listed <= self.errors_found / ERRORS_PER_TURN {
+            return first.prepare() + later.iter_mut().map(Pass::prepare).sum::<usize>();
         }
-        searches
+        let first = std::slice::from_mut(first);
+        for _ in 0..2 {
+            let (now, others, next) = match self.turn {
+                Turn::FirstPass => (&mut *first, &mut *later, Turn::LaterPasses),
+                Turn::LaterPasses => (&mut *later, &mut *first, Turn::FirstPass),
+            };
+            others.iter_mut().for_each(Pass::wait);
+            let searches: usize = now.iter_mut().map(Pass::prepare).sum();
+            if searches > 0 {
+                return searches + others.iter().map(Pass::listed).sum::<usize>();
+            }
+            self.turn = next;
+        }
+        0
     }
 
     /// With no odd leaf left: another pass, a hunt, or the end.
@@ -443,5 +448,29 @@ impl Schedule {
         }
         self.questions = questions;
         self.asked += questions as u64;
+    }
+}
+
+/// Learns the comparisons of a round.
+struct Learn<'a>(&'a mut Schedule, &'a BitString);
+
+impl Work for Learn<'_> {
+    type Outcome = Vec<u32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<u32> {
+        self.0.learn(self.1)
+    }
+}
+
+/// Decides on the next round.
+struct Decide<'a>(&'a mut Schedule);
+
+impl Work for Decide<'_> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.0.next_round();
     }
 }

@@ -78,6 +78,9 @@ impl Tiles {
     /// First word of the piece that holds `word`, and which of the piece's words it is.
     #[inline(always)]
     fn within_piece(&self, word: u32) -> (u32, usize) {
+        if word < self.piece_words {
+            return (0, word as usize);
+        }
         let within = word % self.piece_words;
         (word - within, within as usize)
     }

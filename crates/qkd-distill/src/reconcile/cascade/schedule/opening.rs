@@ -57,6 +57,7 @@ impl Schedule {
         (order, blocks)
     }
 
+    #[inline(always)]
     pub(super) fn open_pass(&mut self) {
         let pass = self.passes.len();
         let total = self.layout.total();

@@ -48,11 +48,12 @@ impl Pass {
             for i in first..last {
                 let Leaf { start, end } = self.asked[i];
                 let middle = self.asked[i].middle();
-                self.leaves.cut(middle);
-                let first_is_odd = odd & 1 == 1;
+                self.leaves.cut_after(start, middle);
+                // Half of these bits are set: a branch would be mistaken as often.
+                let keep = 0u32.wrapping_sub((odd & 1) as u32);
                 odd >>= 1;
-                let start = if first_is_odd { start } else { middle };
-                let end = if first_is_odd { middle } else { end };
+                let start = middle ^ ((middle ^ start) & keep);
+                let end = end ^ ((middle ^ end) & keep);
                 if MARK {
                     self.leaves.mark(start);
                 }
@@ -119,10 +120,13 @@ impl Pass {
     }
 
     /// Has the leaves to ask about wait, where they may become even.
+    #[inline(always)]
     pub(super) fn wait(&mut self) {
-        for leaf in &self.asked {
-            self.leaves.mark(leaf.start);
-        }
-        std::mem::swap(&mut self.asked, &mut self.waiting);
+        self.waiting.append(&mut self.asked);
+    }
+
+    /// How many leaves are to be asked about or wait; some of them may be even.
+    pub(super) fn listed(&self) -> usize {
+        self.asked.len() + self.waiting.len()
     }
 }
