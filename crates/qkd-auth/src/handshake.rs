@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::schedule::{Binding, Root, mac};
 use crate::{Channel, Error, PreSharedKey, Role};
 
-/// Version of envelopes, key schedule and handshake.
-pub const VERSION: u32 = 1;
+/// Version of handshake, key schedule, envelopes and of the messages in them.
+pub const VERSION: u32 = 2;
 
 /// Bytes of a handshake nonce.
 pub const NONCE_BYTES: usize = 32;
@@ -221,7 +221,10 @@ mod tests {
         opening.version = 9;
         assert_eq!(
             error(alice.receive_opening(opening)),
-            Error::VersionMismatch { ours: 1, theirs: 9 }
+            Error::VersionMismatch {
+                ours: VERSION,
+                theirs: 9
+            }
         );
     }
 
