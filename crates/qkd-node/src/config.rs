@@ -9,6 +9,7 @@ mod detector_effects;
 mod document;
 mod effects;
 mod files;
+mod measured;
 mod place;
 mod plan;
 mod profile;
@@ -21,6 +22,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 pub use address::{HostPort, NotAnAddress};
+pub use measured::Measurement;
 pub use place::{ConfigError, Place};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 

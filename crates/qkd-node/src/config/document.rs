@@ -91,6 +91,8 @@ pub(super) struct Section<'d> {
     name: String,
     table: &'d DeTable<'d>,
     span: Range<usize>,
+    /// Whether nothing but sections belongs here, so that a stranger is called one.
+    sections_only: bool,
 }
 
 impl<'d> Section<'d> {
@@ -105,6 +107,24 @@ impl<'d> Section<'d> {
             name: String::new(),
             table: table.get_ref(),
             span: 0..0,
+            sections_only: true,
+        };
+        section.only(known)?;
+        Ok(section)
+    }
+
+    /// The document itself, with keys of its own beside its sections.
+    pub(super) fn root_with_keys(
+        document: &'d Document<'d>,
+        table: &'d Spanned<DeTable<'d>>,
+        known: &[&'static str],
+    ) -> Result<Self, ConfigError> {
+        let section = Self {
+            document,
+            name: String::new(),
+            table: table.get_ref(),
+            span: 0..0,
+            sections_only: false,
         };
         section.only(known)?;
         Ok(section)
@@ -142,6 +162,7 @@ impl<'d> Section<'d> {
             name: self.dotted(name),
             table,
             span: value.span(),
+            sections_only: false,
         };
         section.only(known)?;
         Ok(Some(section))
@@ -170,6 +191,7 @@ impl<'d> Section<'d> {
                 name: self.dotted(name),
                 table,
                 span: element.span(),
+                sections_only: false,
             };
             section.only(known)?;
             sections.push(section);
@@ -251,7 +273,35 @@ impl<'d> Section<'d> {
         }
     }
 
-    fn only(&self, known: &[&'static str]) -> Result<(), ConfigError> {
+    /// Whether `key` stands in this table.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The keys of this table.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.table.iter().map(|(key, _)| key.get_ref().as_ref())
+    }
+
+    /// The last word of its name; empty for the document itself.
+    pub(super) fn last_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// A complaint about the table as a whole.
+    pub(super) fn refuse_whole(&self, found: String, expected: String) -> ConfigError {
+        ConfigError::Unsuitable {
+            place: self
+                .document
+                .place(self.span.start, format!("[{}]", self.name)),
+            found,
+            expected,
+            suggestion: None,
+        }
+    }
+
+    /// Refuses keys that are not `known`.
+    pub(super) fn only(&self, known: &[&'static str]) -> Result<(), ConfigError> {
         let stranger = self
             .table
             .iter()
@@ -261,7 +311,7 @@ impl<'d> Section<'d> {
             return Ok(());
         };
         let name = key.get_ref().as_ref();
-        let is_section = self.name.is_empty() || value.get_ref().is_table();
+        let is_section = self.sections_only || value.get_ref().is_table();
         Err(ConfigError::Unknown {
             place: self.document.place(
                 key.span().start,

@@ -6,7 +6,7 @@ use super::address::HostPort;
 use super::document::Rule;
 
 /// A finite number, written with or without a point.
-fn number(value: &DeValue<'_>) -> Option<f64> {
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     let number: f64 = match value {
         DeValue::Float(float) => float.as_str().parse().ok()?,
         DeValue::Integer(digits) => {
@@ -21,7 +21,7 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-fn integer(value: &DeValue<'_>) -> Option<u64> {
+pub(super) fn integer(value: &DeValue<'_>) -> Option<u64> {
     let digits = value.as_integer()?;
     u64::from_str_radix(digits.as_str(), digits.radix()).ok()
 }

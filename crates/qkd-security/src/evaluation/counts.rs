@@ -1,4 +1,5 @@
 use super::Evaluation;
+use crate::mathematics::log2;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
 use crate::{
     BasisStatistics, DecoySource, Error, Figure, Leakage, SecurityParameters, Standing, Statistics,
@@ -278,6 +279,9 @@ pub struct MeasuredCounts {
     pub parameters: SecurityParameters,
     /// What error correction said in public.
     pub disclosed: Disclosed,
+    /// What comparing the keys said in public, tags and outcome, bits; a theorem that charges less,
+    /// log₂(2/ε_cor), is charged the difference as well. Nothing more when `None`.
+    pub verification_bits: Option<f64>,
     /// How long the block took.
     pub seconds: Option<f64>,
 }
@@ -293,7 +297,11 @@ impl MeasuredCounts {
         let block_bits = block.key.total_counts();
         let qber = block.key.qber();
         let leaked_bits = self.disclosed.bits(block_bits, qber)?;
-        let account = block.account(leaked_bits, self.parameters)?;
+        let parameters = self.parameters.checked()?;
+        let told_bits = self.verification_bits.unwrap_or(0.0);
+        range::not_negative("verification_bits", told_bits, "zero or more bits")?;
+        let longer_tag_bits = (told_bits - log2(2.0 / parameters.correctness)).max(0.0);
+        let account = block.account(leaked_bits + longer_tag_bits, parameters)?;
         let mut figures = vec![
             Figure::bits("block_bits", block_bits, "sifted bits of the key basis (n)"),
             Figure::bits(

@@ -48,6 +48,8 @@ pub struct MeasuredSummary {
     pub qber: f64,
     /// φ: phase error rate, \[0, ½\].
     pub phase_error_rate: f64,
+    /// P(Z), when it is known; reported, and not used by any bound.
+    pub key_basis_probability: Option<f64>,
     /// Sifted bits of the key basis per second.
     pub sifted_rate_bps: Option<f64>,
     /// The line, to hold the rate against the repeaterless bound.
@@ -92,6 +94,10 @@ impl MeasuredSummary {
                 "failure probability ε_cor",
             ),
         ];
+        if let Some(probability) = self.key_basis_probability {
+            let meaning = "both sides choose the key basis with, P(Z)";
+            about.push(Figure::plain("key_basis_probability", probability, meaning));
+        }
         about.append(&mut evaluation.figures);
         evaluation.figures = about;
         self.rates(&mut evaluation, transmittance)?;

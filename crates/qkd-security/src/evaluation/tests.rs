@@ -58,6 +58,7 @@ impl Sent<'_> {
             key_basis_probability: Some(self.key_basis_probability),
             parameters,
             disclosed: Disclosed::Inefficiency(1.16),
+            verification_bits: None,
             seconds: None,
         }
     }
@@ -184,6 +185,7 @@ fn boaron(block_bits: f64, qber: f64, phase_error_rate: f64) -> MeasuredSummary 
         block_bits,
         qber,
         phase_error_rate,
+        key_basis_probability: None,
         sifted_rate_bps: None,
         link: Link::default(),
         parameters: SecurityParameters {
@@ -351,6 +353,17 @@ fn figures_outside_their_range_are_named() {
             .to_string();
         assert!(said.contains(name), "{said}");
     }
+}
+
+#[test]
+fn a_verification_tag_longer_than_the_theorem_charges_is_charged() {
+    let short = evaluated(small_block());
+    let mut measured = small_block();
+    measured.verification_bits = Some(129.0);
+    let long = evaluated(measured);
+    let name = "length_unclamped_bits";
+    let cost = figure(&short, name) - figure(&long, name);
+    assert_within(cost, 129.0 - (2e15_f64).log2(), 1e-6);
 }
 
 #[test]
