@@ -5,6 +5,7 @@
 
 mod accept;
 mod args;
+mod evaluate;
 mod fault;
 mod file;
 mod list;
@@ -28,6 +29,7 @@ use crate::output::{one_line, print, tell};
 pub fn run(args: &PlanArgs) -> Exit {
     let ended = match &args.command {
         Some(PlanCommand::Accept(args)) => accept::run(args),
+        Some(PlanCommand::Evaluate(args)) => evaluate::run(args),
         None => plan(&args.table),
     };
     let Err(fault) = ended else {

@@ -278,9 +278,13 @@ impl<'d> Section<'d> {
         self.table.contains_key(key)
     }
 
-    /// The keys of this table.
+    /// The keys of this table, without the tables inside it.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.table.iter().map(|(key, _)| key.get_ref().as_ref())
+        let values = self
+            .table
+            .iter()
+            .filter(|(_, value)| !value.get_ref().is_table());
+        values.map(|(key, _)| key.get_ref().as_ref())
     }
 
     /// The last word of its name; empty for the document itself.

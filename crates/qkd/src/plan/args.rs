@@ -8,6 +8,7 @@ use qkd_node::presets::Preset;
 use qkd_security::planning::{ChannelModel, PlanTheorem};
 
 use super::accept::AcceptArgs;
+use super::evaluate::EvaluateArgs;
 use super::list::{self, List};
 use crate::cli::presets;
 
@@ -54,6 +55,11 @@ pub enum PlanCommand {
     /// the expected link with a margin for chance and for the model. It says how often a block is
     /// refused though nobody listens.
     Accept(AcceptArgs),
+    /// Say how much key is in what a laboratory has measured
+    ///
+    /// Prints every intermediate figure with its meaning and unit, the length of the key, its rate,
+    /// and what the theorem behind them is worth. Nothing is assumed in silence.
+    Evaluate(EvaluateArgs),
 }
 
 /// The options of the table.

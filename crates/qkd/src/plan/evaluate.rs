@@ -60,9 +60,18 @@ const WIDTH: usize = 100;
 /// Every figure with its meaning, then the result, what it is worth and what was assumed.
 fn text(file: &Path, evaluation: &Evaluation) -> String {
     let name = file.display().to_string();
-    let mut text = format!("{}: {}\n\n", crate::output::one_line(&name), evaluation.theorem);
+    let mut text = format!(
+        "{}: {}\n\n",
+        crate::output::one_line(&name),
+        evaluation.theorem
+    );
     let rows: Vec<[String; 4]> = evaluation.figures.iter().map(cells).collect();
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let width = |at: usize| {
+        rows.iter()
+            .map(|row| row[at].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let [names, values, units] = [width(0), width(1), width(2)];
     let indent = 2 + names + 2 + values + 1 + units + 2;
     for [name, value, unit, meaning] in &rows {
@@ -112,7 +121,10 @@ fn results(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         };
         results.push(("secret length", words));
     } else if let Some(fraction) = evaluation.secret_fraction {
-        results.push(("secret fraction", format!("{} of the sifted bits", percent(fraction))));
+        results.push((
+            "secret fraction",
+            format!("{} of the sifted bits", percent(fraction)),
+        ));
     }
     if let Some(bits) = evaluation.secret_bits_per_pulse {
         results.push(("bits per pulse", digits(bits)));
@@ -137,12 +149,20 @@ fn digits(number: f64) -> String {
     } else if size >= 1e15 || (size < 1e-3 && size > 0.0) {
         let short = format!("{number:e}");
         let long = format!("{number:.5e}");
-        if short.len() < long.len() { short } else { long }
+        if short.len() < long.len() {
+            short
+        } else {
+            long
+        }
     } else if size.fract() == 0.0 {
         format!("{sign}{}", grouped(size as u64))
     } else if size >= 1e3 {
         let hundredths = (size * 100.0).round() as u64;
-        format!("{sign}{}.{:02}", grouped(hundredths / 100), hundredths % 100)
+        format!(
+            "{sign}{}.{:02}",
+            grouped(hundredths / 100),
+            hundredths % 100
+        )
     } else {
         // Six digits that count.
         let decimals = match size {
@@ -154,7 +174,11 @@ fn digits(number: f64) -> String {
         };
         let short = format!("{number}");
         let long = format!("{number:.decimals$}");
-        if short.len() < long.len() { short } else { long }
+        if short.len() < long.len() {
+            short
+        } else {
+            long
+        }
     }
 }
 
@@ -209,18 +233,41 @@ mod tests {
     use serde_json::Value;
 
     const EXAMPLES: [(&str, &str); 7] = [
-        ("counts", include_str!("../../../../deploy/examples/plan/counts.toml")),
-        ("two-decoys", include_str!("../../../../deploy/examples/plan/two-decoys.toml")),
-        ("summary", include_str!("../../../../deploy/examples/plan/summary.toml")),
-        ("pairs", include_str!("../../../../deploy/examples/plan/pairs.toml")),
-        ("cv", include_str!("../../../../deploy/examples/plan/cv.toml")),
-        ("mdi", include_str!("../../../../deploy/examples/plan/mdi.toml")),
-        ("chsh", include_str!("../../../../deploy/examples/plan/chsh.toml")),
+        (
+            "counts",
+            include_str!("../../../../deploy/examples/plan/counts.toml"),
+        ),
+        (
+            "two-decoys",
+            include_str!("../../../../deploy/examples/plan/two-decoys.toml"),
+        ),
+        (
+            "summary",
+            include_str!("../../../../deploy/examples/plan/summary.toml"),
+        ),
+        (
+            "pairs",
+            include_str!("../../../../deploy/examples/plan/pairs.toml"),
+        ),
+        (
+            "cv",
+            include_str!("../../../../deploy/examples/plan/cv.toml"),
+        ),
+        (
+            "mdi",
+            include_str!("../../../../deploy/examples/plan/mdi.toml"),
+        ),
+        (
+            "chsh",
+            include_str!("../../../../deploy/examples/plan/chsh.toml"),
+        ),
     ];
 
     fn evaluated(name: &str) -> Evaluation {
         let (_, text) = EXAMPLES.iter().find(|(known, _)| *known == name).unwrap();
-        Measurement::parse(text, Path::new(name)).unwrap().evaluation
+        Measurement::parse(text, Path::new(name))
+            .unwrap()
+            .evaluation
     }
 
     #[test]
@@ -234,7 +281,11 @@ mod tests {
             }
             for figure in &evaluation.figures {
                 let start = format!("\n  {} ", figure.name);
-                assert_eq!(shown.matches(&start).count(), 1, "{name}: {start:?} in {shown}");
+                assert_eq!(
+                    shown.matches(&start).count(),
+                    1,
+                    "{name}: {start:?} in {shown}"
+                );
             }
             assert!(shown.contains(&evaluation.standing.to_string()), "{shown}");
         }
@@ -243,7 +294,10 @@ mod tests {
     #[test]
     fn the_printed_lengths_and_rates_are_those_of_the_sources() {
         for (name, words) in [
-            ("counts", ["393,373 bits, 39.20 % of the sifted bits", "2.80 Mbit/s"]),
+            (
+                "counts",
+                ["393,373 bits, 39.20 % of the sifted bits", "2.80 Mbit/s"],
+            ),
             ("two-decoys", ["2,597,809 bits", "the file gives no time"]),
             ("cv", ["0.035154", "12.3 kbit/s"]),
         ] {
