@@ -112,7 +112,7 @@ impl KeyLength {
             Figure::bits(
                 "charged_leakage_bits",
                 self.charged_leakage_bits,
-                "disclosed in public, verification included (λ)",
+                "disclosed, verification included (λ)",
             ),
             Figure::bits(
                 "security_overhead_bits",
@@ -129,21 +129,18 @@ impl KeyLength {
 }
 
 /// What bounds of the decoy method say, in the words of every account.
-pub(crate) const VACUUM_KEY_MIN: &str = "from vacuum in the key basis, at least (s⁻_Z0)";
-pub(crate) const VACUUM_KEY_MAX: &str = "from vacuum in the key basis, at most (s⁺_Z0)";
-pub(crate) const VACUUM_TEST_MIN: &str = "from vacuum in the test basis, at least (s⁻_X0)";
-pub(crate) const VACUUM_TEST_MAX: &str = "from vacuum in the test basis, at most (s⁺_X0)";
-pub(crate) const SINGLE_PHOTON_KEY_MIN: &str =
-    "from single photons in the key basis, at least (s⁻_Z1)";
-pub(crate) const SINGLE_PHOTON_TEST_MIN: &str =
-    "from single photons in the test basis, at least (s⁻_X1)";
-pub(crate) const SINGLE_PHOTON_TEST_ERRORS_MAX: &str =
-    "wrong ones among these in the test basis, at most (v⁺_X1)";
-pub(crate) const PHASE_ERROR_RATE: &str = "phase errors of the key's single photons, at most (φ)";
+pub(crate) const VACUUM_KEY_MIN: &str = "key basis, vacuum, at least (s⁻_Z0)";
+pub(crate) const VACUUM_KEY_MAX: &str = "key basis, vacuum, at most (s⁺_Z0)";
+pub(crate) const VACUUM_TEST_MIN: &str = "test basis, vacuum, at least (s⁻_X0)";
+pub(crate) const VACUUM_TEST_MAX: &str = "test basis, vacuum, at most (s⁺_X0)";
+pub(crate) const SINGLE_PHOTON_KEY_MIN: &str = "key basis, one photon, at least (s⁻_Z1)";
+pub(crate) const SINGLE_PHOTON_TEST_MIN: &str = "test basis, one photon, at least (s⁻_X1)";
+pub(crate) const SINGLE_PHOTON_TEST_ERRORS_MAX: &str = "wrong bits among them, at most (v⁺_X1)";
+pub(crate) const PHASE_ERROR_RATE: &str = "phase error rate of the key, at most (φ)";
 pub(crate) const LEAKED_BITS: &str = "disclosed by error correction (λ_EC)";
 pub(crate) const SECRECY_OVERHEAD: &str = "price of the failure probability ε_sec";
 pub(crate) const CORRECTNESS_OVERHEAD: &str = "price of comparing the keys, log₂(2/ε_cor)";
-pub(crate) const LENGTH_UNCLAMPED: &str = "ℓ before it is cut at zero and rounded down";
+pub(crate) const LENGTH_UNCLAMPED: &str = "ℓ before cutting at zero and rounding";
 
 /// A length as a formula gives it, clamped at zero and rounded down.
 pub(crate) fn whole_bits(length_unclamped: f64) -> u64 {

@@ -16,7 +16,9 @@
 use crate::concentration::{FailureProbability, SplitSizes, serfling_deviation};
 use crate::mathematics::log2;
 use crate::theorem::whole_bits;
-use crate::theorem::{CORRECTNESS_OVERHEAD, LEAKED_BITS, LENGTH_UNCLAMPED, SECRECY_OVERHEAD};
+use crate::theorem::{
+    CORRECTNESS_OVERHEAD, LEAKED_BITS, LENGTH_UNCLAMPED, PHASE_ERROR_RATE, SECRECY_OVERHEAD,
+};
 use crate::{Error, Figure, SecurityParameters, Standing, binary_entropy, range};
 
 /// What [`secret_length`] is worth.
@@ -83,11 +85,7 @@ impl Bounds {
                 self.sampling_deviation,
                 "phase errors that the sample may hide, at most (μ)",
             ),
-            Figure::plain(
-                "phase_error_rate",
-                self.phase_error_rate,
-                "phase errors of the key, at most (φ)",
-            ),
+            Figure::plain("phase_error_rate", self.phase_error_rate, PHASE_ERROR_RATE),
             Figure::bits("leaked_bits", self.leaked_bits, LEAKED_BITS),
             Figure::bits(
                 "secrecy_overhead_bits",

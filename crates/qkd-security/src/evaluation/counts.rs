@@ -329,7 +329,7 @@ impl MeasuredCounts {
         let shannon_bits = block_bits * binary_entropy(qber);
         if shannon_bits > 0.0 {
             let ratio = leaked_bits / shannon_bits;
-            let meaning = "error correction over the Shannon limit n h(Q) (f)";
+            let meaning = "bits disclosed over n h(Q) (f)";
             figures.push(Figure::plain("reconciliation_inefficiency", ratio, meaning));
         }
         figures.extend(account.figures);

@@ -170,7 +170,7 @@ impl MeasuredSummary {
             account.vacuum_counted + private - account.leaked_bits - account.overhead_bits;
         let mut figures = Vec::new();
         for (name, count) in COUNT_NAMES.into_iter().zip(&block.key.counts) {
-            let meaning = "of this intensity in the key basis, as the loss divides them";
+            let meaning = "of this intensity, by the loss (n_Z)";
             figures.push(Figure::detections(name, *count, meaning));
         }
         let of_the_key = ["vacuum_key_min", "vacuum_key_max", "single_photon_key_min"];
@@ -180,7 +180,7 @@ impl MeasuredSummary {
             Figure::plain(
                 "phase_error_rate",
                 self.phase_error_rate,
-                "phase errors of the key's single photons, as stated (φ)",
+                "phase error rate, as stated (φ)",
             ),
             Figure::bits("leaked_bits", account.leaked_bits, LEAKED_BITS),
             Figure::bits(
@@ -218,7 +218,7 @@ impl MeasuredSummary {
             return Ok(());
         };
         let bound = repeaterless::bits_per_use(transmittance)?;
-        let meaning = "most that a line of this loss can give without repeaters";
+        let meaning = "most that there is without repeaters";
         let figure = Figure::plain("repeaterless_bits_per_pulse", bound, meaning);
         evaluation.figures.push(figure.measured_in("bits/pulse"));
         let Some(clock_hz) = self.link.clock_hz else {

@@ -73,9 +73,9 @@ fn text(file: &Path, evaluation: &Evaluation) -> String {
             .unwrap_or(0)
     };
     let [names, values, units] = [width(0), width(1), width(2)];
-    let indent = 2 + names + 2 + values + 1 + units + 2;
+    let indent = 2 + names + 1 + values + 1 + units + 2;
     for [name, value, unit, meaning] in &rows {
-        let start = format!("  {name:<names$}  {value:>values$} {unit:<units$}");
+        let start = format!("  {name:<names$} {value:>values$} {unit:<units$}");
         let meaning = wrapped(meaning, WIDTH.saturating_sub(indent).max(20));
         for (at, line) in meaning.iter().enumerate() {
             let start = if at == 0 { start.as_str() } else { "" };
@@ -127,7 +127,7 @@ fn results(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         ));
     }
     if let Some(bits) = evaluation.secret_bits_per_pulse {
-        results.push(("bits per pulse", digits(bits)));
+        results.push(("bits per signal", digits(bits)));
     }
     let rate = match evaluation.secret_key_rate_bps {
         Some(rate) => metric(rate, "bit/s"),
