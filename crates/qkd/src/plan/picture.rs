@@ -147,7 +147,11 @@ fn bounds(all: &[Series], rate: PlotRate) -> Vec<Curve> {
     }
     if bounds.len() > 1 {
         for (bound, names) in bounds.iter_mut().zip(names) {
-            bound.label = format!("{}, {}", bound.label, names.join(", "));
+            let whose = match names.as_slice() {
+                [first, _, _, ..] => format!("{first} and {} more", names.len() - 1),
+                few => few.join(", "),
+            };
+            bound.label = format!("{}, {whose}", bound.label);
         }
     }
     bounds
@@ -256,9 +260,24 @@ mod tests {
         );
         assert_eq!(all.curves[4].points[1], (10.0, 1e7));
         assert_eq!(all.curves[4].style, CurveStyle::Dashed);
+        let clocks = [1e9, 1e9, 1e9, 1e8];
+        let all: Vec<Series> = ["a", "b", "c", "d"]
+            .into_iter()
+            .zip(clocks)
+            .map(|(name, clock_hz)| series(name, 1000, clock_hz))
+            .collect();
+        assert_eq!(
+            labels(&chart(&all, PlotRate::Bps))[4..],
+            ["repeaterless bound, a and 2 more", "repeaterless bound, d"]
+        );
+    }
+
+    #[test]
+    fn without_loss_there_is_no_bound_but_a_rate() {
+        let all = chart(&[series("c", 1000, 1e8)], PlotRate::Bps);
         // Without loss there is no bound to draw, and the curve of rates starts there.
-        assert!(all.curves[4].points[0].1.is_infinite());
-        assert_eq!(all.curves[2].points[0], (0.0, 1e5));
+        assert_eq!(all.curves[0].points[0], (0.0, 1e5));
+        assert!(all.curves[1].points[0].1.is_infinite());
     }
 
     #[test]

@@ -33,6 +33,9 @@ const GREY_DASHES: [&[f64]; 4] = [
     &[10.0, 5.0, 3.0, 5.0],
 ];
 
+/// A curve of no more points than this shows them.
+const DOTS_MAX: usize = 15;
+
 /// How a line is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Stroke {
@@ -151,27 +154,34 @@ pub(super) fn draw_all<DB: DrawingBackend>(
     // A thicket of falls would hide the curves.
     let falls_shown = curves.iter().filter(|curve| curve.has_key()).count() <= COLOURS.len();
     for (curve, stroke) in curves.iter().zip(Stroke::of_all(curves)) {
-        draw(area, &runs(layout, &curve.points), &stroke)?;
+        let runs = runs(layout, &curve.points);
+        for run in &runs {
+            stroke.draw(area, &run.points)?;
+        }
+        draw_dots(area, curve, &runs, &stroke)?;
         if falls_shown {
-            draw_falls(area, layout, &runs(layout, &curve.points), &stroke)?;
+            draw_falls(area, layout, &runs, &stroke)?;
         }
     }
     Ok(())
 }
 
-/// Draws the stretches with key; a lone point is a dot.
-fn draw<DB: DrawingBackend>(
+/// Draws a dot where a point stands alone, and at every point of a rate that has few: the line
+/// between them is nobody's result.
+fn draw_dots<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
+    curve: &Curve,
     runs: &[Run],
     stroke: &Stroke,
 ) -> Drawn<DB> {
-    for run in runs {
-        if let [(x, y)] = run.points[..] {
-            let dot = Circle::new((units(x), units(y)), units(4.5), stroke.colour.filled());
-            area.draw(&dot)?;
-        } else {
-            stroke.draw(area, &run.points)?;
-        }
+    let few = match curve.style {
+        CurveStyle::Solid => curve.points.len() <= DOTS_MAX,
+        CurveStyle::Dashed => false,
+    };
+    let dotted = runs.iter().filter(|run| few || run.points.len() == 1);
+    for (x, y) in dotted.flat_map(|run| &run.points) {
+        let centre = (units(*x), units(*y));
+        area.draw(&Circle::new(centre, units(4.2), stroke.colour.filled()))?;
     }
     Ok(())
 }

@@ -127,6 +127,15 @@ fn a_curve_ends_where_its_key_ends() {
 }
 
 #[test]
+fn few_points_are_shown_and_many_are_a_line() {
+    let dots = |points: u32| {
+        let points = (0..points).map(|index| (f64::from(index), 1.0));
+        alone(points.collect()).svg().matches("<circle").count()
+    };
+    assert_eq!((dots(1), dots(3), dots(15), dots(16)), (1, 3, 15, 0));
+}
+
+#[test]
 fn no_numbers_stop_the_drawing() {
     let numbers = [
         f64::NAN,
