@@ -157,7 +157,7 @@ pub(super) fn shuffled(count: usize, rng: &mut SecretRng) -> (Vec<u16>, Vec<u16>
             0 => rng.next_u64(),
             rest => rest,
         };
-        let j = (drawn & u64::from(u32::MAX)) * (i as u64 + 1) >> 32;
+        let j = ((drawn & u64::from(u32::MAX)) * (i as u64 + 1)) >> 32;
         numbers.swap(i, j as usize);
     }
     let mut inverse = vec![0; count];
