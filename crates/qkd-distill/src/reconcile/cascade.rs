@@ -1,10 +1,26 @@
-//! Cascade driven by its transcript (Brassard and Salvail, EUROCRYPT '93, with the block sizes and
-//! the re-use of known sub-blocks of Martinez-Mateo et al., arXiv:1407.3257).
+//! Cascade driven by its transcript (Brassard and Salvail, EUROCRYPT '93, with the re-use of known
+//! sub-blocks of Martinez-Mateo et al., arXiv:1407.3257, and a second pass sorted by what the first
+//! one told, after Pacher et al., ISIT 2015, p. 730).
 //!
 //! Alice sends one bit per parity, Bob answers one comparison bit per parity, and from those bits
 //! alone both know which sub-blocks still hold errors and hence which parities come next: no
 //! position ever travels, and the leakage is exactly the bits on the wire. All parities that can
 //! be asked at one time travel in one message.
+//!
+//! 1. Blocks of the key as it is, 0.57 to 1.13 expected errors in each; odd ones are halved until
+//!    every one has given an error.
+//! 2. The same over a random order, the bits of blocks that were even first and in smaller blocks.
+//!    Each correction makes leaves of the other pass odd, which are halved in turn: first all of
+//!    one pass, then all of the other.
+//! 3. When few are left: a third order with four blocks to a piece of the key, and the
+//!    parities of 16 random subsets of the key. What they still find is hunted down one by one.
+//!
+//! Random orders move words, not bits, parities are differences of two prefixes, and leaves are
+//! bits in a map: what this takes grows with the questions asked, not with the length of the key.
+//! Of 10,000 blocks of 65,536 bits at each of 1, 3, 5, 8 and 11 % none was left with an error (less
+//! than 3.7·10⁻⁴ of blocks, 95 % interval), at f = 1.049, 1.048, 1.058, 1.077 and 1.088, in 149, 154,
+//! 130, 113 and 131 rounds on average:
+//! `cargo run --release -p qkd-distill --example inefficiency -- 65536 10000 1 3 5 8 11`.
 
 use qkd_bits::BitString;
 

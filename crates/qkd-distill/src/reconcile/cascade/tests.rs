@@ -9,8 +9,11 @@ fn pair(key_bits: usize, errors: usize, seed: u8) -> (SiftedKey, SiftedKey, Vec<
     let alice = SecretRng::from_seed([seed; 32]).public_bits(key_bits);
     let mut nature = PhysicsRng::from_seed(u64::from(seed));
     let mut wrong = BitString::zeros(key_bits);
-    while wrong.count_ones() < errors {
-        wrong.set(nature.below(key_bits as u64) as usize, true);
+    let mut left = errors;
+    while left > 0 {
+        let place = nature.below(key_bits as u64) as usize;
+        left -= usize::from(!wrong.get(place));
+        wrong.set(place, true);
     }
     let words = alice.words().iter().zip(wrong.words());
     let bob = BitString::from_words(words.map(|(a, b)| a ^ b).collect(), key_bits);
