@@ -9,7 +9,7 @@ use super::instructions::{Instructions, Work};
 use super::layout::Order;
 use super::packed::Packer;
 use super::parities::Parities;
-use super::schedule::{CHECKS, Leaf, Pass, Schedule};
+use super::schedule::{CHECKS, Found, Leaf, Pass, Schedule};
 use crate::SiftedKey;
 
 /// The key in the order of each pass opened so far.
@@ -48,9 +48,11 @@ impl Arrangement {
         self.instructions.run(Answer(self, schedule))
     }
 
-    /// Inverts these bits of the key in every order.
-    pub(super) fn flip(&mut self, positions: &[u32], schedule: &Schedule) {
-        self.instructions.run(Flip(self, positions, schedule));
+    /// Inverts these bits, each in the order of its pass.
+    pub(super) fn flip(&mut self, wrong: &[Found]) {
+        for found in wrong {
+            self.orders[found.pass as usize].flip(found.place);
+        }
     }
 
     /// The key itself, without the fill.
@@ -151,23 +153,6 @@ impl Work for Answer<'_> {
             }
         }
         parities.finish()
-    }
-}
-
-/// Inverts bits in every order.
-struct Flip<'a>(&'a mut Arrangement, &'a [u32], &'a Schedule);
-
-impl Work for Flip<'_> {
-    type Outcome = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self(key, positions, schedule) = self;
-        for (bits, pass) in key.orders.iter_mut().zip(schedule.passes()) {
-            for &position in positions {
-                bits.flip(pass.order.place(position));
-            }
-        }
     }
 }
 

@@ -16,8 +16,7 @@ mod pass;
 
 pub(super) use leaf::{Hunt, Leaf};
 use opening::{clear, ones};
-use pass::Found;
-pub(super) use pass::Pass;
+pub(super) use pass::{Found, Pass};
 
 /// Blocks of the first pass for each search that may still be on when the second pass opens, and
 /// corrected errors for each when the third one does: the last few are long chains of one
@@ -187,8 +186,8 @@ impl Schedule {
     }
 
     /// Learns the comparisons of this round, one per question, and decides on the next. Gives the
-    /// positions that Bob has to correct.
-    pub(super) fn absorb(&mut self, differs: &BitString) -> Vec<u32> {
+    /// bits that Bob has to correct, each once for every pass that is open.
+    pub(super) fn absorb(&mut self, differs: &BitString) -> Vec<Found> {
         self.answered += differs.len() as u64;
         self.rounds += 1;
         let instructions = self.instructions;
@@ -199,7 +198,7 @@ impl Schedule {
     }
 
     #[inline(always)]
-    fn learn(&mut self, differs: &BitString) -> Vec<u32> {
+    fn learn(&mut self, differs: &BitString) -> Vec<Found> {
         let mut answers = Unpacker::new(differs);
         let mut flips = Vec::new();
         if let [alone] = &mut self.passes[..]
@@ -273,18 +272,18 @@ impl Schedule {
 
     /// Corrects every bit found wrong while there is one pass, in which nothing follows from it.
     #[inline(always)]
-    fn correct_alone(&mut self, flips: &mut Vec<u32>) {
+    fn correct_alone(&mut self, flips: &mut Vec<Found>) {
         self.errors_found += self.found.len();
         flips.reserve(self.found.len());
-        for Found { place, .. } in self.found.drain(..) {
-            self.errors[place as usize / 64] |= 1 << (place % 64);
-            flips.push(place);
+        for found in self.found.drain(..) {
+            self.errors[found.place as usize / 64] |= 1 << (found.place % 64);
+            flips.push(found);
         }
     }
 
     /// Corrects every bit found wrong and every one that this finds.
     #[inline(always)]
-    fn settle(&mut self, flips: &mut Vec<u32>) {
+    fn settle(&mut self, flips: &mut Vec<Found>) {
         let mut next = 0;
         while next < self.found.len() {
             let Found { pass, place } = self.found[next];
@@ -301,7 +300,7 @@ impl Schedule {
     /// Corrects one bit, each at most once: an honest transcript locates no error twice and none in
     /// the fill, and one that does would have the leaves of two passes correct each other for ever.
     #[inline(always)]
-    fn correct(&mut self, position: u32, flips: &mut Vec<u32>) {
+    fn correct(&mut self, position: u32, flips: &mut Vec<Found>) {
         let (word, bit) = (position as usize / 64, 1 << (position % 64));
         if position as usize >= self.key_bits || self.errors[word] & bit != 0 {
             self.contradicted = true;
@@ -309,9 +308,13 @@ impl Schedule {
         }
         self.errors[word] |= bit;
         self.errors_found += 1;
-        flips.push(position);
         for (pass, number) in self.passes.iter_mut().zip(0..) {
-            let start = pass.leaves.start_of(pass.order.place(position));
+            let place = pass.order.place(position);
+            flips.push(Found {
+                pass: number,
+                place,
+            });
+            let start = pass.leaves.start_of(place);
             if pass.leaves.toggle(start) == 1 {
                 let end = pass.leaves.end_of(start);
                 if end - start == 1 {
@@ -455,10 +458,10 @@ impl Schedule {
 struct Learn<'a>(&'a mut Schedule, &'a BitString);
 
 impl Work for Learn<'_> {
-    type Outcome = Vec<u32>;
+    type Outcome = Vec<Found>;
 
     #[inline(always)]
-    fn run(self) -> Vec<u32> {
+    fn run(self) -> Vec<Found> {
         self.0.learn(self.1)
     }
 }

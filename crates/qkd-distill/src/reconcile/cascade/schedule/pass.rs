@@ -14,11 +14,11 @@ pub(in super::super) struct Pass {
     waiting: Vec<Leaf>,
 }
 
-/// A bit that is wrong: the odd leaf of this pass that has this place alone.
+/// A bit that is wrong, where a pass reads it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) pass: u32,
-    pub(super) place: u32,
+pub(in super::super) struct Found {
+    pub(in super::super) pass: u32,
+    pub(in super::super) place: u32,
 }
 
 impl Pass {
