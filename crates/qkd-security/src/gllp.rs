@@ -82,20 +82,34 @@ pub fn with_decoys(
     ))
 }
 
-/// The rate without decoys: every pulse of several photons clicks, without error, and is Eve's.
+/// The rate without decoys: every pulse of several photons that can click does, without error, and
+/// is Eve's. `signal` is what was registered, dead time included; `dead_time_slots` is k.
 ///
-/// Q₁ ≥ Q − (1 − (1+μ)e^(−μ)) and e₁ ≤ EQ/Q₁ (GLLP; Lütkenhaus, PRA 61, 052304 (2000)).
-/// Nothing is left where pulses of several photons could explain all clicks.
+/// Q₁ ≥ Q − P/(1 + kP) with P = 1 − (1+μ)e^(−μ), and e₁ ≤ EQ/Q₁ (GLLP; Lütkenhaus, PRA 61, 052304
+/// (2000), both without dead time). Nothing is left where pulses of several photons could explain
+/// all clicks.
+///
+/// Registered clicks are k + 1 slots apart, and Alice's photon numbers are independent of each
+/// other. Of slots that are right with probability P one can pick no more, each k + 1 after the last,
+/// than by taking the first that comes: one in k + 1/P. That holds for an Eve who knows every photon
+/// number in advance. The share of live slots times P would be less, but it is no bound: she may
+/// keep the detectors from clicking where a pulse of several photons is due.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for a figure of `signal` or `processing` outside its range.
-pub fn without_decoys(signal: &ClassGain, processing: &PostProcessing) -> Result<Rate, Error> {
+/// [`Error::OutOfRange`] for a negative dead time and for a figure of `signal` or `processing`
+/// outside its range.
+pub fn without_decoys(
+    signal: &ClassGain,
+    dead_time_slots: f64,
+    processing: &PostProcessing,
+) -> Result<Rate, Error> {
     let signal = signal.checked()?;
+    range::not_negative("dead_time_slots", dead_time_slots, "zero or more slots")?;
     let processing = processing.checked()?;
     let mu = signal.intensity;
     // 1 − e^(−μ) − μe^(−μ)
     let several = -exp_m1(-mu) - mu * exp(-mu);
-    let gain = (signal.gain - several).max(0.0);
+    let gain = (signal.gain - several / (1.0 + dead_time_slots * several)).max(0.0);
     let errors = signal.qber * signal.gain;
     let error_rate = if gain > 0.0 {
         (errors / gain).min(0.5)

@@ -114,7 +114,7 @@ fn without_decoys_the_reach_is_less_than_a_third() {
     let best = |distance_km: f64| {
         let rate_at = |intensity: f64| {
             let seen = channel(distance_km).class(intensity);
-            without_decoys(&seen, &PROCESSING).unwrap()
+            without_decoys(&seen, 0.0, &PROCESSING).unwrap()
         };
         let objective = |intensity| rate_at(intensity).secret_bits_per_pulse_unclamped;
         rate_at(maximise(interval, objective).unwrap().argument)
@@ -177,15 +177,62 @@ fn impossible_figures_are_refused_by_name() {
         reconciliation_inefficiency: 0.9,
         ..PROCESSING
     };
-    let error = without_decoys(&seen, &wrong).unwrap_err().to_string();
+    let error = without_decoys(&seen, 0.0, &wrong).unwrap_err().to_string();
     assert!(error.contains("reconciliation_inefficiency"), "{error}");
     let wrong = PostProcessing {
         sifted_share: 1.2,
         ..PROCESSING
     };
-    let error = without_decoys(&seen, &wrong).unwrap_err().to_string();
+    let error = without_decoys(&seen, 0.0, &wrong).unwrap_err().to_string();
     assert!(error.contains("sifted_share"), "{error}");
     let wrong = ClassGain { gain: 1.2, ..seen };
-    let error = without_decoys(&wrong, &PROCESSING).unwrap_err();
+    let error = without_decoys(&wrong, 0.0, &PROCESSING).unwrap_err();
     assert!(error.to_string().contains("gain"), "{error}");
+}
+
+/// Uniform in [0, 1), from a generator that every machine has (Knuth's MMIX constants).
+fn uniform(state: &mut u64) -> f64 {
+    *state = state
+        .wrapping_mul(6364136223846793005)
+        .wrapping_add(1442695040888963407);
+    (*state >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[test]
+fn an_eve_who_knows_all_photon_numbers_gets_no_more_pulses_through_than_is_charged() {
+    let (mu, dead_time_slots, slots) = (0.1_f64, 30_u64, 2_000_000_u64);
+    let several = 1.0 - (1.0 + mu) * (-mu).exp();
+    let (mut state, mut click, mut of_several, mut all) = (4, 0, 0_u64, 0_u64);
+    for slot in 0..slots {
+        let holds_several = uniform(&mut state) < several;
+        let since = slot - click;
+        // Every pulse of several photons that can click does; other pulses click in between, but
+        // never so late that one of several photons would find the detectors blind.
+        if holds_several && since > dead_time_slots {
+            of_several += 1;
+            all += since / (dead_time_slots + 1);
+            click = slot;
+        }
+    }
+    let per_slot = |clicks: u64| clicks as f64 / slots as f64;
+    let dead_time = dead_time_slots as f64;
+    let charged = several / (1.0 + dead_time * several);
+    // Cycles of k + 1/P slots with a deviation of √(1−P)/P each.
+    let (cycle, cycle_deviation) = (1.0 / charged, (1.0 - several).sqrt() / several);
+    let deviation = cycle_deviation / (cycle.powi(3) * slots as f64).sqrt();
+    let excess = (per_slot(of_several) - charged) / deviation;
+    assert!(excess.abs() < 5.0, "{excess} deviations");
+    // The share of live slots times P is less than she gets.
+    let live = 1.0 - dead_time * per_slot(all);
+    assert!(live * several < 0.5 * per_slot(of_several), "{live}");
+
+    let seen = ClassGain {
+        intensity: mu,
+        gain: charged * (1.0 - 1e-9),
+        qber: 0.0,
+    };
+    let rate = without_decoys(&seen, dead_time, &PROCESSING).unwrap();
+    assert_eq!(rate.secret_bits_per_pulse(), 0.0);
+    let wrong = without_decoys(&seen, -1.0, &PROCESSING).unwrap_err();
+    assert!(wrong.to_string().contains("dead_time_slots is -1"));
 }

@@ -7,10 +7,11 @@ use crate::decoy::{ClassGain, TwoDecoys};
 use crate::gllp::{self, PostProcessing};
 use crate::{Error, decoy::SinglePhotons};
 
-/// No decoys: every pulse of several photons is Eve's.
+/// No decoys: every pulse of several photons that dead time lets through is Eve's.
 pub(super) fn without_decoys(frame: &Frame, setting: &Setting) -> Result<Outcome, Error> {
     let signal = class_gain(setting, &frame.channel.rates(setting), 0);
-    let rate = gllp::without_decoys(&signal, &processing(frame, setting))?;
+    let dead_time_slots = frame.channel.dead_time_slots();
+    let rate = gllp::without_decoys(&signal, dead_time_slots, &processing(frame, setting))?;
     let qber = signal.qber;
     Ok(Outcome::Limit { qber, rate })
 }

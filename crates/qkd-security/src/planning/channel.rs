@@ -57,6 +57,14 @@ impl Channel {
         }
     }
 
+    /// Slots after a registered click in which nothing is registered.
+    pub fn dead_time_slots(&self) -> f64 {
+        match self {
+            Channel::Exact { receiver, .. } => receiver.memory.dead_time_slots,
+            Channel::Published(channel) => channel.dead_time_slots,
+        }
+    }
+
     /// What each class shows when the classes are sent as `setting` says.
     pub fn rates(&self, setting: &Setting) -> [ClassRate; CLASSES_MAX] {
         match self {

@@ -229,6 +229,24 @@ fn the_models_differ_by_little_where_clicks_are_rare() {
 }
 
 #[test]
+fn dead_time_takes_no_key_without_decoys_from_a_link_without_errors() {
+    for channel in ChannelModel::ALL {
+        for (dead_time_slots, loss_db) in [(30, 3.0), (30, 20.0), (1_000_000, 20.0)] {
+            let mut input = under(PlanTheorem::Gllp, snspd(loss_db));
+            input.channel = channel;
+            input.link.misalignment_error = 0.0;
+            // At this signal half of the clicks may be of several photons.
+            input.link.intensities = vec![0.8 * fibre(loss_db)];
+            input.link.dead_time_slots = 0;
+            let without = plan(&input).unwrap().secret_bits_per_pulse;
+            input.link.dead_time_slots = dead_time_slots;
+            let with = plan(&input).unwrap().secret_bits_per_pulse;
+            assert!(0.0 < with && with < without, "{input:?}: {with} {without}");
+        }
+    }
+}
+
+#[test]
 fn the_exact_model_is_that_of_the_link() {
     let input = ingaas(10.0);
     let block = plan(&input).unwrap().block.unwrap();
