@@ -66,8 +66,9 @@ pub struct Evaluation {
     /// ℓ divided by the sifted bits, or the share that an asymptotic formula gives, at least 0;
     /// `None` where nothing is sifted.
     pub secret_fraction: Option<f64>,
-    /// Secret bits per symbol (continuous variables) or per pair of pulses, at least 0; `None` where
-    /// the measurement does not say how many were sent.
+    /// Secret bits per slot of the clock, at least 0: per symbol (continuous variables), pulse or
+    /// pair of pulses, whether sifting keeps it or not, so that times the clock it is the rate.
+    /// `None` where the measurement does not say how many were sent.
     pub secret_bits_per_pulse: Option<f64>,
     /// Secret bits per second; `None` where the measurement knows no time.
     pub secret_key_rate_bps: Option<f64>,

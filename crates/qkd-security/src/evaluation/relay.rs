@@ -9,8 +9,8 @@ pub struct MeasuredRelay {
     pub observed: ObservedMdi,
     /// Pairs of pulses per second, Hz.
     pub clock_hz: Option<f64>,
-    /// Share of the pairs in which both sides send their signal in the key basis, (0, 1\]; 1 when
-    /// `None`.
+    /// Share of all pairs in which both sides send their signal in the key basis, (0, 1\]; without
+    /// it nothing can be said per pair of pulses or per second.
     pub sifted_share: Option<f64>,
 }
 
@@ -28,19 +28,21 @@ impl MeasuredRelay {
         ];
         figures.extend(bounds.figures());
         let mut evaluation = Evaluation::new("mdi", mdi::STANDING, figures);
-        let per_pair = bounds.secret_bits_per_pulse_pair.max(0.0);
-        evaluation.secret_bits_per_pulse = Some(per_pair);
-        let share = self.sifted_share.unwrap_or(1.0);
-        range::sifting_share(share)?;
         if let Some(clock_hz) = self.clock_hz {
-            let clock_hz = range::positive("clock_hz", clock_hz, "a clock rate in Hz above 0")?;
-            evaluation.secret_key_rate_bps = Some(per_pair * clock_hz * share);
-            if self.sifted_share.is_none() {
-                evaluation.note(
-                    "The rate is that of pairs of signals in the key basis alone; `sifted_share` \
-                     says how many of all pairs they are.",
-                );
-            }
+            range::positive("clock_hz", clock_hz, "a clock rate in Hz above 0")?;
+        }
+        if let Some(share) = self.sifted_share {
+            let expected = "a share of all pairs of pulses above 0 and at most 1";
+            range::require("sifted_share", share, share > 0.0 && share <= 1.0, expected)?;
+            let per_pair = bounds.secret_bits_per_signal_pair.max(0.0) * share;
+            evaluation.secret_bits_per_pulse = Some(per_pair);
+            evaluation.secret_key_rate_bps = self.clock_hz.map(|clock_hz| per_pair * clock_hz);
+        } else {
+            evaluation.note(
+                "`sifted_share` is not given: how many of all pairs of pulses are signals of both \
+                 in the key basis. Without it there are no bits per pulse and no rate, only \
+                 secret_bits_per_signal_pair.",
+            );
         }
         evaluation.note(
             "The gains are taken as exact: bounds from the counts of a finite run are estimates.",
@@ -112,8 +114,38 @@ mod tests {
             0.048_071_205_119_935_54,
             1e-8,
         );
+        let per_signal_pair = figure(&found, "secret_bits_per_signal_pair");
+        assert!(per_signal_pair > 0.0);
         let per_pair = found.secret_bits_per_pulse.unwrap();
-        assert!(per_pair > 0.0);
-        assert_within(found.secret_key_rate_bps.unwrap(), per_pair * 2.5e8, 1e-12);
+        assert_within(per_pair, per_signal_pair * 0.25, 1e-12);
+        assert_within(found.secret_key_rate_bps.unwrap(), per_pair * 1e9, 1e-12);
+    }
+
+    #[test]
+    fn without_the_share_of_signals_there_is_no_rate_and_a_note_that_asks_for_it() {
+        let measured = MeasuredRelay {
+            observed: relay(),
+            clock_hz: Some(1e9),
+            sifted_share: None,
+        };
+        let found = Measured::Relay(measured).evaluate().unwrap();
+        assert_eq!(found.secret_bits_per_pulse, None);
+        assert_eq!(found.secret_key_rate_bps, None);
+        assert!(figure(&found, "secret_bits_per_signal_pair") > 0.0);
+        assert!(
+            found
+                .notes
+                .iter()
+                .any(|note| note.contains("`sifted_share`"))
+        );
+        let measured = MeasuredRelay {
+            sifted_share: Some(1.5),
+            ..measured
+        };
+        let error = Measured::Relay(measured)
+            .evaluate()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("sifted_share is 1.5"), "{error}");
     }
 }

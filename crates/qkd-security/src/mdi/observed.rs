@@ -2,6 +2,9 @@ use crate::mathematics::exp;
 use crate::range;
 use crate::{Error, Figure, binary_entropy};
 
+/// What rounding may take from a sum that is 0, as a share of its terms.
+const ROUNDING: f64 = 1e-12;
+
 /// Gains and errors of every pair of intensities in one basis: rows Alice's, columns Bob's, in the
 /// order of [`ObservedMdi`]'s intensities.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,15 +43,17 @@ pub struct ObservedBounds {
     pub single_photon_gain_min: f64,
     /// f Q h(E) of the signals in the key basis: bits disclosed per pair of pulses.
     pub disclosed_bits: f64,
-    /// Q₁₁ (1 − h(e₁₁)) − f Q h(E), bits per pair of signal pulses; negative means no key.
-    pub secret_bits_per_pulse_pair: f64,
+    /// Q₁₁ (1 − h(e₁₁)) − f Q h(E), bits per pair of pulses that are both signals and in the key
+    /// basis; negative means no key.
+    pub secret_bits_per_signal_pair: f64,
 }
 
 impl ObservedBounds {
     /// Every figure with its meaning and unit, in the order in which the rate is made of them.
     pub fn figures(&self) -> Vec<Figure> {
-        let bits =
-            |name, value, meaning| Figure::plain(name, value, meaning).measured_in("bits/pair");
+        let bits = |name, value, meaning| {
+            Figure::plain(name, value, meaning).measured_in("bits/signal pair")
+        };
         vec![
             Figure::plain(
                 "single_photon_yield_key_min",
@@ -76,8 +81,8 @@ impl ObservedBounds {
                 "disclosed by error correction (f Q h(E))",
             ),
             bits(
-                "secret_bits_per_pulse_pair",
-                self.secret_bits_per_pulse_pair,
+                "secret_bits_per_signal_pair",
+                self.secret_bits_per_signal_pair,
                 "Q₁₁(1 − h(e₁₁)) − f Q h(E); below zero no key",
             ),
         ]
@@ -93,14 +98,27 @@ impl ObservedMdi {
     /// sign. With unequal senders the side is eliminated that keeps it so.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] names the first figure outside its range.
+    /// [`Error::OutOfRange`] names the first figure outside its range, and figures that contradict
+    /// each other: a yield of single photons above 1, or errors of theirs below 0.
     pub fn bounds(&self) -> Result<ObservedBounds, Error> {
         self.check()?;
         let single_photon_yield_key_min = self.yield_min(&self.key_basis);
         let single_photon_yield_test_min = self.yield_min(&self.test_basis);
+        for (what, yield_min) in [
+            (
+                "the yield of single photons by key_basis.gains",
+                single_photon_yield_key_min,
+            ),
+            (
+                "the yield of single photons by test_basis.gains",
+                single_photon_yield_test_min,
+            ),
+        ] {
+            let expected = "gains that fit together: they leave single photons at most 1";
+            range::require(what, yield_min, yield_min <= 1.0, expected)?;
+        }
         let phase_error_rate_max = if single_photon_yield_test_min > 0.0 {
-            let errors = self.error_yield_max();
-            (errors / single_photon_yield_test_min).clamp(0.0, 0.5)
+            (self.error_yield_max()? / single_photon_yield_test_min).min(0.5)
         } else {
             0.5
         };
@@ -115,7 +133,7 @@ impl ObservedMdi {
             phase_error_rate_max,
             single_photon_gain_min,
             disclosed_bits,
-            secret_bits_per_pulse_pair: single_photon_gain_min
+            secret_bits_per_signal_pair: single_photon_gain_min
                 * (1.0 - binary_entropy(phase_error_rate_max))
                 - disclosed_bits,
         })
@@ -144,22 +162,37 @@ impl ObservedMdi {
         ((ratio * decoys - signals) / weight).max(0.0)
     }
 
-    /// e₁₁Y₁₁ ≤ M_ν of the errors over (ν_a−ω_a)(ν_b−ω_b): all its terms are positive.
-    fn error_yield_max(&self) -> f64 {
+    /// e₁₁Y₁₁ ≤ M_ν of the errors over (ν_a−ω_a)(ν_b−ω_b): all its terms are positive, so that a
+    /// negative M_ν says of the figures that no light made them all.
+    fn error_yield_max(&self) -> Result<f64, Error> {
         let basis = &self.test_basis;
         let of = |i: usize, j: usize| basis.gains[i][j] * basis.errors[i][j];
         let [_, alice_decoy, alice_low] = self.alice_intensities;
         let [_, bob_decoy, bob_low] = self.bob_intensities;
-        self.without_vacuum(1, &of) / ((alice_decoy - alice_low) * (bob_decoy - bob_low))
+        let without_vacuum = self.without_vacuum(1, &of);
+        let terms = [(1, 1), (1, 2), (2, 1), (2, 2)].map(|(i, j)| self.weighted(i, j, &of));
+        let size: f64 = terms.iter().sum();
+        range::require(
+            "the yield of wrong bits by test_basis.errors",
+            without_vacuum,
+            without_vacuum >= -ROUNDING * size,
+            "errors that fit together: those of the decoys at least what those of the weakest \
+             intensities already explain, which leaves zero or more",
+        )?;
+        let weight = (alice_decoy - alice_low) * (bob_decoy - bob_low);
+        Ok(without_vacuum.max(0.0) / weight)
     }
 
     /// M_κ for the intensities of index `class`: the terms in which both pulses hold a photon.
     fn without_vacuum(&self, class: usize, value: &impl Fn(usize, usize) -> f64) -> f64 {
         const LOW: usize = 2;
-        let weighted = |i: usize, j: usize| {
-            exp(self.alice_intensities[i] + self.bob_intensities[j]) * value(i, j)
-        };
+        let weighted = |i, j| self.weighted(i, j, value);
         weighted(class, class) + weighted(LOW, LOW) - weighted(class, LOW) - weighted(LOW, class)
+    }
+
+    /// e^(μ_a+μ_b) times a gain: the sum of its terms without their common factor.
+    fn weighted(&self, i: usize, j: usize, value: &impl Fn(usize, usize) -> f64) -> f64 {
+        exp(self.alice_intensities[i] + self.bob_intensities[j]) * value(i, j)
     }
 
     fn check(&self) -> Result<(), Error> {

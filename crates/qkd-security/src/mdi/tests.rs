@@ -173,8 +173,8 @@ fn bounds_from_three_intensities_hold_and_are_close() {
                 ..link
             };
             let best = with_all.rate().unwrap().secret_bits_per_pulse_pair;
-            assert!(bounds.secret_bits_per_pulse_pair <= best);
-            assert!(bounds.secret_bits_per_pulse_pair > 0.0, "{bounds:?}");
+            assert!(bounds.secret_bits_per_signal_pair <= best);
+            assert!(bounds.secret_bits_per_signal_pair > 0.0, "{bounds:?}");
         }
     }
 }
@@ -189,7 +189,7 @@ fn a_node_that_announces_only_several_photons_gets_no_key() {
     let bounds = attacked.bounds().unwrap();
     assert_eq!(bounds.single_photon_yield_key_min, 0.0);
     assert_eq!(bounds.phase_error_rate_max, 0.5);
-    assert!(bounds.secret_bits_per_pulse_pair < 0.0);
+    assert!(bounds.secret_bits_per_signal_pair < 0.0);
 }
 
 #[test]
@@ -230,4 +230,25 @@ fn figures_outside_their_range_are_named() {
     wrong.test_basis.errors[1][2] = 1.2;
     let error = wrong.bounds().unwrap_err().to_string();
     assert!(error.contains("test_basis.errors is 1.2"), "{error}");
+}
+
+#[test]
+fn figures_that_contradict_each_other_are_no_key_but_an_error() {
+    let intensities = [0.4, 0.05, 0.001];
+    let good = observed(&link(50.0), intensities, intensities);
+    // A point that slipped: fewer wrong bits of the decoys than the weakest pulses explain.
+    let mut slipped = good;
+    slipped.test_basis.errors[1][1] /= 10.0;
+    let error = slipped.bounds().unwrap_err().to_string();
+    assert!(error.contains("test_basis.errors is -"), "{error}");
+    assert!(error.contains("fit together"), "{error}");
+    // Gains of the decoys that only more than one click per pair could make.
+    let mut bright = good;
+    bright.key_basis.gains[1][1] = 0.1;
+    let error = bright.bounds().unwrap_err().to_string();
+    assert!(error.contains("key_basis.gains is "), "{error}");
+    // No wrong bits at all do fit together.
+    let mut clean = good;
+    clean.test_basis.errors = [[0.0; 3]; 3];
+    assert_eq!(clean.bounds().unwrap().phase_error_rate_max, 0.0);
 }

@@ -127,11 +127,11 @@ fn results(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
         ));
     }
     if let Some(bits) = evaluation.secret_bits_per_pulse {
-        results.push(("bits per signal", digits(bits)));
+        results.push(("bits per pulse", digits(bits)));
     }
     let rate = match evaluation.secret_key_rate_bps {
         Some(rate) => metric(rate, "bit/s"),
-        None => "not known: the file gives no time or rate".to_owned(),
+        None => "not known from what the file gives".to_owned(),
     };
     results.push(("secret key rate", rate));
     results.push(("what it is", evaluation.standing.to_string()));
@@ -298,7 +298,7 @@ mod tests {
                 "counts",
                 ["393,373 bits, 39.20 % of the sifted bits", "2.80 Mbit/s"],
             ),
-            ("two-decoys", ["2,597,809 bits", "the file gives no time"]),
+            ("two-decoys", ["2,597,809 bits", "not known"]),
             ("cv", ["0.035154", "12.3 kbit/s"]),
         ] {
             let shown = text(Path::new(name), &evaluated(name));
