@@ -24,6 +24,19 @@ pub const STANDING: Standing = Standing::Asymptotic;
 /// What [`Gg02::finite_rate`] is worth.
 pub const FINITE_STANDING: Standing = Standing::FiniteCollective;
 
+/// Most that noises and modulation may be, SNU; what they do to χ_BE beyond it is below what doubles
+/// can tell.
+const SNU_MAX: f64 = 1e6;
+
+/// A line of 120 dB.
+const TRANSMITTANCE_MIN: f64 = 1e-12;
+
+const EFFICIENCY_MIN: f64 = 1e-6;
+
+/// What rounding may take from a χ_BE of 0, bits: eigenvalues next to 1 are known to 1e-8, their
+/// entropies to some 2e-7.
+const ROUNDING_BITS: f64 = 1e-6;
+
 /// What Bob measures of each symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quadratures {
@@ -38,15 +51,15 @@ pub enum Quadratures {
 pub struct Gg02 {
     /// Homodyne or heterodyne.
     pub quadratures: Quadratures,
-    /// V_A: variance of each quadrature that Alice modulates, SNU, above 0.
+    /// V_A: variance of each quadrature that Alice modulates, SNU, above 0 and at most 1e6.
     pub modulation_variance_snu: f64,
-    /// T: transmittance of the line alone, (0, 1].
+    /// T: transmittance of the line alone, \[1e-12, 1\].
     pub transmittance_channel: f64,
-    /// ξ: excess noise at the entrance of the line, SNU, zero or more.
+    /// ξ: excess noise at the entrance of the line, SNU, 0 to 1e6.
     pub excess_noise_snu: f64,
-    /// η: efficiency of Bob's detection, (0, 1].
+    /// η: efficiency of Bob's detection, \[1e-6, 1\].
     pub detector_efficiency: f64,
-    /// v_el: electronic noise, SNU at the detector's output, zero or more.
+    /// v_el: electronic noise, SNU at the detector's output, 0 to 1e6.
     pub electronic_noise_snu: f64,
     /// β: share of the mutual information that reconciliation extracts, (0, 1].
     pub reconciliation_efficiency: f64,
@@ -124,19 +137,28 @@ impl Gg02 {
     /// # Errors
     /// [`Error::OutOfRange`] names the first figure that does not, and the range.
     pub fn checked(self) -> Result<Self, Error> {
-        let snu = "shot-noise units above 0";
-        range::positive("modulation_variance_snu", self.modulation_variance_snu, snu)?;
-        let open = "a number above 0 and at most 1 (no unit)";
+        let variance = self.modulation_variance_snu;
+        let holds = variance > 0.0 && variance <= SNU_MAX;
+        let snu = "shot-noise units above 0 and at most 1e6";
+        range::require("modulation_variance_snu", variance, holds, snu)?;
+        let (line, detector) = (self.transmittance_channel, self.detector_efficiency);
+        let holds = (TRANSMITTANCE_MIN..=1.0).contains(&line);
+        let expected = "a transmittance from 1e-12 to 1 (no unit)";
+        range::require("transmittance_channel", line, holds, expected)?;
+        let holds = (EFFICIENCY_MIN..=1.0).contains(&detector);
+        let expected = "an efficiency from 1e-6 to 1 (no unit)";
+        range::require("detector_efficiency", detector, holds, expected)?;
+        let share = self.reconciliation_efficiency;
+        let expected = "a number above 0 and at most 1 (no unit)";
+        let holds = share > 0.0 && share <= 1.0;
+        range::require("reconciliation_efficiency", share, holds, expected)?;
         for (what, value) in [
-            ("transmittance_channel", self.transmittance_channel),
-            ("detector_efficiency", self.detector_efficiency),
-            ("reconciliation_efficiency", self.reconciliation_efficiency),
+            ("excess_noise_snu", self.excess_noise_snu),
+            ("electronic_noise_snu", self.electronic_noise_snu),
         ] {
-            range::require(what, value, value > 0.0 && value <= 1.0, open)?;
+            let holds = (0.0..=SNU_MAX).contains(&value);
+            range::require(what, value, holds, "shot-noise units from 0 to 1e6")?;
         }
-        let snu = "shot-noise units, zero or more";
-        range::not_negative("excess_noise_snu", self.excess_noise_snu, snu)?;
-        range::not_negative("electronic_noise_snu", self.electronic_noise_snu, snu)?;
         Ok(self)
     }
 
@@ -147,12 +169,13 @@ impl Gg02 {
     /// 42, 114014 (2009).
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] names the first figure outside its range.
+    /// [`Error::OutOfRange`] names the first figure outside its range, and χ_BE where rounding has
+    /// left nothing of it.
     pub fn rate(&self) -> Result<Gg02Rate, Error> {
-        Ok(self.checked()?.evaluate())
+        self.checked()?.evaluate()
     }
 
-    fn evaluate(&self) -> Gg02Rate {
+    fn evaluate(&self) -> Result<Gg02Rate, Error> {
         let (variance, loss) = (
             1.0 + self.modulation_variance_snu,
             self.transmittance_channel,
@@ -178,7 +201,11 @@ impl Gg02 {
         });
         let [first, second, third, fourth] = symplectic_eigenvalues.map(thermal_entropy);
         let holevo_bits = first + second - third - fourth;
-        Gg02Rate {
+        let holds = holevo_bits.is_finite() && holevo_bits >= -ROUNDING_BITS;
+        let expected = "zero or more bits: the figures of the line leave arithmetic no digits";
+        range::require("holevo_bits", holevo_bits, holds, expected)?;
+        let holevo_bits = holevo_bits.max(0.0);
+        Ok(Gg02Rate {
             line_noise_snu: line,
             detection_noise_snu: detection,
             total_noise_snu: total,
@@ -187,7 +214,7 @@ impl Gg02 {
             holevo_bits,
             secret_bits_per_symbol: self.reconciliation_efficiency * mutual_information_bits
                 - holevo_bits,
-        }
+        })
     }
 
     fn symplectic_eigenvalues(&self, noises: &Noises) -> [f64; 4] {
@@ -198,9 +225,14 @@ impl Gg02 {
             total,
         } = *noises;
         let loss = self.transmittance_channel;
-        let sum = v * v * (1.0 - 2.0 * loss) + 2.0 * loss + (loss * (v + line)).powi(2);
-        let root = loss * (v * line + 1.0);
-        let [first, second] = eigenvalues(sum, root);
+        // V − T(V + χ_line), and λ₁ − λ₂: that λ₁² + λ₂² is the square of it and twice the product
+        // of both holds because the state before the line is pure. The sum as it is printed, V²(1 −
+        // 2T) + 2T + T²(V + χ_line)², would lose the digits of a line with little loss.
+        let difference = ((1.0 - loss) * (v - 1.0) - loss * self.excess_noise_snu).abs();
+        let root = v * (1.0 - loss + loss * self.excess_noise_snu) + loss;
+        let sum = difference * difference + 2.0 * root;
+        let first = (difference + (difference * difference + 4.0 * root).sqrt()) / 2.0;
+        let second = root / first;
         let output = loss * (v + total);
         let (sum_after, root_after) = match self.quadratures {
             Quadratures::One => (
@@ -243,7 +275,10 @@ fn eigenvalues(sum: f64, root: f64) -> [f64; 2] {
 /// Zero at λ = 1 and below it, where rounding may put a pure state.
 fn thermal_entropy(eigenvalue: f64) -> f64 {
     let photons = (eigenvalue - 1.0) / 2.0;
-    if photons > 0.0 {
+    if photons > 1.0 {
+        // The same with no difference of large terms.
+        (ln_1p(photons) + photons * ln_1p(1.0 / photons)) / LN_2
+    } else if photons > 0.0 {
         (photons + 1.0) * ln_1p(photons) / LN_2 - photons * log2(photons)
     } else {
         0.0

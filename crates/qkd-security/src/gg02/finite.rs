@@ -3,6 +3,9 @@ use crate::mathematics::log2;
 use crate::range;
 use crate::{Error, Figure};
 
+/// More symbols than a gigahertz sends in eleven days.
+const SYMBOLS_MAX: f64 = 1e15;
+
 /// How a block of symbols is divided and how sure its bounds are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FiniteSize {
@@ -80,7 +83,9 @@ impl FiniteSize {
     /// # Errors
     /// [`Error::OutOfRange`] names the first figure that does not, and the range.
     pub fn checked(self) -> Result<Self, Error> {
-        range::positive("symbols", self.symbols, "a number of symbols above 0")?;
+        let holds = self.symbols > 0.0 && self.symbols <= SYMBOLS_MAX;
+        let expected = "a number of symbols above 0 and at most 1e15";
+        range::require("symbols", self.symbols, holds, expected)?;
         let m = self.estimation_symbols;
         let holds = m > 0.0 && m < self.symbols;
         let expected = "a number of symbols above 0 and below `symbols`";
@@ -151,7 +156,9 @@ impl Gg02 {
             ..*self
         };
         let holevo_max_bits = if transmittance_min > 0.0 {
-            worst.evaluate().holevo_bits
+            let worst = worst.evaluate();
+            // A line of which arithmetic keeps no digits bounds nothing.
+            worst.map_or(f64::INFINITY, |rate| rate.holevo_bits)
         } else {
             f64::INFINITY
         };

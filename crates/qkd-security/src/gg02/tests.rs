@@ -207,3 +207,99 @@ fn too_few_symbols_leave_no_key_and_no_nan() {
     assert_eq!(rate.excess_noise_max_snu, f64::INFINITY);
     assert_eq!(rate.secret_bits_per_symbol, f64::NEG_INFINITY);
 }
+
+/// Lines at the ends of every range: V_A, T, ξ, η and v_el, both detections.
+fn extreme_lines() -> Vec<Gg02> {
+    let mut lines = Vec::new();
+    for quadratures in [Quadratures::One, Quadratures::Both] {
+        for modulation_variance_snu in [1e-6, 1.0, 18.5, 1e3, 1e6] {
+            for transmittance_channel in [1e-12, 1e-6, 0.01, 0.302, 0.999, 1.0 - 1e-9, 1.0] {
+                for excess_noise_snu in [0.0, 1e-9, 0.005, 1.0, 1e6] {
+                    for detector_efficiency in [1e-6, 0.606, 1.0] {
+                        for electronic_noise_snu in [0.0, 0.041, 1e6] {
+                            lines.push(Gg02 {
+                                quadratures,
+                                modulation_variance_snu,
+                                transmittance_channel,
+                                excess_noise_snu,
+                                detector_efficiency,
+                                electronic_noise_snu,
+                                reconciliation_efficiency: 1.0,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn no_accepted_line_gives_more_than_any_link_without_repeaters() {
+    for line in extreme_lines() {
+        let rate = line
+            .rate()
+            .unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert!(rate.holevo_bits >= 0.0, "{line:?}");
+        for value in rate.figures().iter().map(|figure| figure.value) {
+            assert!(value.is_finite(), "{line:?}: {rate:?}");
+        }
+        let bound = crate::repeaterless::bits_per_use(line.transmittance_channel).unwrap();
+        let rounding = ROUNDING_BITS;
+        assert!(
+            rate.secret_bits_per_symbol <= bound + rounding,
+            "{line:?}: {rate:?}"
+        );
+        // More noise in the line never helps.
+        let noisier = Gg02 {
+            excess_noise_snu: (line.excess_noise_snu * 1.1 + 1e-6).min(1e6),
+            ..line
+        };
+        let noisier = noisier.rate().unwrap().secret_bits_per_symbol;
+        assert!(
+            noisier <= rate.secret_bits_per_symbol + rounding,
+            "{line:?}: {noisier}"
+        );
+    }
+}
+
+#[test]
+fn a_line_of_which_arithmetic_keeps_no_digits_is_refused() {
+    let good = fibre(10.0);
+    for (line, said) in [
+        (
+            Gg02 {
+                modulation_variance_snu: 1e17,
+                ..good
+            },
+            "modulation_variance_snu is 100000000000000000",
+        ),
+        (
+            Gg02 {
+                transmittance_channel: 1e-300,
+                ..good
+            },
+            "transmittance_channel",
+        ),
+        (
+            Gg02 {
+                excess_noise_snu: 1e7,
+                ..good
+            },
+            "excess_noise_snu is 10000000",
+        ),
+        (
+            Gg02 {
+                electronic_noise_snu: 1e7,
+                ..good
+            },
+            "electronic_noise_snu is 10000000",
+        ),
+    ] {
+        let error = line.rate().unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let error = good.finite_rate(&block(1e300)).unwrap_err().to_string();
+    assert!(error.contains("symbols is 1"), "{error}");
+}
