@@ -12,6 +12,9 @@ pub enum Outcomes {
     Coincidences([Coincidences; 4]),
 }
 
+/// Standard deviations by which S is lowered to show what hangs on its being exact.
+const DEVIATIONS: f64 = 5.0;
+
 /// A test of Bell's inequality and the key rounds beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasuredBell {
@@ -58,14 +61,10 @@ impl MeasuredBell {
         let correlators = self.outcomes.correlators()?;
         let chsh = correlators.chsh()?;
         let visibility = chsh / TSIRELSON;
-        // QBER = (1 − V)/2 of a Werner state with S = 2√2 V; rounding must not make it negative.
-        let qber = self.qber.unwrap_or((1.0 - visibility).max(0.0) / 2.0);
-        let test = BellTest {
-            chsh,
-            qber,
-            reconciliation_inefficiency: self.reconciliation_inefficiency,
-        };
+        let test = self.test(chsh);
+        let qber = test.qber;
         let independent = test.device_independent()?;
+        let deviation = self.outcomes.standard_deviation()?;
         let trusted = Errors {
             qber,
             phase_error_rate: qber,
@@ -95,7 +94,7 @@ impl MeasuredBell {
             ),
             Figure::plain("chsh", chsh, "2 without entanglement, 2.828 at most (S)"),
         ];
-        if let Some(deviation) = self.outcomes.standard_deviation()? {
+        if let Some(deviation) = deviation {
             let meaning = "standard deviation of S";
             figures.push(Figure::plain("chsh_standard_deviation", deviation, meaning));
         }
@@ -114,6 +113,13 @@ impl MeasuredBell {
             .measured_in("bits/bit"),
         ]);
         figures.extend(independent.figures());
+        if let Some(deviation) = deviation {
+            let low = self.test((chsh - DEVIATIONS * deviation).max(0.0));
+            let meaning = "the same where S is five standard deviations lower";
+            let fraction = low.device_independent()?.secret_fraction;
+            let figure = Figure::plain("secret_fraction_5_sigma_below", fraction, meaning);
+            figures.push(figure.measured_in("bits/bit"));
+        }
         let mut evaluation = Evaluation::new("chsh", chsh::STANDING, figures);
         let fraction = independent.secret_fraction.max(0.0);
         evaluation.secret_fraction = Some(fraction);
@@ -125,11 +131,32 @@ impl MeasuredBell {
         Ok(evaluation)
     }
 
+    /// The test with this S. QBER = (1 − V)/2 of a Werner state with S = 2√2 V where none is given;
+    /// rounding must not make it negative.
+    fn test(&self, chsh: f64) -> BellTest {
+        let werner = (1.0 - chsh / TSIRELSON).max(0.0) / 2.0;
+        BellTest {
+            chsh,
+            qber: self.qber.unwrap_or(werner),
+            reconciliation_inefficiency: self.reconciliation_inefficiency,
+        }
+    }
+
     fn explain(&self, evaluation: &mut Evaluation, chsh: f64) {
         evaluation.note(
             "The secret fraction is device-independent: against collective attacks, and only where \
              no coincidence was discarded and a lost photon counted as an outcome.",
         );
+        evaluation.note(match evaluation.figure("chsh_standard_deviation") {
+            Some(deviation) => format!(
+                "S is taken as exact. Its standard deviation is {deviation:.5}: \
+                 secret_fraction_5_sigma_below is what is left if chance alone raised it by five \
+                 of them, which is still no finite-key bound."
+            ),
+            None => "S is taken as exact: `coincidences` in place of `correlators` would say how \
+                     far chance may have raised it."
+                .to_owned(),
+        });
         if self.qber.is_none() {
             evaluation.note("`qber` is not given: it is that of a Werner state with this S.");
         }
@@ -185,5 +212,30 @@ mod tests {
         let deviation = figure(&found, "chsh_standard_deviation");
         assert_within(deviation, 2.0 * 0.51_f64.sqrt() / 100.0, 1e-12);
         assert_eq!(figure(&found, "qber"), 0.02);
+        let low = 2.8 - 5.0 * deviation;
+        let chi = binary_entropy((1.0 + (low * low / 4.0 - 1.0).sqrt()) / 2.0);
+        let fraction = figure(&found, "secret_fraction_5_sigma_below");
+        assert_within(fraction, 1.0 - binary_entropy(0.02) - chi, 1e-9);
+        assert!(fraction < found.secret_fraction.unwrap());
+        assert!(
+            found
+                .notes
+                .iter()
+                .any(|note| note.contains("taken as exact"))
+        );
+
+        // Thirty-two coincidences prove nothing, whatever S says.
+        let few = |equal| Coincidences {
+            equal,
+            different: 8 - equal,
+        };
+        measured.outcomes = Outcomes::Coincidences([few(7), few(7), few(7), few(1)]);
+        measured.qber = None;
+        let found = Measured::Bell(measured).evaluate().unwrap_err().to_string();
+        assert!(found.contains("chsh is 3"), "{found}");
+        measured.outcomes = Outcomes::Coincidences([few(7), few(7), few(6), few(1)]);
+        let found = Measured::Bell(measured).evaluate().unwrap();
+        assert!(found.secret_fraction.unwrap() > 0.5);
+        assert!(figure(&found, "secret_fraction_5_sigma_below") < 0.0);
     }
 }
