@@ -4,7 +4,10 @@
 /// know nothing about the theorem behind it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
-    /// Its name, in lower-case words joined by underscores; the same as the field it comes from.
+    /// Its name, in lower-case words joined by underscores, the unit last; no other figure of an
+    /// account has it. That of the field it comes from, but for words that the field's type says
+    /// (`length_unclamped_bits`, `finite_secret_bits_per_symbol`) or the meaning does
+    /// (`phase_error_rate`, a bound).
     pub name: &'static str,
     /// What it says, in a few words that start in lower case, with the symbol of the papers.
     pub meaning: &'static str,

@@ -1,5 +1,6 @@
 use super::Evaluation;
 use crate::mathematics::log2;
+use crate::planning::PlanTheorem;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
 use crate::{
     BasisStatistics, DecoySource, Error, Figure, Leakage, SecurityParameters, Standing, Statistics,
@@ -8,7 +9,8 @@ use crate::{
 use std::fmt;
 use std::str::FromStr;
 
-/// The theorems that give a length for the counts of a block; asymptotic formulas take none.
+/// Those of [`PlanTheorem`] that give a length for the counts of a block; asymptotic formulas take
+/// no counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum BlockTheorem {
     /// One decoy, corrected: [`wiesemann2024`].
@@ -30,27 +32,26 @@ impl BlockTheorem {
 
     /// The name in files and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            BlockTheorem::Wiesemann2024 => "wiesemann2024",
-            BlockTheorem::Rusca2018 => "rusca2018",
-            BlockTheorem::Lim2014 => "lim2014",
-        }
+        PlanTheorem::from(self).name()
     }
 
     /// What its length is worth.
     pub fn standing(self) -> Standing {
-        match self {
-            BlockTheorem::Wiesemann2024 => wiesemann2024::STANDING,
-            BlockTheorem::Rusca2018 => rusca2018::STANDING,
-            BlockTheorem::Lim2014 => lim2014::STANDING,
-        }
+        PlanTheorem::from(self).standing()
     }
 
     /// How many intensities it takes.
     pub fn intensities(self) -> usize {
-        match self {
-            BlockTheorem::Wiesemann2024 | BlockTheorem::Rusca2018 => 2,
-            BlockTheorem::Lim2014 => 3,
+        PlanTheorem::from(self).intensities_used()
+    }
+}
+
+impl From<BlockTheorem> for PlanTheorem {
+    fn from(theorem: BlockTheorem) -> Self {
+        match theorem {
+            BlockTheorem::Wiesemann2024 => PlanTheorem::Wiesemann2024,
+            BlockTheorem::Rusca2018 => PlanTheorem::Rusca2018,
+            BlockTheorem::Lim2014 => PlanTheorem::Lim2014,
         }
     }
 }
