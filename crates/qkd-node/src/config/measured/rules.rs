@@ -6,7 +6,6 @@ use qkd_security::gg02::Quadratures;
 use toml::de::DeValue;
 
 use crate::config::document::Rule;
-pub(super) use crate::config::rules::CLOCK_HZ;
 use crate::config::rules::{integer, number};
 
 /// Every number of an array.
@@ -82,18 +81,30 @@ pub(super) const KEY_BASIS_PROBABILITY: Rule<f64> =
     });
 
 pub(super) const FAILURE_PROBABILITY: Rule<f64> = Rule::new(
-    "a failure probability above 0 and below 1, such as 1e-10",
-    |value| number(value).filter(|p| *p > 0.0 && *p < 1.0),
+    "a failure probability from 1e-100 to below 1, such as 1e-10",
+    |value| number(value).filter(|p| (1e-100..1.0).contains(p)),
+);
+
+/// Most bits, detections or symbols of a block: a gigahertz sends them in eleven days, and doubles
+/// still count them one by one.
+const MOST: f64 = 1e15;
+
+/// Most of anything per second: the same clocks as elsewhere.
+const MOST_HZ: f64 = 1e12;
+
+pub(super) const CLOCK_HZ: Rule<f64> = Rule::new(
+    "a clock rate in Hz from 1e-3 to 1e12, such as 1e9",
+    |value| number(value).filter(|hz| (1e-3..=MOST_HZ).contains(hz)),
 );
 
 pub(super) const BITS: Rule<f64> =
-    Rule::new("a number of bits, zero or more, such as 150000", |value| {
-        number(value).filter(|bits| *bits >= 0.0)
+    Rule::new("a number of bits from 0 to 1e15, such as 150000", |value| {
+        number(value).filter(|bits| (0.0..=MOST).contains(bits))
     });
 
 pub(super) const SOME_BITS: Rule<f64> =
-    Rule::new("a number of bits above 0, such as 1e7", |value| {
-        number(value).filter(|bits| *bits > 0.0)
+    Rule::new("a number of bits from 1 to 1e15, such as 1e7", |value| {
+        number(value).filter(|bits| (1.0..=MOST).contains(bits))
     });
 
 pub(super) const INEFFICIENCY: Rule<f64> = Rule::new(
@@ -101,15 +112,15 @@ pub(super) const INEFFICIENCY: Rule<f64> = Rule::new(
     |value| number(value).filter(|f| (1.0..=10.0).contains(f)),
 );
 
-pub(super) const SECONDS: Rule<f64> =
-    Rule::new("a time in seconds above 0, such as 12.5", |value| {
-        number(value).filter(|seconds| *seconds > 0.0)
-    });
+pub(super) const SECONDS: Rule<f64> = Rule::new(
+    "a time in seconds from 1e-9 to 1e12, such as 12.5",
+    |value| number(value).filter(|seconds| (1e-9..=1e12).contains(seconds)),
+);
 
-pub(super) const RATE_BPS: Rule<f64> =
-    Rule::new("a rate in bit/s above 0, such as 12e3", |value| {
-        number(value).filter(|rate| *rate > 0.0)
-    });
+pub(super) const RATE_BPS: Rule<f64> = Rule::new(
+    "a rate in bit/s from 1e-12 to 1e12, such as 12e3",
+    |value| number(value).filter(|rate| (1e-12..=MOST_HZ).contains(rate)),
+);
 
 pub(super) const LOSS_DB: Rule<f64> =
     Rule::new("a loss in dB from 0 to 300, such as 42.7", |value| {
@@ -117,8 +128,8 @@ pub(super) const LOSS_DB: Rule<f64> =
     });
 
 pub(super) const COUNTS: Rule<Vec<f64>> = Rule::new(
-    "a number of detections, zero or more, for each intensity, such as [900000, 100000]",
-    |value| list(value).filter(|all| all.iter().all(|count| *count >= 0.0)),
+    "a number of detections from 0 to 1e15 for each intensity, such as [900000, 100000]",
+    |value| list(value).filter(|all| all.iter().all(|count| (0.0..=MOST).contains(count))),
 );
 
 pub(super) const ERROR_RATE: Rule<f64> = Rule::new(
@@ -127,13 +138,13 @@ pub(super) const ERROR_RATE: Rule<f64> = Rule::new(
 );
 
 pub(super) const VARIANCE: Rule<f64> = Rule::new(
-    "a variance in shot-noise units above 0, such as 18.5",
-    |value| number(value).filter(|variance| *variance > 0.0),
+    "a variance in shot-noise units above 0 and at most 1e6, such as 18.5",
+    |value| number(value).filter(|variance| *variance > 0.0 && *variance <= 1e6),
 );
 
 pub(super) const NOISE: Rule<f64> = Rule::new(
-    "a variance in shot-noise units, zero or more, such as 0.005",
-    |value| number(value).filter(|noise| *noise >= 0.0),
+    "a variance in shot-noise units from 0 to 1e6, such as 0.005",
+    |value| number(value).filter(|noise| (0.0..=1e6).contains(noise)),
 );
 
 pub(super) const SHARE: Rule<f64> = Rule::new(
@@ -152,14 +163,14 @@ pub(super) const DETECTION: Rule<Quadratures> = Rule {
 };
 
 pub(super) const SYMBOLS: Rule<f64> =
-    Rule::new("a number of symbols above 0, such as 1e9", |value| {
-        number(value).filter(|symbols| *symbols > 0.0)
+    Rule::new("a number of symbols from 1 to 1e15, such as 1e9", |value| {
+        number(value).filter(|symbols| (1.0..=MOST).contains(symbols))
     });
 
-pub(super) const SYMBOL_RATE_HZ: Rule<f64> =
-    Rule::new("symbols per second (Hz) above 0, such as 350e3", |value| {
-        number(value).filter(|rate| *rate > 0.0)
-    });
+pub(super) const SYMBOL_RATE_HZ: Rule<f64> = Rule::new(
+    "symbols per second from 1e-12 to 1e12 Hz, such as 350e3",
+    |value| number(value).filter(|rate| (1e-12..=MOST_HZ).contains(rate)),
+);
 
 pub(super) const THREE_INTENSITIES: Rule<[f64; 3]> = Rule::new(
     "three mean photon numbers, falling, at most 10, the last 0 or more, such as [0.4, 0.05, 0.001]",
@@ -200,7 +211,7 @@ pub(super) const CORRELATORS: Rule<Correlators> = Rule::new(
 );
 
 pub(super) const COINCIDENCES: Rule<[Coincidences; 4]> = Rule::new(
-    "four pairs of whole numbers [equal, different] that are not both 0, for (a0, b0), (a0, b1), \
+    "four pairs of whole numbers [equal, different], not both 0 and at most 1e15, for (a0, b0), (a0, b1), \
      (a1, b0) and (a1, b1), such as [[850, 150], [845, 155], [852, 148], [149, 851]]",
     |value| {
         let pair = |value: &DeValue<'_>| match value.as_array()?.iter().as_slice() {
@@ -218,7 +229,10 @@ pub(super) const COINCIDENCES: Rule<[Coincidences; 4]> = Rule::new(
         let settings: [Coincidences; 4] = settings?.try_into().ok()?;
         settings
             .iter()
-            .all(|one| one.correlator().is_ok())
+            .all(|one| {
+                let few = |count: u64| count as f64 <= MOST;
+                few(one.equal) && few(one.different) && one.correlator().is_ok()
+            })
             .then_some(settings)
     },
 );
