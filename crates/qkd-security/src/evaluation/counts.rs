@@ -161,11 +161,38 @@ impl DecoyBlock {
         parameters: SecurityParameters,
     ) -> Result<DecoyAccount, Error> {
         let parameters = parameters.checked()?;
-        match self.theorem {
+        let account = match self.theorem {
             BlockTheorem::Wiesemann2024 => self.wiesemann2024(leaked_bits, &parameters),
             BlockTheorem::Rusca2018 => self.rusca2018(leaked_bits, parameters),
             BlockTheorem::Lim2014 => self.lim2014(leaked_bits, parameters),
+        }?;
+        self.hold_against_counts(&account.figures)?;
+        Ok(account)
+    }
+
+    /// Of all detections no more can be single photons: a lower bound above them says that the
+    /// intensities are not those that made the counts.
+    fn hold_against_counts(&self, figures: &[Figure]) -> Result<(), Error> {
+        for (name, what, counts) in [
+            (
+                "single_photon_key_min",
+                "the least number of single photons in key_basis by the intensities",
+                &self.key,
+            ),
+            (
+                "single_photon_test_min",
+                "the least number of single photons in test_basis by the intensities",
+                &self.test,
+            ),
+        ] {
+            let all = counts.total_counts();
+            let expected = "intensities and counts that fit together: at most all detections of \
+                            the basis";
+            for figure in figures.iter().filter(|figure| figure.name == name) {
+                range::require(what, figure.value, figure.value <= all, expected)?;
+            }
         }
+        Ok(())
     }
 
     fn wiesemann2024(
