@@ -2,6 +2,7 @@
 
 use qkd_bits::{SecretBits, SecretRng};
 use qkd_distill::{CascadePlan, Method, SiftedKey, Step};
+use qkd_security::planning::RECONCILIATION_INEFFICIENCY;
 use qkd_security::{BasisStatistics, cascade_inefficiency_max};
 
 const SEED: u8 = 31;
@@ -63,5 +64,24 @@ fn cascade_says_no_more_than_is_planned_for() {
                 );
             }
         }
+    }
+}
+
+/// What a plan takes it to say when nobody says otherwise; five standard deviations of a mean are
+/// chance.
+#[test]
+fn cascade_says_on_average_no_more_than_a_plan_takes_it_to() {
+    let mut rng = SecretRng::from_seed([SEED; 32]);
+    for qber in [0.01, 0.02, 0.03, 0.04, 0.05] {
+        let all: Vec<f64> = (0..20)
+            .map(|_| inefficiencies(65_536, qber, &mut rng)[0])
+            .collect();
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        let squares: f64 = all.iter().map(|f| (f - mean) * (f - mean)).sum();
+        let deviation = (squares / (all.len() * (all.len() - 1)) as f64).sqrt();
+        assert!(
+            mean - 5.0 * deviation < RECONCILIATION_INEFFICIENCY,
+            "f = {mean} ± {deviation} at {qber} (seed {SEED})"
+        );
     }
 }
