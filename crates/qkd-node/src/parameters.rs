@@ -5,6 +5,7 @@ mod entries;
 mod setup;
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 pub use effects::HardwareEffects;
 use entries::{Entry, accept_entries, entries};
@@ -13,6 +14,16 @@ use qkd_security::{Acceptance, Theorem};
 /// The shortest fixed length of which applications get anything: of every block the confirmation of
 /// the key and the refresh of the authentication keys are paid first.
 pub const FIXED_LENGTH_MIN_BITS: u64 = qkd_session::OVERHEAD_BITS + 1;
+
+/// Sifted key-basis bits per block with which a link runs. A block is distilled in one piece on the
+/// link's thread: a larger one would keep it from its signs of life for longer than the peer waits.
+pub const BLOCK_BITS: RangeInclusive<u64> = 1_000..=20_000_000;
+
+/// What applications get of a block of a fixed length, in bits: none below
+/// [`FIXED_LENGTH_MIN_BITS`].
+pub fn delivered_bits(fixed_length_bits: u64) -> u64 {
+    fixed_length_bits.saturating_sub(qkd_session::OVERHEAD_BITS)
+}
 
 /// Everything about source, fibre, detectors, protocol and security that both sides must share.
 #[derive(Debug, Clone, PartialEq)]

@@ -57,8 +57,8 @@ pub(super) const PREPARATION_ERROR: Rule<[f64; 2]> = Rule::new(
 );
 
 pub(super) const CLOCK_HZ: Rule<f64> = Rule::new(
-    "a clock rate in Hz above 0 and at most 1e12, such as 1e9",
-    |value| number(value).filter(|hz| *hz > 0.0 && *hz <= 1e12),
+    "a clock rate in Hz from 0.001 to 1e12, such as 1e9",
+    |value| number(value).filter(|hz| (1e-3..=1e12).contains(hz)),
 );
 
 pub(super) const SLOTS_PER_SECOND: Rule<f64> = Rule::new(
@@ -110,7 +110,7 @@ pub(super) const PLAN_PROBABILITIES: Rule<Vec<f64>> = Rule::new(
 );
 
 pub(super) const RECONCILIATION_INEFFICIENCY: Rule<f64> = Rule::new(
-    "bits revealed by error correction in units of n h(Q), from 1 to 10, such as 1.1",
+    "bits revealed by error correction in units of n h(Q), from 1 to 10, such as 1.06",
     |value| number(value).filter(|f| (1.0..=10.0).contains(f)),
 );
 
@@ -138,10 +138,16 @@ pub(super) const LOSS_DB: Rule<f64> =
         number(value).filter(|db| (0.0..=100.0).contains(db))
     });
 
-pub(super) const EFFICIENCY: Rule<f64> = Rule::new(
-    "an efficiency above 0 and at most 1, such as 0.8",
-    |value| probability(value).filter(|efficiency| *efficiency > 0.0),
-);
+/// What `qkd plan` takes of it: less light than that is none.
+pub(super) const PLAN_LOSS_DB: Rule<f64> =
+    Rule::new("a loss in dB from 0 to 90, such as 1.5", |value| {
+        number(value).filter(|db| (0.0..=90.0).contains(db))
+    });
+
+pub(super) const EFFICIENCY: Rule<f64> =
+    Rule::new("an efficiency from 1e-9 to 1, such as 0.8", |value| {
+        probability(value).filter(|efficiency| *efficiency >= 1e-9)
+    });
 
 pub(super) const DARK_COUNT_PROBABILITY: Rule<f64> = Rule::new(
     "a probability per detector and slot from 0 to below 0.5, such as 1e-8",
@@ -174,15 +180,13 @@ pub(super) const MISALIGNMENT_ERROR: Rule<f64> = Rule::new(
 );
 
 pub(super) const FAILURE_PROBABILITY: Rule<f64> = Rule::new(
-    "a failure probability above 0 and at most 0.01, such as 1e-10",
-    |value| number(value).filter(|p| *p > 0.0 && *p <= 0.01),
+    "a failure probability from 1e-100 to 0.01, such as 1e-10",
+    |value| number(value).filter(|p| (1e-100..=0.01).contains(p)),
 );
 
-// A block is distilled in one piece on the link's thread: a larger one would keep it from its signs
-// of life for longer than the peer waits.
 pub(super) const BLOCK_BITS: Rule<u64> = Rule::new(
     "a whole number of sifted bits from 1000 to 20000000, such as 1000000",
-    |value| integer(value).filter(|bits| (1_000..=20_000_000).contains(bits)),
+    |value| integer(value).filter(|bits| crate::parameters::BLOCK_BITS.contains(bits)),
 );
 
 pub(super) const COUNT: Rule<u64> =

@@ -290,7 +290,7 @@ const BAD_TYPES: &[Bad] = &[
 
 #[rustfmt::skip]
 const BAD_VALUES: &[Bad] = &[
-    bad(["clock_hz = 1e9", "clock_hz = 0", "0\nintensities"], "source.clock_hz", &["found the integer 0", "above 0"]),
+    bad(["clock_hz = 1e9", "clock_hz = 0", "0\nintensities"], "source.clock_hz", &["found the integer 0", "from 0.001 to 1e12"]),
     bad(["clock_hz = 1e9", "clock_hz = nan", "nan"], "source.clock_hz", &["found the number nan"]),
     bad(["clock_hz = 1e9", "clock_hz = inf", "inf"], "source.clock_hz", &["found the number inf"]),
     bad(["[0.33, 0.115]", "[0.115, 0.33]", "[0.115"], "source.intensities", &["found the array [0.115, 0.33]", "signal above decoy"]),
@@ -301,7 +301,7 @@ const BAD_VALUES: &[Bad] = &[
     bad(["distance_km = 25", "distance_km = -1", "-1"], "channel.distance_km", &["from 0 to 1000"]),
     bad(["attenuation_db_per_km = 0.2", "attenuation_db_per_km = -0.2", "-0.2"], "channel.attenuation_db_per_km", &["dB per km"]),
     bad(["insertion_loss_db = 0.0", "insertion_loss_db = 1000", "1000"], "channel.insertion_loss_db", &["a loss in dB"]),
-    bad(["detector_efficiency = 0.8", "detector_efficiency = 80", "80"], "detector.detector_efficiency", &["at most 1"]),
+    bad(["detector_efficiency = 0.8", "detector_efficiency = 80", "80"], "detector.detector_efficiency", &["from 1e-9 to 1"]),
     bad(["dark_count_probability = 1e-8", "dark_count_probability = 10", "10"], "detector.dark_count_probability", &["below 0.5"]),
     bad(["dead_time_ns = 30", "dead_time_ns = -30", "-30"], "detector.dead_time_ns", &["a time in ns"]),
     bad(["afterpulse_probability = 0.0", "afterpulse_probability = 1.0", "1.0"], "detector.afterpulse_probability", &["below 0.5"]),
@@ -312,8 +312,8 @@ const BAD_VALUES: &[Bad] = &[
     bad(["theorem = \"wiesemann2024\"", "theorem = \"wiesemann\"", "\"wiesemann\""], "security.theorem", &["key-length theorem", "\"wiesemann2024\""]),
     bad(["theorem = \"wiesemann2024\"", "theorem = \"rusca2018\"", "\"rusca2018\""], "security.theorem", &["\"wiesemann2024\"", "rusca2018", "`qkd plan` alone"]),
     bad(["block_bits = 1_000_000", "block_bits = 999", "999"], "security.block_bits", &["from 1000"]),
-    bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["above 0"]),
-    bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["at most 0.01"]),
+    bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["from 1e-100 to 0.01"]),
+    bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["from 1e-100 to 0.01"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\naccept = { key_counts_min = [1] }", "[1]"], "security.accept.key_counts_min", &["two whole numbers"]),
     bad(["blocks_in_flight_max = 2", "blocks_in_flight_max = 0", "0\n\n[store]"], "session.blocks_in_flight_max", &["from 1 to 16"]),
     bad(["blocks_in_flight_max = 2", "blocks_max = 0", "0\n\n[store]"], "session.blocks_max", &["from 1"]),

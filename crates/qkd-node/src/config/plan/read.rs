@@ -47,6 +47,7 @@ pub(super) fn plan(
     let (source, source_effects) = source(&root)?;
     let section = read::channel_section(&root)?;
     let distance_km = section.optional("distance_km", &rules::DISTANCE_KM)?;
+    section.optional("insertion_loss_db", &rules::PLAN_LOSS_DB)?;
     let (channel, channel_effects) =
         read::channel_of(&section, distance_km.unwrap_or(0.0), source.clock_hz)?;
     let section = read::detector_section(&root)?;
@@ -159,7 +160,7 @@ fn refuse(root: &Section<'_>, theorem: PlanTheorem, error: &PlanError) -> Result
 }
 
 /// The key that a refused figure of a link most likely came from.
-fn key_of(error: &Error) -> &'static str {
+pub(super) fn key_of(error: &Error) -> &'static str {
     let Error::OutOfRange { what, .. } = error else {
         return "source.intensities";
     };
@@ -168,9 +169,19 @@ fn key_of(error: &Error) -> &'static str {
         ("key_basis_probability", "protocol.key_basis_probability"),
         ("misalignment_error", "protocol.misalignment_error"),
         ("transmittance_channel", "channel.distance_km"),
+        ("insertion_transmittance", "channel.insertion_loss_db"),
+        ("detector_efficiency", "detector.detector_efficiency"),
         ("dark_count", "detector.dark_count_probability"),
         ("afterpulse", "detector.afterpulse_probability"),
         ("dead_time", "detector.dead_time_ns"),
+        ("clock_hz", "source.clock_hz"),
+        ("block_bits", "security.block_bits"),
+        ("secrecy", "security.secrecy"),
+        ("correctness", "security.correctness"),
+        (
+            "reconciliation_inefficiency",
+            "protocol.reconciliation_inefficiency",
+        ),
     ]
     .into_iter()
     .find_map(|(word, key)| what.contains(word).then_some(key))

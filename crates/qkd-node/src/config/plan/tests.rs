@@ -193,7 +193,35 @@ fn values_out_of_range_are_told_with_place_unit_and_range() {
             ("insertion_loss_db = 0.0", "insertion_loss_db = -1"),
             [
                 ":9:21: channel.insertion_loss_db: found the integer -1",
-                "a loss in dB from 0 to 100",
+                "a loss in dB from 0 to 90",
+            ],
+        ),
+        (
+            ("insertion_loss_db = 0.0", "insertion_loss_db = 99"),
+            [
+                ":9:21: channel.insertion_loss_db: found the integer 99",
+                "a loss in dB from 0 to 90",
+            ],
+        ),
+        (
+            ("clock_hz = 1e9", "clock_hz = 1e-5"),
+            [
+                ":2:12: source.clock_hz: found the number 1e-5",
+                "in Hz from 0.001 to 1e12",
+            ],
+        ),
+        (
+            ("detector_efficiency = 0.8", "detector_efficiency = 1e-12"),
+            [
+                ":12:23: detector.detector_efficiency: found the number 1e-12",
+                "an efficiency from 1e-9 to 1",
+            ],
+        ),
+        (
+            ("correctness = 1e-15", "correctness = 1e-200"),
+            [
+                ":25:15: security.correctness: found the number 1e-200",
+                "from 1e-100 to 0.01",
             ],
         ),
         (
@@ -207,7 +235,7 @@ fn values_out_of_range_are_told_with_place_unit_and_range() {
             ("secrecy = 1e-10", "secrecy = 0"),
             [
                 ":24:11: security.secrecy: found the integer 0",
-                "above 0 and at most 0.01",
+                "from 1e-100 to 0.01",
             ],
         ),
         (
@@ -266,6 +294,50 @@ fn values_out_of_range_are_told_with_place_unit_and_range() {
             assert!(said.contains(word), "{change:?}: {said}");
         }
         assert!(said.starts_with(PATH), "{said}");
+    }
+}
+
+#[test]
+fn what_only_the_formulas_refuse_is_told_at_the_key_that_it_came_from() {
+    for (what, key) in [
+        ("clock_hz", "source.clock_hz"),
+        ("intensities[1]", "source.intensities"),
+        (
+            "an entry of intensity_probabilities",
+            "source.intensity_probabilities",
+        ),
+        ("transmittance_channel", "channel.distance_km"),
+        ("insertion_transmittance", "channel.insertion_loss_db"),
+        ("detector_efficiency", "detector.detector_efficiency"),
+        ("key_basis_probability", "protocol.key_basis_probability"),
+        (
+            "reconciliation_inefficiency",
+            "protocol.reconciliation_inefficiency",
+        ),
+        ("block_bits", "security.block_bits"),
+        ("secrecy", "security.secrecy"),
+        ("correctness", "security.correctness"),
+    ] {
+        let error = qkd_security::Error::OutOfRange {
+            what,
+            value: 1e-200,
+            expected: "more",
+        };
+        assert_eq!(read::key_of(&error), key);
+    }
+}
+
+#[test]
+fn figures_at_the_ends_of_their_ranges_are_planned() {
+    for (good, end) in [
+        ("insertion_loss_db = 0.0", "insertion_loss_db = 90"),
+        ("clock_hz = 1e9", "clock_hz = 0.001"),
+        ("detector_efficiency = 0.8", "detector_efficiency = 1e-9"),
+        ("secrecy = 1e-10", "secrecy = 1e-100"),
+        ("correctness = 1e-15", "correctness = 1e-100"),
+    ] {
+        let text = LINK.replace(good, end);
+        parse(&text, &PlanTheorem::ALL[..2]).unwrap_or_else(|error| panic!("{end}: {error}"));
     }
 }
 
