@@ -62,8 +62,15 @@ fn a_printed_section_pasted_at_both_ends_is_what_they_accept_by() {
             NodeConfig::Eve(_) => panic!("another role"),
         };
         assert_eq!(link.parameters.block_plan().unwrap(), derived, "{section}");
-        // A section that is there plays no part in the next one.
+        // A section that is there plays no part in the next one, which is to stand in its place.
         assert_eq!(printed(&["--config", file]), section);
+        assert!(
+            section.contains("in place of one that is there"),
+            "{section}"
+        );
+        fs::write(&path, format!("{}\n{section}\n{section}", config.to_toml())).unwrap();
+        let twice = NodeConfig::load(&path, role).unwrap_err().to_string();
+        assert!(twice.contains("accept"), "{twice}");
     }
 }
 
@@ -116,6 +123,24 @@ fn what_yields_no_limits_is_a_fault_that_says_why() {
     let gllp = refused(&["--config", path.to_str().unwrap()], 1);
     assert!(gllp.contains("security.theorem: "), "{gllp}");
     assert!(gllp.contains("no limits for gllp"), "{gllp}");
+    let accept = ["--config", path.to_str().unwrap()];
+    for (block_bits, many) in [("999", "999"), ("1e9", "1000000000")] {
+        let sized = format!("block_bits = {block_bits}");
+        fs::write(&path, text.replace("block_bits = 1000000", &sized)).unwrap();
+        let said = refused(&accept, 1);
+        assert!(said.contains("security.block_bits: "), "{said}");
+        assert!(
+            said.contains(many) && said.contains("1000 to 20000000"),
+            "{said}"
+        );
+    }
+    let written_over = refused(&[&accept[..], &["--output", accept[1]]].concat(), 64);
+    assert!(written_over.contains("--output"), "{written_over}");
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .contains("block_bits = 1e9")
+    );
     for (option, value, expected) in [
         ("--deviations", "-1", "from 0 to 100"),
         ("--model-count", "1.5", "from 0 to 0.99"),

@@ -50,9 +50,14 @@ fn plan(args: &TableArgs) -> Result<(), Fault> {
         let words = "--json and --csv - both want standard output: give --csv a file";
         return Err(Fault::Usage(words.to_owned()));
     }
-    one_file_each(args)?;
+    let csv = args.csv.as_deref().filter(|_| !csv_printed);
+    let pictures = [
+        ("--svg", args.svg.as_deref()),
+        ("--png", args.png.as_deref()),
+    ];
+    file::keep(&args.config, [("--csv", csv)].into_iter().chain(pictures))?;
     let all = rows::all(args, &mut Progress::new())?;
-    if let Some(path) = args.csv.as_deref().filter(|_| !csv_printed) {
+    if let Some(path) = csv {
         file::replace(path, table::csv(&all).as_bytes())?;
     }
     write_pictures(args, &all)?;
@@ -62,25 +67,6 @@ fn plan(args: &TableArgs) -> Result<(), Fault> {
         (false, false) => table::text(&all, args.optimise),
     };
     print(&text).map_err(Fault::Print)
-}
-
-/// Refuses one file for two of the options: the second would replace what the first has written.
-fn one_file_each(args: &TableArgs) -> Result<(), Fault> {
-    let files = [
-        ("--csv", &args.csv),
-        ("--svg", &args.svg),
-        ("--png", &args.png),
-    ];
-    for (at, (option, path)) in files.iter().enumerate() {
-        let before = files[..at].iter().find(|(_, other)| other == path);
-        if let (Some(path), Some((other, _))) = (path, before) {
-            return Err(Fault::Usage(format!(
-                "{other} and {option} both name {}: give each a file of its own",
-                path.display()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// The files of `--svg` and `--png`.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use qkd_node::config::{PlanConfig, PlanError, PlanFibre};
-use qkd_node::parameters::FIXED_LENGTH_MIN_BITS;
+use qkd_node::parameters::{BLOCK_BITS, FIXED_LENGTH_MIN_BITS};
 use qkd_node::presets::Preset;
 use qkd_security::planning::PlanTheorem;
 use qkd_security::{BlockPlan, Error, HonestBlock, Margin, SecurityParameters, Theorem};
@@ -20,15 +20,16 @@ use crate::words::grouped;
 
 const EXAMPLES: &str = "\
 Examples:
-  qkd plan accept --config alice.toml                     limits for the link of this configuration
-  qkd plan accept --config alice.toml >> alice.toml       and into it: to be done at both ends
+  qkd plan accept --config alice.toml                         limits for the link of this file
+  qkd plan accept --config alice.toml --output accept.toml    to be pasted at both ends
   qkd plan accept --preset ingaas --distance 50 --deviations 5 --model-error 0.1
   qkd plan accept --config bob.toml --output accept.toml --json
 
-The section [security.accept] goes into the configurations of both ends, which must be equal in it;
-it replaces one that is there. Without it both derive the same limits by themselves, with the
-margins that are the defaults here. Limits are for the block that the configuration says, and for
-the link that it says: another fibre needs others.
+The section [security.accept] goes into the configurations of both ends, the same one, printed once:
+at the end of a file that has none, and in place of one that is there (a second one in a file is
+refused). Without it both derive the same limits by themselves, with the margins that are the
+defaults here. Limits are for the block that the configuration says, 1000 to 20000000 sifted bits,
+and for the link that it says: another fibre needs others.
 
 Exit status: 0 limits printed, 1 a fault, or no length to fix with these margins (the cause is
 printed, no section is), 64 wrong usage.";
@@ -155,6 +156,8 @@ struct Limits {
 /// # Errors
 /// When the configuration is wrong, and when no length can be fixed.
 pub fn run(args: &AcceptArgs) -> Result<(), Fault> {
+    let inputs = args.config.as_slice();
+    file::keep(inputs, [("--output", args.output.as_deref())])?;
     let (name, config) = args.link()?;
     let limits = limits(&name, &config, args)?;
     let text = match args.json {
@@ -180,6 +183,18 @@ fn limits(name: &str, config: &PlanConfig, args: &AcceptArgs) -> Result<Limits, 
             reason: format!(
                 "there are no limits for {theorem}: the daemons make keys of a fixed length under \
                  wiesemann2024 alone"
+            ),
+        };
+        return Err(refused(String::new(), source));
+    }
+    if !BLOCK_BITS.contains(&config.security.block_bits) {
+        let source = PlanError::Contradiction {
+            key: "security.block_bits",
+            reason: format!(
+                "there are no limits for blocks of {} sifted bits: the daemons take {} to {}",
+                config.security.block_bits,
+                BLOCK_BITS.start(),
+                BLOCK_BITS.end()
             ),
         };
         return Err(refused(String::new(), source));

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
 
@@ -17,6 +17,50 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         path: path.to_path_buf(),
         source,
     })
+}
+
+/// Refuses to write over what is read, and two outputs into one file: the second would replace what
+/// the first has written. Devices and pipes lose nothing.
+///
+/// # Errors
+/// [`Fault::Usage`] with the option and its file.
+pub fn keep<'a>(
+    inputs: &[PathBuf],
+    outputs: impl IntoIterator<Item = (&'static str, Option<&'a Path>)>,
+) -> Result<(), Fault> {
+    let inputs: Vec<PathBuf> = inputs.iter().map(|path| place(path)).collect();
+    let mut before: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in outputs {
+        let Some(path) = path else {
+            continue;
+        };
+        let place = place(path);
+        if inputs.contains(&place) && place.is_file() {
+            return Err(Fault::Usage(format!(
+                "--config and {option} both name {}, which would be lost: give {option} another file",
+                path.display()
+            )));
+        }
+        if let Some((other, _)) = before.iter().find(|(_, other)| *other == place) {
+            return Err(Fault::Usage(format!(
+                "{other} and {option} both name {}: give each a file of its own",
+                path.display()
+            )));
+        }
+        before.push((option, place));
+    }
+    Ok(())
+}
+
+/// The one name of a file, which may not be there yet.
+fn place(path: &Path) -> PathBuf {
+    let own = || {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let found = fs::canonicalize(path).ok().or_else(own);
+    found.unwrap_or_else(|| path.to_path_buf())
 }
 
 fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -68,6 +112,36 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         replace(Path::new("/dev/null"), b"gone").unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn what_is_read_is_not_written_over_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.toml"), "a").unwrap();
+        std::os::unix::fs::symlink(path("a.toml"), path("link")).unwrap();
+        let kept = |input: &str, outputs: [&str; 2]| {
+            let [one, two] = outputs.map(path);
+            let all = [
+                ("--svg", Some(one.as_path())),
+                ("--png", Some(two.as_path())),
+            ];
+            keep(&[path(input)], all).map_err(|fault| fault.to_string())
+        };
+        for (input, output) in [
+            ("a.toml", "a.toml"),
+            ("a.toml", "./a.toml"),
+            ("a.toml", "link"),
+            ("link", "a.toml"),
+        ] {
+            let said = kept(input, ["b.svg", output]).unwrap_err();
+            assert!(said.starts_with("--config and --png both name "), "{said}");
+        }
+        let twice = kept("a.toml", ["b.svg", "./b.svg"]).unwrap_err();
+        assert!(twice.starts_with("--svg and --png both name "), "{twice}");
+        kept("a.toml", ["b.toml", "no/a.toml"]).unwrap();
+        let null = Path::new("/dev/null");
+        keep(&[null.to_path_buf()], [("--output", Some(null))]).unwrap();
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) fn section(limits: &Limits) -> String {
         "What an honest block of {configuration} shows over {distance_km} km of fibre ({} dB).",
         three_digits(*loss_db)
     ));
+    comment(
+        "It goes into the configurations of both ends, the same one, in place of one that is there.",
+    );
     comment("");
     facts(limits)
         .iter()
