@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -402,6 +403,38 @@ fn wrong_usage_ends_with_64_and_says_what_was_expected() {
             );
         }
     }
+}
+
+#[test]
+fn a_configuration_is_not_written_over_by_what_is_planned_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = written(folder.path(), "link.toml", GYS);
+    for option in ["--csv", "--svg", "--png"] {
+        let (status, stdout, stderr) =
+            run(&["--config", &config, "--theorem", "gllp", option, &config]);
+        assert_eq!((status, stdout.as_str()), (Some(64), ""), "{stderr}");
+        assert!(
+            stderr.contains(option) && stderr.contains(&config),
+            "{stderr}"
+        );
+        assert_eq!(fs::read_to_string(&config).unwrap(), GYS);
+    }
+}
+
+#[test]
+fn far_too_many_rows_are_refused_before_they_take_memory() {
+    let sizes: Vec<String> = (1000..1300).map(|bits: u32| bits.to_string()).collect();
+    // A list of these thirty million rows would take 480 MB.
+    let refused = Command::new("sh")
+        .args(["-c", "ulimit -v 300000 && exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_qkd"))
+        .args(["plan", "--preset", "snspd", "--distances", "0:999.99:0.01"])
+        .args(["--block-bits", &sizes.join(",")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("30000000 rows are too many"), "{said}");
 }
 
 #[test]

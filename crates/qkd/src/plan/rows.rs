@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use qkd_node::config::{PlanConfig, PlanError, PlanFibre};
+use qkd_node::parameters::{BLOCK_BITS, FIXED_LENGTH_MIN_BITS, delivered_bits};
 use qkd_security::planning::{self, PlanInput, PlanTheorem};
 use serde::Serialize;
 
@@ -65,8 +66,9 @@ pub struct Row {
     pub key_basis_probability: f64,
     pub reconciliation_inefficiency: f64,
     pub block_seconds: Option<f64>,
-    /// Of the running system; `None` where it could not run so.
+    /// Of the running system, 0 where its blocks would give nothing; `None` where it could not run so.
     pub fixed_length_bits: Option<u64>,
+    /// What applications would get of it.
     pub fixed_key_rate_bps: Option<f64>,
 }
 
@@ -84,12 +86,14 @@ pub fn all(args: &TableArgs, progress: &mut Progress) -> Result<Vec<Series>, Fau
     let configurations = configurations(args)?;
     let mut planned = Vec::new();
     for named in &configurations {
-        let fibres = fibres(args, &named.config);
-        for (title, block_bits) in titles(args, named) {
-            planned.push((named, title, block_bits, fibres.clone()));
-        }
+        let titles = titles(args, named).into_iter();
+        planned.extend(titles.map(|(title, block_bits)| (named, title, block_bits)));
     }
-    let rows: usize = planned.iter().map(|(_, _, _, fibres)| fibres.len()).sum();
+    // Counted before there is a list of them: there may be far too many.
+    let counted = planned.iter();
+    let rows: usize = counted
+        .map(|(named, _, _)| fibres(args, &named.config).len())
+        .sum();
     if rows > NUMBERS_MAX {
         return Err(Fault::Usage(format!(
             "{rows} rows are too many: expected at most {NUMBERS_MAX} of all configurations, \
@@ -98,7 +102,8 @@ pub fn all(args: &TableArgs, progress: &mut Progress) -> Result<Vec<Series>, Fau
     }
     let mut done = 0;
     let mut all = Vec::with_capacity(planned.len());
-    for (named, title, block_bits, fibres) in planned {
+    for (named, title, block_bits) in planned {
+        let fibres = fibres(args, &named.config);
         let mut series = Series {
             notes: notes(&title, &named.config),
             title,
@@ -169,23 +174,27 @@ fn unique(name: String, taken: &BTreeSet<String>) -> String {
     }
 }
 
-fn fibres(args: &TableArgs, config: &PlanConfig) -> Vec<PlanFibre> {
+/// Over which fibres a configuration is planned.
+fn fibres<'a>(
+    args: &'a TableArgs,
+    config: &PlanConfig,
+) -> Box<dyn ExactSizeIterator<Item = PlanFibre> + 'a> {
     if let Some(losses) = &args.loss_db {
-        return losses.0.iter().copied().map(PlanFibre::LossDb).collect();
+        return Box::new(losses.0.iter().copied().map(PlanFibre::LossDb));
     }
     if let Some(distances) = &args.distances {
-        let all = distances.0.iter().copied();
-        return all.map(PlanFibre::DistanceKm).collect();
+        return Box::new(distances.0.iter().copied().map(PlanFibre::DistanceKm));
     }
     // A picture of one point shows nothing.
-    match config.distance_km.filter(|_| !args.draws()) {
-        Some(distance_km) => vec![PlanFibre::DistanceKm(distance_km)],
+    let all = match config.distance_km.filter(|_| !args.draws()) {
+        Some(distance_km) => vec![distance_km],
         None => {
             let [first, last, step] = DISTANCES_KM;
             let all = (first..=last).step_by(step as usize);
-            all.map(|km| PlanFibre::DistanceKm(f64::from(km))).collect()
+            all.map(f64::from).collect()
         }
-    }
+    };
+    Box::new(all.into_iter().map(PlanFibre::DistanceKm))
 }
 
 /// Every series of a configuration, each with its block size.
@@ -239,13 +248,7 @@ fn row(
         *before = Some(input.clone());
     }
     let point = planning::plan(&input)?;
-    // A link on which no block ever ends has no length to fix.
-    let fixed = planning::fixed(&input).and_then(Result::ok);
-    let fixed = fixed.map(|plan| {
-        let bits = plan.acceptance.secret_length_bits;
-        let seconds = plan.slots_expected / input.link.clock_hz;
-        (bits, bits as f64 / seconds)
-    });
+    let fixed = fixed(&input);
     Ok(Row {
         configuration: named.name.clone(),
         theorem: theorem.name(),
@@ -271,6 +274,22 @@ fn row(
         block_seconds: point.block.as_ref().map(|block| block.seconds),
         fixed_length_bits: fixed.map(|(bits, _)| bits),
         fixed_key_rate_bps: fixed.map(|(_, rate_bps)| rate_bps),
+    })
+}
+
+/// The length that Alice and Bob fix for such a link, and the rate at which applications get key of
+/// it; both 0 where a block gives them nothing.
+fn fixed(input: &PlanInput) -> Option<(u64, f64)> {
+    if !BLOCK_BITS.contains(&input.block_bits) {
+        return None;
+    }
+    // A link on which no block ever ends has no length to fix.
+    let plan = planning::fixed(input)?.ok()?;
+    let bits = plan.acceptance.secret_length_bits;
+    let seconds = plan.slots_expected / input.link.clock_hz;
+    Some(match bits >= FIXED_LENGTH_MIN_BITS {
+        true => (bits, delivered_bits(bits) as f64 / seconds),
+        false => (0, 0.0),
     })
 }
 

@@ -200,8 +200,9 @@ fn heading(title: &Title) -> String {
 /// The column of the running system.
 const SYSTEM: &str = "this system";
 
-const SYSTEM_NOTE: &str = "this system: the length that Alice and Bob fix in advance for such a \
-                           link, which leaves room for chance.";
+const SYSTEM_NOTE: &str = "this system: what applications get of the length that Alice and Bob fix in \
+                           advance for such a link, which leaves room for chance; 320 bits of each \
+                           block go to its confirmation and to authentication.";
 
 struct Column {
     title: [&'static str; 2],
@@ -292,8 +293,10 @@ fn duration(seconds: f64) -> String {
         (60.0, "min"),
         (1.0, "s"),
     ];
-    // Two of a unit at least: a row of 90 s is no row of 1.5 min.
-    let unit = units.into_iter().find(|(size, _)| seconds >= 2.0 * size);
+    // Two of a larger unit at least: a row of 90 s is no row of 1.5 min. Rounding must not leave a
+    // thousand milliseconds.
+    let least = |size: f64| if size > 1.0 { 2.0 * size } else { 0.9995 };
+    let unit = units.into_iter().find(|(size, _)| seconds >= least(*size));
     let (size, name) = unit.unwrap_or((1e-3, "ms"));
     format!("{} {name}", three_digits(seconds / size))
 }

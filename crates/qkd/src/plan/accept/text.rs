@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use qkd_node::parameters::AcceptLimits;
+use qkd_node::parameters::{AcceptLimits, delivered_bits};
 use serde::Serialize;
 
 use super::{Limits, bits};
@@ -63,7 +63,7 @@ fn facts(limits: &Limits) -> Vec<(&'static str, String)> {
     let fixed = plan.acceptance.secret_length_bits;
     let expected = plan.length_expected.length_unclamped;
     let second = 1.0 / limits.clock_hz;
-    let rate_bps = fixed as f64 / (plan.slots_expected * second);
+    let rate_bps = delivered_bits(fixed) as f64 / (plan.slots_expected * second);
     vec![
         (
             "Block",
@@ -99,7 +99,11 @@ fn facts(limits: &Limits) -> Vec<(&'static str, String)> {
         ),
         (
             "Fixed length",
-            format!("{}, {}", bits(fixed as f64), metric(rate_bps, "bit/s")),
+            format!(
+                "{}, of which applications get {}",
+                bits(fixed as f64),
+                metric(rate_bps, "bit/s")
+            ),
         ),
         (
             "Margin",
@@ -197,7 +201,7 @@ pub(super) fn json(limits: &Limits) -> String {
         length_deviation_bits: plan.length_deviation_bits,
         reconciliation_inefficiency_max: plan.reconciliation_inefficiency_max,
         fixed_length_bits: accept.secret_length_bits,
-        fixed_key_rate_bps: accept.secret_length_bits as f64 / seconds,
+        fixed_key_rate_bps: delivered_bits(accept.secret_length_bits) as f64 / seconds,
         accept: Accept {
             key_counts_min: accept.key_counts_min,
             test_counts_min: accept.test_counts_min,

@@ -168,6 +168,65 @@ fn an_optimised_row_gives_more_and_says_by_which_choices() {
     }
 }
 
+/// Of each: fixed length, rate of the running system, time of a block on it.
+fn of_this_system(arguments: &[&str]) -> Vec<(Option<u64>, Option<f64>)> {
+    let all = planned(arguments).unwrap();
+    let rows = all.iter().flat_map(|series| &series.rows);
+    rows.map(|row| (row.fixed_length_bits, row.fixed_key_rate_bps))
+        .collect()
+}
+
+#[test]
+fn no_system_runs_with_blocks_that_the_daemons_do_not_take() {
+    let arguments = ["--preset", "snspd", "--distances", "10", "--block-bits"];
+    let sizes = "999,1000,20000000,20000001";
+    let found = of_this_system(&[&arguments[..], &[sizes]].concat());
+    let runs: Vec<bool> = found.iter().map(|(bits, _)| bits.is_some()).collect();
+    assert_eq!(runs, [false, true, true, false]);
+    assert!(
+        found
+            .iter()
+            .all(|(bits, rate)| bits.is_some() == rate.is_some())
+    );
+}
+
+#[test]
+fn the_running_system_pays_its_own_bits_before_applications_get_any() {
+    let preset = qkd_node::presets::snspd(10.0);
+    let plan = preset.block_plan().unwrap();
+    let found = of_this_system(&["--preset", "snspd", "--distances", "10"]);
+    let seconds = plan.slots_expected / preset.source.clock_hz;
+    let bits = plan.acceptance.secret_length_bits;
+    assert_eq!(found, [(Some(bits), Some((bits - 320) as f64 / seconds))]);
+}
+
+#[test]
+fn a_length_that_pays_no_more_than_its_own_block_gives_no_rate() {
+    let length = |distance_km: f64| {
+        let plan = qkd_node::presets::snspd(distance_km).block_plan().unwrap();
+        plan.acceptance.secret_length_bits
+    };
+    // On the way from many bits to none there are few.
+    let (mut near_km, mut far_km) = (10.0, 300.0);
+    let few = loop {
+        let distance_km = 0.5 * (near_km + far_km);
+        assert!(near_km < distance_km && distance_km < far_km);
+        match length(distance_km) {
+            0 => far_km = distance_km,
+            1..=320 => break distance_km,
+            321.. => near_km = distance_km,
+        }
+    };
+    for (distance_km, pays) in [(near_km, true), (few, false), (far_km, false)] {
+        let distance = distance_km.to_string();
+        let found = of_this_system(&["--preset", "snspd", "--distances", &distance]);
+        let [(Some(bits), Some(rate))] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!((*bits > 0, *rate > 0.0), (pays, pays), "{distance} km");
+    }
+}
+
 #[test]
 fn what_cannot_be_planned_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();

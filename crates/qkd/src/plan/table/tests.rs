@@ -78,7 +78,7 @@ fn no_table_is_wider_than_a_page() {
             "--preset",
             "snspd,gys2004,micius2017",
             "--block-bits",
-            "1e15",
+            "2e7,1e15",
         ];
         let all = planned(&[&arguments[..], &["--distances", "0,1,500,1000"], more].concat());
         let text = text(&all.unwrap(), !more.is_empty());
@@ -110,7 +110,10 @@ fn a_table_ends_where_no_more_key_comes_out() {
 fn a_block_takes_milliseconds_or_years() {
     for (seconds, words) in [
         (0.0571, "57.1 ms"),
-        (1.5, "1500 ms"),
+        (0.999_4, "999 ms"),
+        (0.999_6, "1.00 s"),
+        (1.209, "1.21 s"),
+        (1.5, "1.50 s"),
         (90.0, "90.0 s"),
         (150.0, "2.50 min"),
         (86_400.0, "24.0 h"),
@@ -133,5 +136,7 @@ fn a_note_is_said_once() {
     let all = planned(&[&arguments[..], &["--distances", "10"]].concat()).unwrap();
     let text = text(&all, false);
     assert_eq!(text.matches("infinitely many pulses").count(), 1, "{text}");
-    assert_eq!(text.matches("fix in advance").count(), 1, "{text}");
+    assert_eq!(text.matches("this system: ").count(), 1, "{text}");
+    let paid = qkd_node::parameters::FIXED_LENGTH_MIN_BITS - 1;
+    assert!(SYSTEM_NOTE.contains(&format!(" {paid} bits ")));
 }
