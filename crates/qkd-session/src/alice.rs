@@ -36,8 +36,9 @@ pub enum AliceInput {
 pub enum AliceOutput {
     /// Send this to Bob.
     Send(Message),
-    /// A run of the protocol has begun, as Alice is about to answer a whole announcement: it spends
-    /// its budget whatever becomes of it.
+    /// A run of the protocol has begun, as Alice has a whole announcement: it spends its budget
+    /// whatever becomes of it. Before this she has said nothing of her bases, intensities or bits;
+    /// the count shall be durable before she does.
     Begun {
         /// Block number.
         block: u64,

@@ -186,7 +186,12 @@ impl Pair {
             match output {
                 AliceOutput::Send(message) => said.push((true, message)),
                 AliceOutput::Transmit { .. } => {}
-                AliceOutput::Begun { block, .. } => self.begun.push(block),
+                AliceOutput::Begun { block, .. } => {
+                    // Sound only if she has told nothing of it.
+                    let mut told = self.said.iter().filter(|(alice, _)| *alice).chain(&said);
+                    assert!(told.all(|(_, told)| told.block() != Some(block)));
+                    self.begun.push(block);
+                }
                 AliceOutput::Recall { block, slots, .. } => {
                     let record = self.record(&slots);
                     let recalled = AliceInput::Recalled { block, record };

@@ -128,20 +128,25 @@ fn encode_spent(spent: &Spent) -> Option<proto::Spent> {
 }
 
 fn decode_spent(spent: proto::Spent) -> Result<Spent, DecodeError> {
-    Ok(Spent {
-        runs: spent.runs,
-        secrecy: sum("spent.secrecy", spent.secrecy)?,
-        correctness: sum("spent.correctness", spent.correctness)?,
-    })
-}
-
-/// A sum of probabilities.
-fn sum(field: &'static str, value: f64) -> Result<f64, DecodeError> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(value)
-    } else {
-        Err(out_of_range(field, value, "a finite number, 0 or above"))
+    let proto::Spent {
+        runs,
+        secrecy,
+        correctness,
+    } = spent;
+    if runs > Spent::RUNS_MAX {
+        return Err(out_of_range("spent.runs", runs, "2^48 at most"));
     }
+    let sum = |field, value: f64| {
+        (0.0..=runs as f64)
+            .contains(&value)
+            .then_some(value)
+            .ok_or_else(|| out_of_range(field, value, "from 0 to the number of runs"))
+    };
+    Ok(Spent {
+        runs,
+        secrecy: sum("spent.secrecy", secrecy)?,
+        correctness: sum("spent.correctness", correctness)?,
+    })
 }
 
 fn encode_resume(resume: &Resume) -> proto::Resume {
@@ -303,20 +308,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_of_probabilities_that_is_none_is_refused_by_name() {
-        let spent = |secrecy, correctness| {
-            let runs = 1;
+    fn an_account_that_no_runs_can_have_is_refused_by_the_name_of_its_field() {
+        let spent = |runs, secrecy, correctness| {
             decode_spent(proto::Spent {
                 runs,
                 secrecy,
                 correctness,
             })
         };
-        assert!(spent(0.0, 1e-9).is_ok());
-        for wrong in [-1e-12, f64::NAN, f64::INFINITY] {
-            let said = |result: Result<Spent, DecodeError>| result.unwrap_err().to_string();
-            assert!(said(spent(wrong, 0.0)).contains("spent.secrecy"));
-            assert!(said(spent(0.0, wrong)).contains("spent.correctness"));
+        let said = |result: Result<Spent, DecodeError>| result.unwrap_err().to_string();
+        for (runs, most) in [
+            (0, 0.0),
+            (3, 3.0),
+            (Spent::RUNS_MAX, Spent::RUNS_MAX as f64),
+        ] {
+            assert!(spent(runs, most, most).is_ok_and(|spent| spent.is_possible()));
+            let above = (most + 1e-9).max(most.next_up());
+            for wrong in [-1e-12, above, f64::MAX, f64::NAN, f64::INFINITY] {
+                assert!(said(spent(runs, wrong, 0.0)).contains("`spent.secrecy`"));
+                assert!(said(spent(runs, 0.0, wrong)).contains("`spent.correctness`"));
+            }
+        }
+        for runs in [Spent::RUNS_MAX + 1, 1 << 60, u64::MAX] {
+            assert!(said(spent(runs, 0.0, 0.0)).contains("`spent.runs`"));
         }
     }
 }

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qkd_bits::BitString;
 use qkd_keystore::StoreMessage;
+use qkd_security::Spent;
 use qkd_session::Message;
 
 use super::*;
@@ -50,9 +51,60 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(message) = decode(&bytes) {
+            if let Some(spent) = spent_of(&message) {
+                prop_assert!(spent.is_possible(), "{:?}", spent);
+            }
             prop_assert_eq!(decode(&encode(&message)), Ok(message));
         }
     }
+}
+
+/// What a message says that the pair has spent.
+fn spent_of(message: &LinkMessage) -> Option<Spent> {
+    let LinkMessage::Store(message) = message else {
+        return None;
+    };
+    if let StoreMessage::Resume(resume) = message {
+        return Some(resume.spent);
+    }
+    if let StoreMessage::Commit { spent, .. } = message {
+        return Some(*spent);
+    }
+    None
+}
+
+/// The likeliest damage of an account is a number that is far too large.
+#[test]
+fn no_bit_flipped_in_an_account_makes_it_one_that_no_runs_can_have() {
+    let spent = Spent {
+        runs: 12,
+        secrecy: 12e-10,
+        correctness: 12e-15,
+    };
+    let bytes = encode(&LinkMessage::Store(StoreMessage::Commit {
+        block: qkd_keystore::BlockId {
+            session: 1,
+            block: 2,
+        },
+        index: 3,
+        chain: [4; 32],
+        spent,
+    }));
+    let (mut refused, mut changed) = (0, 0);
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        match decode(&damaged) {
+            Ok(message) => {
+                let told = spent_of(&message).unwrap_or_default();
+                assert!(told.is_possible(), "bit {bit}: {told:?}");
+                changed += usize::from(told != spent);
+            }
+            Err(error) => refused += usize::from(error.to_string().contains("`spent.")),
+        }
+    }
+    // Signs and high exponents of both sums are refused, low bits are another possible account.
+    assert!(refused >= 4 && changed >= 64, "{refused} {changed}");
 }
 
 fn session_bytes(kind: proto::session_message::Kind) -> Vec<u8> {

@@ -164,11 +164,11 @@ fn assignment() -> impl Strategy<Value = Assignment> {
 }
 
 fn spent() -> impl Strategy<Value = Spent> {
-    let sum = || 0.0..1e3_f64;
-    (any::<u64>(), sum(), sum()).prop_map(|(runs, secrecy, correctness)| Spent {
+    let share = || 0.0..=1.0_f64;
+    (0..=Spent::RUNS_MAX, share(), share()).prop_map(|(runs, secrecy, correctness)| Spent {
         runs,
-        secrecy,
-        correctness,
+        secrecy: secrecy * runs as f64,
+        correctness: correctness * runs as f64,
     })
 }
 
