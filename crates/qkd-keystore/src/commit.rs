@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::material::Block;
 use crate::record::Place;
-use crate::store::{BEGUN_MAX, KeyStore, Link};
+use crate::store::{KeyStore, Link, RUNS_RESERVED};
 use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, StoreMessage};
 
 impl KeyStore {
@@ -111,7 +111,6 @@ impl KeyStore {
             return;
         }
         let (index, chain) = self.extend_chain(id, &ours);
-        self.count_begun();
         block.set_index(index);
         self.chain.insert(index, chain);
         let put = Place::Chain(index).put(&self.vault, chain.to_vec());
@@ -121,7 +120,7 @@ impl KeyStore {
             block: id,
             index,
             chain,
-            spent: self.ledger.spent,
+            spent: self.spent,
         }));
         self.accept(id, block, outputs);
     }
@@ -150,7 +149,7 @@ impl KeyStore {
             );
             return self.quarantine(reason, outputs);
         }
-        self.ledger.spent = self.ledger.spent.or_more(spent);
+        self.account_told(spent);
         block.set_index(index);
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
@@ -218,24 +217,34 @@ impl KeyStore {
         }
     }
 
-    /// A run of the protocol begins.
+    /// A run of the protocol begins. It and the next ones are durable as spent before anything is
+    /// told of it, so that a process that is killed has written down too many and never too few.
     pub(crate) fn begun(&mut self, budget: &SecurityParameters) {
-        self.begun = self.begun.plus(Spent::one_run(budget));
-        if self.begun.runs >= BEGUN_MAX {
-            self.count_begun();
+        let run = Spent::one_run(budget);
+        self.spent = self.spent.plus(run);
+        if self.ledger.spent_max.or_more(self.spent) != self.ledger.spent_max {
+            // Added up as the runs themselves will be: the 64th is equal to it, bit for bit.
+            self.ledger.spent_max = (1..RUNS_RESERVED).fold(self.spent, |sum, _| sum.plus(run));
         }
     }
 
-    /// Runs that were begun become durable, whatever became of them.
-    pub(crate) fn count_begun(&mut self) {
-        self.ledger.spent = self.ledger.spent.plus(std::mem::take(&mut self.begun));
+    /// The link has ended, and with it every run on it: what was reserved is given back.
+    pub(crate) fn release_reserved(&mut self) {
+        self.ledger.spent_max = self.spent;
+    }
+
+    /// The peer's account. The larger one holds for both: a peer that tells more runs than there
+    /// were makes the bound useless, which it could do in many ways, but never too small.
+    pub(crate) fn account_told(&mut self, theirs: Spent) {
+        self.spent = self.spent.or_more(theirs);
+        self.ledger.spent_max = self.ledger.spent_max.or_more(self.spent);
     }
 
     fn accept(&mut self, id: BlockId, block: Block, outputs: &mut Vec<Output>) {
         outputs.push(Output::Committed {
             block: id,
             key_bits: block.material().len() as u64 * 8,
-            spent: self.ledger.spent,
+            spent: self.spent,
         });
         self.order.insert(block.record().index, id);
         self.blocks.insert(id, block);

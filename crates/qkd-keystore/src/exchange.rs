@@ -14,9 +14,9 @@ pub enum Input {
     Connected,
     /// That link has ended; whatever was in flight on it is lost.
     Disconnected,
-    /// Alice: a run of the protocol has begun, and spends its failure budget whatever becomes of
-    /// it. It is counted in memory, and becomes durable with the next commit of a block, with the
-    /// end of the link or with the 64th of such runs: no write for each that comes to nothing.
+    /// Alice: a run of the protocol has begun, its announcement being whole, and spends its failure budget whatever becomes of
+    /// it. It is durable as spent when this call returns, and 63 more with it: one write in 64 runs.
+    /// The end of the link gives back those that were not begun.
     Begun {
         /// What it may spend.
         budget: SecurityParameters,
@@ -168,8 +168,8 @@ pub struct StoreStatus {
     /// Blocks committed since the store was created.
     pub commits: u64,
     /// What the pair has spent of its failure budget since the store was created: on both sides the
-    /// same after each commit and each beginning of a link. Runs that were begun since and have no
-    /// key are added by the next of these; a process that is killed forgets them, 63 at most.
+    /// same after each commit and each beginning of a link. Alice is ahead by runs that were begun
+    /// since. Never too little: an Alice that was killed counts up to 63 runs that never began.
     pub spent: Spent,
     /// Blocks among [`commits`](Self::commits) that were committed before budgets were counted, by
     /// an earlier version; what they spent is in no sum.

@@ -29,7 +29,7 @@ pub enum StoreMessage {
         index: u64,
         /// Alice's chain value after this commit.
         chain: [u8; 32],
-        /// What the pair has spent; Alice, who begins every run, keeps the account.
+        /// What the pair has spent, at most; Alice, who begins every run, keeps the account.
         spent: Spent,
     },
     /// Bob → Alice: the commit is durable here.
@@ -104,7 +104,8 @@ pub struct Resume {
     pub commits: u64,
     /// Chain value after those commits; zero before the first.
     pub chain: [u8; 32],
-    /// What the pair has spent as far as this side knows; the larger account holds for both.
+    /// What the pair has spent, at most, as far as this side knows; the larger account holds for
+    /// both.
     pub spent: Spent,
     /// Highest assignment made as owner; 0 before the first.
     pub last_assigned: u64,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use qkd_bits::{SecretBytes, SecretRng};
-use qkd_security::Spent;
 use sha2::{Digest, Sha256};
 
 use crate::material::Block;
@@ -63,8 +62,9 @@ impl KeyStore {
             health,
             link: Link::Down,
             stored_ledger: contents.ledger.clone(),
+            // Which of the reserved runs were begun, nobody knows any more: all of them, then.
+            spent: ledger.spent_max,
             ledger,
-            begun: Spent::default(),
             changes: Vec::new(),
             chain: BTreeMap::new(),
             blocks: BTreeMap::new(),

@@ -45,7 +45,8 @@ pub(crate) struct Ledger {
     pub(crate) boot_id: [u8; 16],
     pub(crate) commits: u64,
     pub(crate) chain: [u8; 32],
-    pub(crate) spent: Spent,
+    /// What the pair has spent, and with Alice what runs may spend that have not begun yet.
+    pub(crate) spent_max: Spent,
     /// Commits of a version that did not count what was spent.
     pub(crate) commits_uncounted: u64,
     pub(crate) last_assigned: u64,
@@ -192,9 +193,9 @@ impl Ledger {
         bytes.extend_from_slice(&self.peer_boot_id);
         bytes.extend_from_slice(&self.chain);
         for number in [
-            self.spent.runs,
-            self.spent.secrecy.to_bits(),
-            self.spent.correctness.to_bits(),
+            self.spent_max.runs,
+            self.spent_max.secrecy.to_bits(),
+            self.spent_max.correctness.to_bits(),
             self.commits_uncounted,
         ] {
             bytes.extend_from_slice(&number.to_be_bytes());
@@ -222,7 +223,7 @@ impl Ledger {
             // What those blocks spent is not known here any more, only that they did.
             ledger.commits_uncounted = ledger.commits;
         } else {
-            ledger.spent = reader.spent()?;
+            ledger.spent_max = reader.spent()?;
             ledger.commits_uncounted = reader.u64()?;
         }
         std::str::from_utf8(reader.0)

@@ -21,7 +21,6 @@ impl KeyStore {
             ));
         }
         self.link = Link::Resuming;
-        self.count_begun();
         let in_doubt = match self.side {
             Side::Alice => Vec::new(),
             Side::Bob => self
@@ -38,7 +37,7 @@ impl KeyStore {
             boot_id: self.ledger.boot_id,
             commits: self.ledger.commits,
             chain: self.ledger.chain,
-            spent: self.ledger.spent,
+            spent: self.spent,
             last_assigned: self.ledger.last_assigned,
             last_confirmed: self.ledger.last_confirmed,
             last_accepted: self.ledger.last_accepted,
@@ -51,7 +50,7 @@ impl KeyStore {
     /// The link ended: whoever waits for the peer is told, and the bits are burnt.
     pub(crate) fn disconnected(&mut self, outputs: &mut Vec<Output>) {
         self.link = Link::Down;
-        self.count_begun();
+        self.release_reserved();
         self.prepared_at_peer.clear();
         let pending: Vec<u64> = self
             .unsettled
@@ -85,7 +84,7 @@ impl KeyStore {
         }
         self.ledger.peer_boot_epoch = theirs.boot_epoch;
         self.ledger.peer_boot_id = theirs.boot_id;
-        self.ledger.spent = self.ledger.spent.or_more(theirs.spent);
+        self.account_told(theirs.spent);
         self.link = Link::Ready;
         match self.side {
             Side::Alice => self.resolve(theirs, outputs),
@@ -199,7 +198,7 @@ impl KeyStore {
                     block,
                     index,
                     chain,
-                    spent: self.ledger.spent,
+                    spent: self.spent,
                 }));
             }
         }

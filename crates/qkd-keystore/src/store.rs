@@ -16,8 +16,9 @@ use crate::{
 /// Discarded blocks that are remembered, so that a late half of one finds no partner.
 const REFUSED_MAX: usize = 1024;
 
-/// Runs without a key that are written down together: a process that is killed forgets fewer.
-pub(crate) const BEGUN_MAX: u64 = 64;
+/// Runs that are written down together, before the first of them: a process that is killed has
+/// counted fewer than so many too many.
+pub(crate) const RUNS_RESERVED: u64 = 64;
 
 /// Characters of a peer's words that are repeated in an error or kept.
 pub(crate) const WORDS_MAX: usize = 200;
@@ -37,8 +38,8 @@ pub struct KeyStore {
     pub(crate) link: Link,
     pub(crate) ledger: Ledger,
     pub(crate) stored_ledger: Ledger,
-    /// Runs begun since the ledger last counted them (Alice).
-    pub(crate) begun: Spent,
+    /// What the pair has spent; in the ledger stands this and what Alice has reserved ahead.
+    pub(crate) spent: Spent,
     pub(crate) changes: Vec<Change>,
     /// Chain values that the peer may still stand at, by number of commits (Alice).
     pub(crate) chain: BTreeMap<u64, [u8; 32]>,
@@ -122,7 +123,7 @@ impl KeyStore {
             peer_ready: self.link == Link::Ready,
             boot_epoch: self.ledger.boot_epoch,
             commits: self.ledger.commits,
-            spent: self.ledger.spent.plus(self.begun),
+            spent: self.spent,
             commits_uncounted: self.ledger.commits_uncounted,
             committed_blocks: self.blocks.len() as u64,
             undecided_blocks: self.undecided.len() as u64,
@@ -160,7 +161,7 @@ impl KeyStore {
                 let reason = self.ledger.quarantine.clone();
                 outputs.push(Output::Send(StoreMessage::Quarantine { reason }));
             }
-            // The store that is opened next has lost it, like any run that a crash cuts short.
+            // No key comes of it, for certain: that is as ideal as can be, and spends nothing.
             Input::Begun { .. } => {}
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
                 if outputs.is_empty() {

@@ -46,7 +46,7 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
         boot_id: [2; 16],
         commits: 3,
         chain: [4; 32],
-        spent: Spent {
+        spent_max: Spent {
             runs: 10,
             secrecy: 1e-9,
             correctness: 1e-14,
@@ -67,7 +67,7 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
     let mut old = ledger.encode();
     old.drain(CHAIN_END..CHAIN_END + 4 * 8);
     let migrated = Ledger {
-        spent: Spent::default(),
+        spent_max: Spent::default(),
         commits_uncounted: 3,
         ..ledger
     };
@@ -167,7 +167,7 @@ fn a_store_of_format_1_opens_and_says_how_many_of_its_commits_are_in_no_sum() {
     let mut store = open();
     store.ledger.commits = 3;
     store.ledger.chain = [7; 32];
-    store.ledger.spent.runs = 4;
+    store.ledger.spent_max.runs = 4;
     store.commit().unwrap();
     disk.restore(&downgraded(&vault(), &disk.snapshot()));
     for epoch in 2..4 {

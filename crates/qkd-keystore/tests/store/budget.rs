@@ -1,7 +1,7 @@
 //! What a pair spends of its failure budget, as both stores keep the account.
 
-use qkd_keystore::Side;
-use qkd_security::Spent;
+use qkd_keystore::{Input, Side, StoreMessage};
+use qkd_security::{SecurityParameters, Spent};
 
 use crate::world::{BUDGET, World, block};
 
@@ -15,14 +15,14 @@ fn both(world: &World) -> [Spent; 2] {
 }
 
 #[test]
-fn aborted_runs_are_counted_by_the_next_commit_on_both_sides_and_cost_no_write() {
+fn aborted_runs_are_told_by_the_next_commit_and_64_cost_one_write() {
     let mut world = World::connected();
     let commits = |world: &mut World| world.node(Side::Alice).disk.commits();
     let before = commits(&mut world);
     for _ in 0..5 {
         world.begin();
     }
-    assert_eq!(commits(&mut world), before);
+    assert_eq!(commits(&mut world), before + 1);
     assert_eq!(both(&world), [runs(5), runs(0)]);
     world.commit_block(1, 512);
     world.begin();
@@ -31,9 +31,15 @@ fn aborted_runs_are_counted_by_the_next_commit_on_both_sides_and_cost_no_write()
     for side in [Side::Alice, Side::Bob] {
         let spent = &world.node(side).spent;
         assert_eq!((spent[&block(1)], spent[&block(2)]), (runs(5), runs(6)));
-        world.crash(side);
-        assert_eq!(both(&world), [runs(6), runs(6)], "{side} restarted");
     }
+    let before = commits(&mut world);
+    for _ in 6..64 {
+        world.begin();
+    }
+    assert_eq!(commits(&mut world), before);
+    world.begin();
+    assert_eq!(commits(&mut world), before + 1);
+    assert_eq!(both(&world), [runs(65), runs(6)]);
     assert_eq!(world.status(Side::Alice).commits_uncounted, 0);
 }
 
@@ -48,22 +54,97 @@ fn runs_of_a_link_that_gave_no_key_are_durable_when_it_ends_and_told_when_the_ne
     world.connect();
     world.settle();
     assert_eq!(both(&world), [runs(2), runs(2)]);
-    // What a killed process had not written is forgotten, and nothing before it.
-    world.begin();
-    world.crash(Side::Alice);
-    assert_eq!(both(&world), [runs(2), runs(2)]);
+    // An orderly end gives back what was reserved and not begun, however often there is one.
+    for number in 3..6 {
+        world.begin();
+        world.disconnect();
+        world.crash(Side::Alice);
+        assert_eq!(both(&world), [runs(number), runs(number - 1)]);
+        world.connect();
+        world.settle();
+        assert_eq!(both(&world), [runs(number), runs(number)]);
+    }
 }
 
 #[test]
-fn a_process_that_is_killed_forgets_fewer_than_64_runs_without_a_key() {
-    let mut world = World::connected();
-    let before = world.node(Side::Alice).disk.commits();
-    for _ in 0..2 * 64 + 63 {
-        world.begin();
+fn an_alice_that_is_killed_has_never_counted_too_few_runs_and_at_most_63_too_many() {
+    for begun in [0, 1, 63, 64, 65, 128, 129] {
+        let mut world = World::connected();
+        for _ in 0..begun {
+            world.begin();
+        }
+        world.crash(Side::Alice);
+        let counted = runs(u64::div_ceil(begun, 64) * 64);
+        assert_eq!(both(&world), [counted, runs(0)], "{begun} begun");
+        world.connect();
+        world.settle();
+        assert_eq!(both(&world), [counted, counted], "{begun} begun");
     }
-    assert_eq!(world.node(Side::Alice).disk.commits(), before + 2);
+}
+
+#[test]
+fn an_alice_that_is_killed_after_a_commit_takes_bob_with_her_to_what_she_had_reserved() {
+    let mut world = World::connected();
+    world.begin();
+    world.commit_block(1, 512);
+    world.begin();
+    assert_eq!(both(&world), [runs(2), runs(1)]);
     world.crash(Side::Alice);
-    assert_eq!(world.status(Side::Alice).spent.runs, 2 * 64);
+    assert_eq!(both(&world), [runs(64), runs(1)]);
+    world.connect();
+    world.settle();
+    assert_eq!(both(&world), [runs(64), runs(64)]);
+    world.begin();
+    world.commit_block(2, 512);
+    assert_eq!(both(&world), [runs(65), runs(65)]);
+    world.crash(Side::Bob);
+    assert_eq!(both(&world), [runs(65), runs(65)]);
+}
+
+#[test]
+fn runs_that_may_spend_more_than_those_reserved_are_reserved_anew_before_they_begin() {
+    let mut world = World::connected();
+    world.begin();
+    let dearer = SecurityParameters {
+        secrecy: 1e3 * BUDGET.secrecy,
+        correctness: BUDGET.correctness,
+    };
+    let begin = Input::Begun { budget: dearer };
+    world.input(Side::Alice, begin);
+    let spent = world.status(Side::Alice).spent;
+    assert_eq!(spent, runs(1).plus(Spent::one_run(&dearer)));
+    world.crash(Side::Alice);
+    let kept = world.status(Side::Alice).spent;
+    assert_eq!(kept.or_more(spent), kept);
+    assert_eq!(kept.runs, 65);
+}
+
+#[test]
+fn a_peer_that_tells_more_runs_than_there_were_makes_the_bound_larger_and_breaks_nothing() {
+    let mut world = World::connected();
+    world.disconnect();
+    let told = Spent {
+        runs: Spent::RUNS_MAX,
+        secrecy: Spent::RUNS_MAX as f64,
+        correctness: 0.0,
+    };
+    assert!(told.is_possible());
+    world.connect();
+    match world.in_flight(Side::Bob).front_mut() {
+        Some(StoreMessage::Resume(resume)) => resume.spent = told,
+        other => panic!("{other:?} came before Alice's Resume"),
+    }
+    world.settle();
+    assert_eq!(world.status(Side::Bob).spent, told);
+    world.disconnect();
+    world.connect();
+    world.settle();
+    assert_eq!(both(&world), [told, told]);
+    world.begin();
+    world.commit_block(1, 512);
+    let [alice, bob] = both(&world);
+    assert_eq!(alice, bob);
+    assert!(bob.is_possible() && bob.runs == Spent::RUNS_MAX && bob.correctness > 0.0);
 }
 
 #[test]

@@ -236,6 +236,11 @@ impl World {
         }
     }
 
+    /// What is on its way to `side`.
+    pub fn in_flight(&mut self, side: Side) -> &mut VecDeque<StoreMessage> {
+        &mut self.queues[side as usize]
+    }
+
     /// Hands the oldest message in flight to `side`.
     pub fn deliver_message(&mut self, side: Side) {
         if let Some(message) = self.queues[side as usize].pop_front() {

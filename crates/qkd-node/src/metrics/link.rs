@@ -141,7 +141,7 @@ fn budget(page: &Page, store: &StoreStatus) -> Result<()> {
         "qkd_failure_budget_spent",
         "Failure probability of all keys of this pair together, at most, since its key stores were \
          created: the sums of the secrecy and of the correctness parameters of every block that was \
-         begun. The computational authentication has no part in it.",
+         begun, as qkd_pair_blocks counts them. The computational authentication has no part in it.",
         ["part"],
         [
             (["secrecy"], store.spent.secrecy),
@@ -150,8 +150,10 @@ fn budget(page: &Page, store: &StoreStatus) -> Result<()> {
     )?;
     page.gauge(
         "qkd_pair_blocks",
-        "Blocks that this pair has begun since its key stores were created, with a key or without: \
-         those whose budget is spent.",
+        "Blocks that this pair has begun since its key stores were created, at most, with a key or \
+         without: those whose budget is spent. A block counts from when Alice has the whole \
+         announcement of its detections; cut short before, it has told nothing about any key. An \
+         Alice that is killed counts up to 63 blocks that never were.",
         store.spent.runs as f64,
     )
 }

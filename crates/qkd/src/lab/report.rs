@@ -248,7 +248,7 @@ impl Report {
         );
         let budget = block.budget.map(|spent| {
             format!(
-                "ε ≤ {} for all keys of this pair: {} begun, each {} (secrecy) + {} (correctness); \
+                "ε ≤ {} for all keys of this pair: at most {} begun, each {} (secrecy) + {} (correctness); \
                  HMAC is computational and not in it",
                 significant(spent.secrecy + spent.correctness),
                 counted(spent.blocks, "block"),

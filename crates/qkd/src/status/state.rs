@@ -107,7 +107,7 @@ pub struct Progress {
 /// What a pair has spent of its failure budget since its key stores were created.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Budget {
-    /// Blocks that were begun, with a key or without: each spends its part.
+    /// Blocks that were begun, at most, with a key or without: each spends its part.
     pub blocks: u64,
     /// Blocks among all that gave a key.
     pub blocks_with_key: u64,

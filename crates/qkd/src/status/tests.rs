@@ -108,7 +108,7 @@ fn a_person_reads_what_the_node_is_doing() {
         "  QBER      25.00 % in the last block",
         "  bits      2,000,000 sifted, 400,000 net secret",
         "  rate      800,000 net secret bits per emulated second",
-        "  budget    ε ≤ 1.20001e-9 for all keys of this pair: 12 blocks begun, 10 with a key; HMAC \
+        "  budget    ε ≤ 1.20001e-9 for all keys of this pair: at most 12 blocks begun, 10 with a key; HMAC \
          is computational and not in it; nor are 2 with a key that an earlier version made",
         "  clock     emulated clock stretched to 0.5 GHz of 1 GHz",
         "  store     781 keys",

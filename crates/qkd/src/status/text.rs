@@ -151,7 +151,7 @@ impl Budget {
     fn text(&self) -> String {
         let blocks = counted(self.blocks, "block");
         let mut text = format!(
-            "ε ≤ {} for all keys of this pair: {blocks} begun, {} with a key; HMAC is computational \
+            "ε ≤ {} for all keys of this pair: at most {blocks} begun, {} with a key; HMAC is computational \
              and not in it",
             significant(self.total),
             grouped(self.blocks_with_key)

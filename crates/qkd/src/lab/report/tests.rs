@@ -207,7 +207,7 @@ fn the_table_is_aligned_and_says_why_a_block_was_aborted() {
     for words in [
         "2 of 3 blocks gave a key: 824,690 net secret bits",
         "412,665 bits were fixed before block 10 began, less 64 for the key check and 256",
-        "ε ≤ 1.00001e-9 for all keys of this pair: 10 blocks begun, each 1e-10 (secrecy)",
+        "ε ≤ 1.00001e-9 for all keys of this pair: at most 10 blocks begun, each 1e-10 (secrecy)",
         "kept in /tmp/lab",
     ] {
         assert!(said.contains(words), "{table}");
