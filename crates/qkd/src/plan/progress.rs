@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// What takes no longer needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const BAR: &str = "{bar:24} {pos} of {len} rows, {eta} to go";
+const BAR: &str = "{bar:24} {pos} of {len} rows";
 
 /// A bar on standard error that appears once it is worth it.
 pub struct Progress {
@@ -55,6 +55,24 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_appears_on_a_terminal_after_a_second_and_nowhere_else() {
+        let shown = |terminal, begun| {
+            let mut progress = Progress {
+                begun,
+                terminal,
+                bar: None,
+            };
+            progress.at(1, 25_001);
+            progress.bar.is_some()
+        };
+        let now = Instant::now();
+        let long_ago = now.checked_sub(PATIENCE).unwrap();
+        assert!(shown(true, long_ago));
+        assert!(!shown(true, now));
+        assert!(!shown(false, long_ago));
+    }
 
     #[test]
     fn the_bar_can_be_drawn() {
