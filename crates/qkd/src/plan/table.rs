@@ -110,10 +110,15 @@ fn quoted(cell: String) -> String {
 pub fn text(all: &[Series], optimised: bool) -> String {
     let tables: Vec<String> = all.iter().map(|one| table(one, optimised)).collect();
     let mut text = tables.join("\n");
-    let mut rows = all.iter().flat_map(|series| &series.rows);
-    let system = rows.any(|row| row.fixed_length_bits.is_some());
+    let system = rows_of(all).any(|row| row.fixed_length_bits.is_some());
     let own = all.iter().flat_map(|series| &series.notes);
-    let notes = own.map(String::as_str).chain(system.then_some(SYSTEM_NOTE));
+    let unfixed: Vec<String> = all.iter().filter_map(unfixed).collect();
+    let unfound = rows_of(all).any(|row| row.secret_bits_per_pulse <= 0.0);
+    let notes = own
+        .map(String::as_str)
+        .chain(system.then_some(SYSTEM_NOTE))
+        .chain(unfixed.iter().map(String::as_str))
+        .chain((optimised && unfound).then_some(UNFOUND_NOTE));
     let mut said: Vec<&str> = Vec::new();
     for note in notes {
         if said.contains(&note) {
@@ -125,6 +130,38 @@ pub fn text(all: &[Series], optimised: bool) -> String {
         said.push(note);
     }
     text
+}
+
+fn rows_of(all: &[Series]) -> impl Iterator<Item = &Row> {
+    all.iter().flat_map(|series| &series.rows)
+}
+
+/// Why the running system gives nothing where the theorem has a key.
+fn unfixed(series: &Series) -> Option<String> {
+    let with_key = || {
+        series
+            .rows
+            .iter()
+            .filter(|row| row.secret_bits_per_pulse > 0.0)
+    };
+    let nothing = |row: &Row| row.fixed_length_bits == Some(0);
+    let bits = series.title.block_bits?;
+    if !with_key().any(nothing) {
+        return None;
+    }
+    Some(match with_key().all(nothing) {
+        true => format!(
+            "{}: this system would refuse blocks so small: of {} sifted bits, chance can take all \
+             of the key, which leaves no length to fix; larger blocks leave one.",
+            series.title.configuration,
+            grouped(bits)
+        ),
+        false => {
+            "Where there is a secret key rate and none of this system, chance can take all of \
+                  the key, which leaves no length to fix; larger blocks reach farther."
+                .to_owned()
+        }
+    })
 }
 
 fn table(series: &Series, optimised: bool) -> String {
@@ -204,6 +241,8 @@ const SYSTEM_NOTE: &str = "this system: what applications get of the length that
                            advance for such a link, which leaves room for chance; 320 bits of each \
                            block go to its confirmation and to authentication.";
 
+const UNFOUND_NOTE: &str = "Intensities and probabilities are shown where they give a key.";
+
 struct Column {
     title: [&'static str; 2],
     cell: fn(&Row) -> String,
@@ -249,15 +288,22 @@ fn columns(title: &Title, rows: &[Row], optimised: bool) -> Vec<Column> {
         }));
     }
     if optimised {
-        columns.push(column(["intensities", ""], |row| list(&row.intensities)));
+        columns.push(column(["intensities", ""], |row| {
+            found(row, &row.intensities)
+        }));
         columns.push(column(["sent", "with"], |row| {
-            list(&row.intensity_probabilities)
+            found(row, &row.intensity_probabilities)
         }));
         columns.push(column(["key", "basis"], |row| {
-            list(&[row.key_basis_probability])
+            found(row, &[row.key_basis_probability])
         }));
     }
     columns
+}
+
+/// What the search found. Where no choice gives a key, the row has the configuration's own.
+fn found(row: &Row, numbers: &[f64]) -> String {
+    positive(row.secret_bits_per_pulse, |_| list(numbers))
 }
 
 /// Where a row is on the axis, and the unit of it.

@@ -140,3 +140,51 @@ fn a_note_is_said_once() {
     let paid = qkd_node::parameters::FIXED_LENGTH_MIN_BITS - 1;
     assert!(SYSTEM_NOTE.contains(&format!(" {paid} bits ")));
 }
+
+#[test]
+fn where_this_system_fixes_nothing_it_says_why() {
+    let shown = |arguments: &[&str]| {
+        let all = [&["--preset", "snspd"], arguments].concat();
+        text(&planned(&all).unwrap(), false).replace('\n', " ")
+    };
+    let small = shown(&["--block-bits", "1e5", "--distances", "0,50,300"]);
+    let refused = "snspd: this system would refuse blocks so small: of 100,000 sifted bits";
+    assert_eq!(small.matches(refused).count(), 1, "{small}");
+    let far = shown(&["--block-bits", "1e6", "--distances", "50:300:5"]);
+    assert_eq!(
+        far.matches("larger blocks reach farther").count(),
+        1,
+        "{far}"
+    );
+    let near = shown(&["--block-bits", "1e6", "--distances", "50"]);
+    assert!(!near.contains("larger blocks"), "{near}");
+}
+
+#[test]
+fn a_search_without_a_key_found_nothing() {
+    let arguments = ["--preset", "snspd", "--optimise", "--distances", "50,900"];
+    let all = planned(&arguments).unwrap();
+    let text = text(&all, true);
+    let row = |place: &str| {
+        text.lines()
+            .find(|line| line.trim_start().starts_with(place))
+    };
+    assert!(
+        row("50 ").is_some_and(|line| !line.contains(NOTHING)),
+        "{text}"
+    );
+    let without = row("900 ").unwrap();
+    assert!(
+        without.ends_with("–            –          –      –"),
+        "{without:?} {text}"
+    );
+    assert!(text.contains(UNFOUND_NOTE));
+    // Programs get what the row was planned with.
+    assert_eq!(all[0].rows[1].intensities.len(), 2);
+    assert!(
+        csv(&all)
+            .lines()
+            .nth(2)
+            .is_some_and(|line| line.contains(" 0."))
+    );
+}
