@@ -74,7 +74,7 @@ fn write_pictures(args: &TableArgs, all: &[Series]) -> Result<(), Fault> {
     if !args.draws() {
         return Ok(());
     }
-    let chart = picture::chart(all, args.plot_rate);
+    let chart = picture::chart(all, args);
     if let Some(path) = &args.svg {
         file::replace(path, chart.svg().as_bytes())?;
     }

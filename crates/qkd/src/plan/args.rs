@@ -107,7 +107,7 @@ pub struct TableArgs {
     #[arg(long, value_name = "FILE", value_parser = file())]
     pub png: Option<PathBuf>,
     /// What the pictures show: bits per second, or per pulse of the source, which compares links of
-    /// different clocks
+    /// different clocks, or what this system fixes in advance
     #[arg(long, value_name = "RATE", value_enum, default_value_t = PlotRate::Bps,
           requires = "picture")]
     pub plot_rate: PlotRate,
@@ -130,6 +130,8 @@ pub enum PlotRate {
     Bps,
     /// Secret bits per slot of Alice's clock
     PerPulse,
+    /// Bits per second of the length that Alice and Bob fix in advance, which leaves room for chance
+    Fixed,
 }
 
 /// A file that gets a picture: no terminal shows one.

@@ -1,31 +1,34 @@
 //! What a picture of the rows shows: a curve for each series, and the repeaterless bound.
 
-use super::args::PlotRate;
-use super::plot::{Chart, Curve, CurveStyle, raised};
+use qkd_security::planning::PlanTheorem;
+
+use super::args::{PlotRate, TableArgs};
+use super::plot::{COLOURS, Chart, Curve, CurveStyle, DASHES, raised};
 use super::rows::{Row, Series, Title};
 use crate::words::grouped;
 
 /// The chart of all series: what they have in common is in its title, what tells them apart in the
 /// legend.
-pub fn chart(all: &[Series], rate: PlotRate) -> Chart {
+pub fn chart(all: &[Series], args: &TableArgs) -> Chart {
+    let rate = args.plot_rate;
     let titles: Vec<&Title> = all.iter().map(|series| &series.title).collect();
-    let words = Words::of(&titles);
+    let words = Words::of(&titles, args.optimise);
     let by_distance = all
         .iter()
         .flat_map(|series| &series.rows)
         .any(|row| row.distance_km.is_some());
-    let rates = all.iter().map(|series| Curve {
+    let styles = styles(&titles);
+    let rates = all.iter().zip(styles).map(|(series, style)| Curve {
         label: words.label(&series.title),
-        points: points(series, |row| {
-            Some(match rate {
-                PlotRate::Bps => row.secret_key_rate_bps,
-                PlotRate::PerPulse => row.secret_bits_per_pulse,
-            })
-        }),
-        style: CurveStyle::Solid,
+        points: points(series, |row| Some(rate_of(row, rate))),
+        style,
+        nothing: match rate {
+            PlotRate::Fixed if !is_run(series) => "not run by this system",
+            PlotRate::Bps | PlotRate::PerPulse | PlotRate::Fixed => "no key",
+        },
     });
     Chart {
-        title: words.title(&titles),
+        title: words.title(&titles, rate),
         x_label: match by_distance {
             true => "distance (km)".to_owned(),
             false => "loss of the fibre (dB)".to_owned(),
@@ -33,9 +36,70 @@ pub fn chart(all: &[Series], rate: PlotRate) -> Chart {
         y_label: match rate {
             PlotRate::Bps => "secret key rate (bit/s)".to_owned(),
             PlotRate::PerPulse => "secret bits per pulse".to_owned(),
+            PlotRate::Fixed => "key rate fixed in advance (bit/s)".to_owned(),
         },
         curves: rates.chain(bounds(all, rate)).collect(),
+        nothing: match rate {
+            PlotRate::Bps | PlotRate::PerPulse => "no secret key anywhere",
+            PlotRate::Fixed if !all.iter().any(is_run) => "this system runs none of these",
+            PlotRate::Fixed => "this system would fix no key anywhere",
+        },
     }
+}
+
+/// What the curves show of a row.
+fn rate_of(row: &Row, rate: PlotRate) -> f64 {
+    match rate {
+        PlotRate::Bps => row.secret_key_rate_bps,
+        PlotRate::PerPulse => row.secret_bits_per_pulse,
+        PlotRate::Fixed => row.fixed_key_rate_bps.unwrap_or(0.0),
+    }
+}
+
+/// Whether the running system could run any of the rows.
+fn is_run(series: &Series) -> bool {
+    series
+        .rows
+        .iter()
+        .any(|row| row.fixed_key_rate_bps.is_some())
+}
+
+/// A colour for each configuration and theorem with dashes for each block size, where there are
+/// several of both and enough to tell them apart; else a colour for each curve, and other dashes in
+/// each round through the colours.
+fn styles(titles: &[&Title]) -> Vec<CurveStyle> {
+    let mut families: Vec<(&str, PlanTheorem)> = Vec::new();
+    let mut sizes: Vec<u64> = Vec::new();
+    let mut places = Vec::with_capacity(titles.len());
+    for title in titles {
+        let family = place_of((title.configuration.as_str(), title.theorem), &mut families);
+        let size = title.block_bits.map(|bits| place_of(bits, &mut sizes));
+        places.push((family, size.unwrap_or(0)));
+    }
+    let several = families.len() > 1 && sizes.len() > 1;
+    let by_family = several && families.len() <= COLOURS.len() && sizes.len() <= DASHES.len();
+    let styles = places.into_iter().enumerate();
+    styles
+        .map(|(at, (family, size))| match by_family {
+            true => CurveStyle::Rate {
+                colour: family,
+                dashes: size,
+            },
+            false => CurveStyle::Rate {
+                colour: at % COLOURS.len(),
+                dashes: at / COLOURS.len() % DASHES.len(),
+            },
+        })
+        .collect()
+}
+
+/// Where in the list this is, at its end if it is new.
+fn place_of<T: PartialEq>(one: T, all: &mut Vec<T>) -> usize {
+    let found = all.iter().position(|other| *other == one);
+    found.unwrap_or_else(|| {
+        all.push(one);
+        all.len() - 1
+    })
 }
 
 /// Which of their names tell the curves of a chart apart.
@@ -44,10 +108,12 @@ struct Words {
     theorem: bool,
     /// Among the theorems that know blocks.
     blocks: bool,
+    /// Whether the choices of the rows are the best ones, which no curve is told apart by.
+    optimised: bool,
 }
 
 impl Words {
-    fn of(titles: &[&Title]) -> Self {
+    fn of(titles: &[&Title], optimised: bool) -> Self {
         let blocks: Vec<u64> = titles.iter().filter_map(|it| it.block_bits).collect();
         let differs = |differ: fn(&Title, &Title) -> bool| {
             titles.windows(2).any(|two| differ(two[0], two[1]))
@@ -56,6 +122,7 @@ impl Words {
             configuration: differs(|one, other| one.configuration != other.configuration),
             theorem: differs(|one, other| one.theorem != other.theorem),
             blocks: blocks.windows(2).any(|two| two[0] != two[1]),
+            optimised,
         }
     }
 
@@ -73,7 +140,7 @@ impl Words {
         }
     }
 
-    fn title(&self, titles: &[&Title]) -> String {
+    fn title(&self, titles: &[&Title], rate: PlotRate) -> String {
         let first = titles.first();
         let blocks = match titles.iter().find_map(|it| it.block_bits) {
             Some(bits) => format!("blocks of {} bits", round(bits)),
@@ -87,11 +154,16 @@ impl Words {
                 .filter(|_| !self.theorem)
                 .map(|it| it.theorem.to_string()),
             first.filter(|_| !self.blocks).map(|_| blocks),
+            self.optimised.then(|| "optimised".to_owned()),
         ];
         let words: Vec<String> = words.into_iter().flatten().collect();
+        let what = match rate {
+            PlotRate::Bps | PlotRate::PerPulse => "Secret key rate",
+            PlotRate::Fixed => "Key rate of this system",
+        };
         match words.as_slice() {
-            [] => "Secret key rate".to_owned(),
-            words => format!("Secret key rate: {}", words.join(", ")),
+            [] => what.to_owned(),
+            words => format!("{what}: {}", words.join(", ")),
         }
     }
 }
@@ -125,7 +197,7 @@ fn bounds(all: &[Series], rate: PlotRate) -> Vec<Curve> {
     let mut names: Vec<Vec<&str>> = Vec::new();
     for series in all {
         let pulses = match rate {
-            PlotRate::Bps => series.title.clock_hz,
+            PlotRate::Bps | PlotRate::Fixed => series.title.clock_hz,
             PlotRate::PerPulse => 1.0,
         };
         let points = points(series, |row| {
@@ -140,7 +212,8 @@ fn bounds(all: &[Series], rate: PlotRate) -> Vec<Curve> {
                 bounds.push(Curve {
                     label: "repeaterless bound".to_owned(),
                     points,
-                    style: CurveStyle::Dashed,
+                    style: CurveStyle::Bound,
+                    nothing: "none without loss",
                 });
             }
         }
@@ -158,135 +231,4 @@ fn bounds(all: &[Series], rate: PlotRate) -> Vec<Curve> {
 }
 
 #[cfg(test)]
-mod tests {
-    use qkd_security::planning::{ChannelModel, PlanTheorem};
-
-    use super::*;
-
-    fn series(configuration: &str, block_bits: u64, clock_hz: f64) -> Series {
-        let row = |distance_km: f64| Row {
-            configuration: configuration.to_owned(),
-            theorem: "wiesemann2024",
-            standing: String::new(),
-            channel_model: "exact",
-            block_bits: Some(block_bits),
-            distance_km: Some(distance_km),
-            loss_db: 0.2 * distance_km,
-            qber: 0.01,
-            phase_error_rate: 0.02,
-            secret_length_bits: Some(1000),
-            secret_bits_per_pulse: 1e-3,
-            secret_key_rate_bps: 1e-3 * clock_hz,
-            repeaterless_bits_per_pulse: (distance_km > 0.0).then_some(0.1),
-            intensities: vec![0.5, 0.1],
-            intensity_probabilities: vec![0.5, 0.5],
-            key_basis_probability: 0.5,
-            reconciliation_inefficiency: 1.1,
-            block_seconds: Some(1.0),
-            fixed_length_bits: None,
-            fixed_key_rate_bps: None,
-        };
-        Series {
-            title: Title {
-                configuration: configuration.to_owned(),
-                theorem: PlanTheorem::Wiesemann2024,
-                channel: ChannelModel::Exact,
-                block_bits: Some(block_bits),
-                clock_hz,
-            },
-            rows: vec![row(0.0), row(10.0)],
-            notes: Vec::new(),
-        }
-    }
-
-    fn labels(chart: &Chart) -> Vec<&str> {
-        chart.curves.iter().map(|it| it.label.as_str()).collect()
-    }
-
-    #[test]
-    fn the_title_has_what_is_common_and_the_legend_what_differs() {
-        let one = chart(&[series("snspd", 10_000_000, 1e9)], PlotRate::Bps);
-        assert_eq!(
-            one.title,
-            "Secret key rate: snspd, wiesemann2024, blocks of 10⁷ bits"
-        );
-        assert_eq!(labels(&one), ["snspd", "repeaterless bound"]);
-        let sizes = chart(
-            &[
-                series("snspd", 100_000, 1e9),
-                series("snspd", 5_000_000, 1e9),
-            ],
-            PlotRate::Bps,
-        );
-        assert_eq!(sizes.title, "Secret key rate: snspd, wiesemann2024");
-        assert_eq!(
-            labels(&sizes),
-            ["10⁵ bits", "5×10⁶ bits", "repeaterless bound"]
-        );
-        let mut limit = series("snspd", 100_000, 1e9);
-        limit.title.theorem = PlanTheorem::GllpDecoyInfinite;
-        limit.title.block_bits = None;
-        let theorems = chart(&[series("snspd", 100_000, 1e9), limit], PlotRate::Bps);
-        assert_eq!(theorems.title, "Secret key rate: snspd, blocks of 10⁵ bits");
-        assert_eq!(
-            labels(&theorems)[..2],
-            ["wiesemann2024", "gllp-decoy-infinite"]
-        );
-    }
-
-    #[test]
-    fn a_bound_is_drawn_once_for_each_clock() {
-        let all = chart(
-            &[
-                series("a", 1_234_567, 1e9),
-                series("b", 1_234_567, 1e9),
-                series("c", 1_234_567, 1e8),
-            ],
-            PlotRate::Bps,
-        );
-        assert_eq!(
-            all.title,
-            "Secret key rate: wiesemann2024, blocks of 1,234,567 bits"
-        );
-        assert_eq!(
-            labels(&all),
-            [
-                "a",
-                "b",
-                "c",
-                "repeaterless bound, a, b",
-                "repeaterless bound, c"
-            ]
-        );
-        assert_eq!(all.curves[4].points[1], (10.0, 1e7));
-        assert_eq!(all.curves[4].style, CurveStyle::Dashed);
-        let clocks = [1e9, 1e9, 1e9, 1e8];
-        let all: Vec<Series> = ["a", "b", "c", "d"]
-            .into_iter()
-            .zip(clocks)
-            .map(|(name, clock_hz)| series(name, 1000, clock_hz))
-            .collect();
-        assert_eq!(
-            labels(&chart(&all, PlotRate::Bps))[4..],
-            ["repeaterless bound, a and 2 more", "repeaterless bound, d"]
-        );
-    }
-
-    #[test]
-    fn without_loss_there_is_no_bound_but_a_rate() {
-        let all = chart(&[series("c", 1000, 1e8)], PlotRate::Bps);
-        // Without loss there is no bound to draw, and the curve of rates starts there.
-        assert_eq!(all.curves[0].points[0], (0.0, 1e5));
-        assert!(all.curves[1].points[0].1.is_infinite());
-    }
-
-    #[test]
-    fn a_rate_per_pulse_has_a_bound_that_no_clock_changes() {
-        let all = [series("a", 1_000_000, 1e9), series("b", 1_000_000, 1e8)];
-        let chart = chart(&all, PlotRate::PerPulse);
-        assert_eq!(chart.y_label, "secret bits per pulse");
-        assert_eq!(labels(&chart), ["a", "b", "repeaterless bound"]);
-        assert_eq!(chart.curves[1].points, [(0.0, 1e-3), (10.0, 1e-3)]);
-        assert_eq!(chart.curves[2].points[1], (10.0, 0.1));
-    }
-}
+mod tests;

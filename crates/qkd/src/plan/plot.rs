@@ -25,7 +25,9 @@ mod layout;
 mod legend;
 mod page;
 mod text;
+mod vector;
 
+pub use self::curve::{COLOURS, DASHES};
 pub use self::text::raised;
 
 /// Width and height of a picture in pixels.
@@ -49,10 +51,15 @@ const NOTICE_PIXELS: i32 = 24;
 /// What a curve stands for decides how it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurveStyle {
-    /// A rate that somebody would get: a colour of its own.
-    Solid,
+    /// A rate that somebody would get.
+    Rate {
+        /// Which of the [`COLOURS`].
+        colour: usize,
+        /// Which of the [`DASHES`]; the first is a line without gaps.
+        dashes: usize,
+    },
     /// A line to compare with, such as the repeaterless bound: dashed and grey.
-    Dashed,
+    Bound,
 }
 
 /// One line of a chart.
@@ -65,6 +72,8 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
     /// How it is drawn.
     pub style: CurveStyle,
+    /// What the legend says of it when there is no key to draw.
+    pub nothing: &'static str,
 }
 
 /// Rates on a logarithmic axis against distance or loss.
@@ -78,6 +87,8 @@ pub struct Chart {
     pub y_label: String,
     /// The lines, in the order of the legend.
     pub curves: Vec<Curve>,
+    /// What stands in the middle when no rate has key.
+    pub nothing: &'static str,
 }
 
 /// Why a picture could not be made.
@@ -107,13 +118,7 @@ impl Chart {
                 // Errors of this backend are those of writing its file, and here there is none.
                 .expect("drawing into a string does not fail");
         }
-        // The coordinates keep their fine units, the picture has its size in pixels.
-        let (width, height) = size_units();
-        document.replacen(
-            &format!("width=\"{width}\" height=\"{height}\""),
-            &format!("width=\"{}\" height=\"{}\"", SIZE_PIXELS.0, SIZE_PIXELS.1),
-            1,
-        )
+        vector::for_viewers(&document)
     }
 
     /// The chart as a PNG file of [`SIZE_PIXELS`].
@@ -142,7 +147,7 @@ impl Chart {
         curve::draw_all(area, &layout, &self.curves)?;
         area.draw(&path(&layout.plot.outline(), line(INK, 1.2)))?;
         if !self.curves.iter().any(Curve::has_key) {
-            draw_notice(area, &layout, "no secret key anywhere")?;
+            draw_notice(area, &layout, self.nothing)?;
         }
         legend::draw(area, &layout, &self.curves)
     }
@@ -213,9 +218,23 @@ impl Curve {
     /// Whether this is a rate, and somewhere more than nothing.
     fn has_key(&self) -> bool {
         match self.style {
-            CurveStyle::Solid => axis::drawable(&self.points).any(|(_, rate)| rate > 0.0),
-            CurveStyle::Dashed => false,
+            CurveStyle::Rate { .. } => self.points_drawn() > 0,
+            CurveStyle::Bound => false,
         }
+    }
+
+    /// Whether there is something of it on the page. A bound at a single place is a dot, which
+    /// would pass for a rate where no rate is.
+    fn is_drawn(&self, rates_drawn: bool) -> bool {
+        match self.style {
+            CurveStyle::Rate { .. } => self.has_key(),
+            CurveStyle::Bound => self.points_drawn() > usize::from(!rates_drawn),
+        }
+    }
+
+    fn points_drawn(&self) -> usize {
+        let points = axis::drawable(&self.points);
+        points.filter(|(_, rate)| *rate > 0.0).count()
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Curve, CurveStyle, Drawn, line, path, units};
 
 /// Okabe and Ito's colours (2008), which the colour-blind tell apart as well, without the yellow,
 /// which is too pale on white.
-const COLOURS: [RGBColor; 7] = [
+pub const COLOURS: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xB2), // blue
     RGBColor(0xD5, 0x5E, 0x00), // vermilion
     RGBColor(0x00, 0x9E, 0x73), // bluish green
@@ -21,8 +21,8 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0x00, 0x00, 0x00), // black
 ];
 
-/// Dashes and gaps in pixels: one row for each round through the colours.
-const DASHES: [&[f64]; 4] = [&[], &[14.0, 6.0], &[3.0, 5.0], &[14.0, 5.0, 3.0, 5.0]];
+/// Dashes and gaps in pixels.
+pub const DASHES: [&[f64]; 4] = [&[], &[14.0, 6.0], &[3.0, 5.0], &[14.0, 5.0, 3.0, 5.0]];
 
 /// Greys and dashes of the lines to compare with.
 const GREYS: [RGBColor; 2] = [RGBColor(0x77, 0x77, 0x77), RGBColor(0xAA, 0xAA, 0xAA)];
@@ -45,22 +45,18 @@ pub(super) struct Stroke {
 }
 
 impl Stroke {
-    /// The strokes of these curves, no two alike as long as there are enough.
+    /// The strokes of these curves; bounds are told apart as long as there are enough greys.
     pub(super) fn of_all(curves: &[Curve]) -> Vec<Self> {
-        let (mut rates, mut bounds) = (0, 0);
+        let mut bounds = 0;
         curves
             .iter()
             .map(|curve| match curve.style {
-                CurveStyle::Solid => {
-                    let index = rates;
-                    rates += 1;
-                    Self {
-                        colour: COLOURS[index % COLOURS.len()],
-                        dashes: DASHES[index / COLOURS.len() % DASHES.len()],
-                        width_pixels: 2.4,
-                    }
-                }
-                CurveStyle::Dashed => {
+                CurveStyle::Rate { colour, dashes } => Self {
+                    colour: COLOURS[colour % COLOURS.len()],
+                    dashes: DASHES[dashes % DASHES.len()],
+                    width_pixels: 2.4,
+                },
+                CurveStyle::Bound => {
                     let index = bounds;
                     bounds += 1;
                     Self {
@@ -151,19 +147,32 @@ pub(super) fn draw_all<DB: DrawingBackend>(
     layout: &Layout,
     curves: &[Curve],
 ) -> Drawn<DB> {
+    let rates = curves.iter().filter(|curve| curve.has_key()).count();
     // A thicket of falls would hide the curves.
-    let falls_shown = curves.iter().filter(|curve| curve.has_key()).count() <= COLOURS.len();
+    let falls_shown = rates <= COLOURS.len();
     for (curve, stroke) in curves.iter().zip(Stroke::of_all(curves)) {
+        if !curve.is_drawn(rates > 0) {
+            continue;
+        }
         let runs = runs(layout, &curve.points);
         for run in &runs {
             stroke.draw(area, &run.points)?;
         }
         draw_dots(area, curve, &runs, &stroke)?;
-        if falls_shown {
+        // Between few points the key may end anywhere: a line down would say where.
+        if falls_shown && !has_few_points(curve) {
             draw_falls(area, layout, &runs, &stroke)?;
         }
     }
     Ok(())
+}
+
+/// Whether the points of a rate are so few that they are shown.
+fn has_few_points(curve: &Curve) -> bool {
+    match curve.style {
+        CurveStyle::Rate { .. } => curve.points.len() <= DOTS_MAX,
+        CurveStyle::Bound => false,
+    }
 }
 
 /// Draws a dot where a point stands alone, and at every point of a rate that has few: the line
@@ -174,10 +183,7 @@ fn draw_dots<DB: DrawingBackend>(
     runs: &[Run],
     stroke: &Stroke,
 ) -> Drawn<DB> {
-    let few = match curve.style {
-        CurveStyle::Solid => curve.points.len() <= DOTS_MAX,
-        CurveStyle::Dashed => false,
-    };
+    let few = has_few_points(curve);
     let dotted = runs.iter().filter(|run| few || run.points.len() == 1);
     for (x, y) in dotted.flat_map(|run| &run.points) {
         let centre = (units(*x), units(*y));

@@ -9,7 +9,11 @@ fn solid(label: &str, points: Vec<(f64, f64)>) -> Curve {
     Curve {
         label: label.to_owned(),
         points,
-        style: CurveStyle::Solid,
+        style: CurveStyle::Rate {
+            colour: 0,
+            dashes: 0,
+        },
+        nothing: "no key",
     }
 }
 
@@ -31,12 +35,19 @@ fn chart() -> Chart {
         y_label: "secret key rate (bit/s)".to_owned(),
         curves: vec![
             solid("snspd", rate(1e6, 15)),
-            solid("<b>&", rate(1e4, 9)),
             Curve {
-                style: CurveStyle::Dashed,
+                style: CurveStyle::Rate {
+                    colour: 1,
+                    dashes: 0,
+                },
+                ..solid("<b>&", rate(1e4, 9))
+            },
+            Curve {
+                style: CurveStyle::Bound,
                 ..solid("repeaterless bound", rate(1e8, 99))
             },
         ],
+        nothing: "no secret key anywhere",
     }
 }
 
@@ -54,7 +65,7 @@ fn the_same_chart_gives_the_same_bytes_on_every_machine() {
     // When a change of the drawing is meant, so is this number.
     assert_eq!(
         crc32c::crc32c(svg.as_bytes()),
-        0x397E_3F61,
+        0xEB55_9869,
         "{} bytes",
         svg.len()
     );
@@ -93,9 +104,10 @@ fn a_label_is_text_and_never_markup() {
 #[test]
 fn an_svg_names_families_that_every_viewer_has() {
     let svg = chart().svg();
-    assert!(svg.starts_with("<svg width=\"1200\" height=\"800\" viewBox=\"0 0 12000 8000\""));
+    assert!(svg.starts_with("<svg width=\"1200\" height=\"800\" "));
     assert!(svg.trim_end().ends_with("</svg>"));
     assert!(svg.contains("sans-serif\""));
+    assert!(svg.contains("viewBox=\"0 0 12000 8000\""));
     assert!(!svg.contains("<image"));
 }
 
@@ -166,6 +178,7 @@ fn no_numbers_stop_the_drawing() {
         x_label: String::new(),
         y_label: String::new(),
         curves: Vec::new(),
+        nothing: "",
     };
     assert!(empty.png().is_ok());
     assert!(alone(Vec::new()).png().is_ok());
@@ -183,6 +196,14 @@ fn no_key_at_all_is_said() {
     let mut bound_only = chart();
     bound_only.curves.drain(..2);
     assert!(bound_only.svg().contains(notice), "a bound is nobody's key");
+    assert!(bound_only.svg().contains("repeaterless"));
+    // A bound at one place is a dot, as a rate would be.
+    bound_only.curves[0].points.truncate(1);
+    let svg = bound_only.svg();
+    assert!(
+        !svg.contains("<circle") && !svg.contains("repeaterless"),
+        "{svg}"
+    );
 }
 
 #[test]
@@ -261,12 +282,107 @@ fn a_legend_stands_in_a_corner_without_curves_or_beside_the_plot() {
 }
 
 #[test]
-fn twenty_eight_curves_are_drawn_in_as_many_ways() {
-    let curves: Vec<Curve> = (0..28).map(|_| solid("", Vec::new())).collect();
+fn colours_and_dashes_are_told_apart() {
+    let curves: Vec<Curve> = (0..COLOURS.len() * DASHES.len())
+        .map(|index| Curve {
+            style: CurveStyle::Rate {
+                colour: index / DASHES.len(),
+                dashes: index % DASHES.len(),
+            },
+            ..solid("", Vec::new())
+        })
+        .collect();
     let strokes = Stroke::of_all(&curves);
     for (index, stroke) in strokes.iter().enumerate() {
         assert!(!strokes[..index].contains(stroke), "{index}");
     }
+}
+
+#[test]
+fn a_rate_without_key_is_named_last_and_has_no_line() {
+    let mut some = chart();
+    some.curves
+        .insert(0, solid("dark", vec![(0.0, 0.0), (100.0, 0.0)]));
+    let svg = some.svg();
+    let at = |word: &str| svg.find(word).unwrap_or_else(|| panic!("{word}: {svg}"));
+    assert!(at("snspd") < at("repeaterless bound"));
+    assert!(at("repeaterless bound") < at("dark: no key"));
+    let lines = |chart: &Chart| chart.svg().matches("<polyline").count();
+    assert_eq!(lines(&some), lines(&chart()));
+}
+
+#[test]
+fn a_line_down_is_drawn_only_between_many_points() {
+    let lines = |points: u32, with_key: u32| {
+        let rate = |index: u32| if index < with_key { 1.0 } else { 0.0 };
+        let points = (0..points).map(|index| (f64::from(index), rate(index)));
+        alone(points.collect()).svg().matches("<polyline").count()
+    };
+    assert_eq!(lines(15, 5), lines(15, 15));
+    assert!(lines(16, 5) > lines(16, 16) + 20);
+}
+
+#[test]
+fn an_svg_has_nothing_that_viewers_trip_over() {
+    let mut quoting = chart();
+    quoting.title = "a opacity=\"1\" rotate(270, 1, 2)\" title".to_owned();
+    let svg = quoting.svg();
+    assert!(
+        !svg.contains(" opacity=\"") && !svg.contains("transform=\"rotate"),
+        "{svg}"
+    );
+    assert!(
+        svg.contains("a opacity=&quot;1&quot; rotate(270, 1, 2)&quot; title"),
+        "{svg}"
+    );
+    // The words beside the rates stand upright, where they stood.
+    let place = "x=\"0\" y=\"0\" dy=\"0.76em\" text-anchor=\"middle\"";
+    let turned = svg
+        .lines()
+        .find(|line| line.contains("transform="))
+        .unwrap();
+    assert!(turned.contains(place), "{turned}");
+    assert!(
+        turned.contains("transform=\"matrix(0 -1 1 0 240 3920)\""),
+        "{turned}"
+    );
+}
+
+#[test]
+fn labels_are_cut_at_their_end_and_stay_apart() {
+    let long = "a laboratory with a very long name in a large city".to_owned();
+    let told = |labels: &[&str]| {
+        let cut = text::told_apart(labels, 15, 300.0);
+        for label in &cut {
+            assert!(text::width_pixels(label, 15) <= 300.0, "{label}");
+        }
+        cut
+    };
+    let one = told(&[&long, "snspd"]);
+    assert!(
+        one[0].starts_with("a laboratory with a very") && one[0].ends_with('…'),
+        "{one:?}"
+    );
+    assert_eq!(one[1], "snspd");
+    let labels = [format!("{long}, 10⁵ bits"), format!("{long}, 10⁷ bits")];
+    let two = told(&[&labels[0], &labels[1]]);
+    assert!(
+        two[0].starts_with("a laboratory") && two[0].ends_with("…10⁵ bits"),
+        "{two:?}"
+    );
+    assert!(
+        two[1].starts_with("a laboratory") && two[1].ends_with("…10⁷ bits"),
+        "{two:?}"
+    );
+    let words = long.replace(' ', "_");
+    let labels = [format!("{words}-1{long}"), format!("{words}-2{long}")];
+    let three = told(&[&labels[0], &labels[1]]);
+    assert!(
+        three[0].contains("…1a laboratory") && three[1].contains("…2a"),
+        "{three:?}"
+    );
+    // What is the same twice is cut as one is.
+    assert_eq!(told(&[&long, &long])[1], one[0]);
 }
 
 #[test]

@@ -51,6 +51,69 @@ pub(super) fn fitted(text: &str, em_pixels: i32, width_max_pixels: f64) -> Strin
         .unwrap_or_default()
 }
 
+/// Labels that stand below each other, each cut with `…` at its end to a width; what tells it from
+/// the label most like it stays, by a cut in the middle where it has to.
+pub(super) fn told_apart(labels: &[&str], em_pixels: i32, width_max_pixels: f64) -> Vec<String> {
+    let fits = |text: &str| width_pixels(text, em_pixels) <= width_max_pixels;
+    let labels: Vec<Vec<char>> = labels
+        .iter()
+        .map(|label| label.chars().map(writable).collect())
+        .collect();
+    let cut = |(at, label): (usize, &Vec<char>)| {
+        let whole = String::from_iter(label.iter().take(CHARACTERS_MAX));
+        if label.len() <= CHARACTERS_MAX && fits(&whole) {
+            return whole;
+        }
+        let others = labels.iter().enumerate();
+        let others = others.filter(|(other, text)| *other != at && *text != label);
+        let shared = others
+            .map(|(_, other)| shared_characters(label, other))
+            .max();
+        let shared = shared.unwrap_or(0);
+        // The longest beginning that fits, before what stays of the rest.
+        let longest = |rest: &str| {
+            let heads = (0..label.len().min(CHARACTERS_MAX)).rev();
+            heads
+                .map(|head| (head, joined(&label[..head], rest)))
+                .find(|(_, text)| fits(text))
+        };
+        match longest("") {
+            Some((head, text)) if head > shared => text,
+            Some(_) | None => {
+                // From the word on in which they differ.
+                let word = label[..shared]
+                    .iter()
+                    .rposition(|character| *character == ' ');
+                let rest = &label[word.map_or(shared, |at| at + 1)..];
+                let room = width_max_pixels * 2.0 / 3.0;
+                let rest = cut_at_end(rest, em_pixels, room);
+                longest(&rest).map(|(_, text)| text).unwrap_or_default()
+            }
+        }
+    };
+    labels.iter().enumerate().map(cut).collect()
+}
+
+fn joined(head: &[char], rest: &str) -> String {
+    format!("{}…{rest}", String::from_iter(head).trim_end())
+}
+
+fn cut_at_end(text: &[char], em_pixels: i32, width_max_pixels: f64) -> String {
+    let most = text.len().min(CHARACTERS_MAX);
+    let whole = std::iter::once(String::from_iter(&text[..most])).filter(|_| most == text.len());
+    let cuts = (0..most).rev().map(|kept| joined(&text[..kept], ""));
+    whole
+        .chain(cuts)
+        .find(|cut| width_pixels(cut, em_pixels) <= width_max_pixels)
+        .unwrap_or_default()
+}
+
+/// How many characters two texts begin with alike.
+fn shared_characters(one: &[char], other: &[char]) -> usize {
+    let pairs = one.iter().zip(other);
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
 /// The character, or one in its place that any document may hold.
 fn writable(character: char) -> char {
     match character {
