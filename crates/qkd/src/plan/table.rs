@@ -2,6 +2,8 @@
 
 use std::fmt::{Debug, Write as _};
 
+use qkd_node::parameters::BLOCK_BITS;
+use qkd_security::planning::PlanTheorem;
 use serde::Serialize;
 
 use super::rows::{Row, Series, Title};
@@ -146,6 +148,23 @@ fn unfixed(series: &Series) -> Option<String> {
     };
     let nothing = |row: &Row| row.fixed_length_bits == Some(0);
     let bits = series.title.block_bits?;
+    let ours = match series.title.theorem {
+        PlanTheorem::Wiesemann2024 => true,
+        PlanTheorem::Rusca2018
+        | PlanTheorem::Lim2014
+        | PlanTheorem::Gllp
+        | PlanTheorem::GllpDecoyInfinite
+        | PlanTheorem::GllpVacuumWeak => false,
+    };
+    if ours && !BLOCK_BITS.contains(&bits) {
+        return Some(format!(
+            "{}: this system runs no blocks of {} sifted bits, but of {} to {}.",
+            series.title.configuration,
+            grouped(bits),
+            grouped(*BLOCK_BITS.start()),
+            grouped(*BLOCK_BITS.end())
+        ));
+    }
     if !with_key().any(nothing) {
         return None;
     }

@@ -158,6 +158,9 @@ fn where_this_system_fixes_nothing_it_says_why() {
     );
     let near = shown(&["--block-bits", "1e6", "--distances", "50"]);
     assert!(!near.contains("larger blocks"), "{near}");
+    let large = shown(&["--block-bits", "1e9", "--distances", "50"]);
+    let sizes = "runs no blocks of 1,000,000,000 sifted bits, but of 1,000 to 20,000,000.";
+    assert!(large.contains(sizes), "{large}");
 }
 
 #[test]
