@@ -7,6 +7,7 @@
 mod bell;
 mod counts;
 mod gaussian;
+mod link;
 mod relay;
 mod summary;
 #[cfg(test)]
@@ -15,8 +16,9 @@ mod tests;
 pub use bell::{MeasuredBell, Outcomes};
 pub use counts::{BlockTheorem, Counts, DecoyBlock, Disclosed, MeasuredCounts};
 pub use gaussian::{FiniteLine, MeasuredGaussian};
+pub use link::Link;
 pub use relay::MeasuredRelay;
-pub use summary::{DecoySummary, Link, MeasuredSummary, SummarySource};
+pub use summary::{DecoySummary, MeasuredSummary, SummarySource};
 
 use crate::theorem::whole_bits;
 use crate::{Error, Figure, Standing};

@@ -92,6 +92,7 @@ const KEYS: &[&str] = &[
     "seconds",
     "clock_hz",
     "sifted_rate_bps",
+    "loss_db",
 ];
 
 /// What kinds there are, for whoever gave none.

@@ -1,4 +1,5 @@
-use super::Evaluation;
+use super::link::{Sifted, note_leaked_too_little};
+use super::{Evaluation, Link};
 use crate::mathematics::log2;
 use crate::planning::PlanTheorem;
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
@@ -98,6 +99,16 @@ impl Counts {
         } else {
             0.0
         }
+    }
+
+    /// What error correction has to do for each intensity.
+    fn classes(&self) -> impl Iterator<Item = Sifted> + Clone {
+        let pairs = self.counts.iter().zip(&self.errors);
+        let seen = pairs.filter(|(bits, _)| **bits > 0.0);
+        seen.map(|(&bits, errors)| Sifted {
+            bits,
+            qber: errors / bits,
+        })
     }
 }
 
@@ -312,6 +323,8 @@ pub struct MeasuredCounts {
     pub verification_bits: Option<f64>,
     /// How long the block took.
     pub seconds: Option<f64>,
+    /// The line, to hold the rates against its clock and the repeaterless bound.
+    pub link: Link,
 }
 
 /// Standard deviations by which the counts of the bases may miss their share before it is said.
@@ -372,6 +385,10 @@ impl MeasuredCounts {
             let rate = Figure::plain("sifted_rate_bps", block_bits / seconds, meaning);
             evaluation.figures.push(rate.measured_in("bit/s"));
         }
+        note_leaked_too_little(&mut evaluation, leaked_bits, block.key.classes());
+        let registered = block_bits + block.test.total_counts();
+        let registered_hz = self.seconds.map(|seconds| registered / seconds);
+        self.link.hold(&mut evaluation, registered_hz)?;
         self.hold_against_probability(&mut evaluation)?;
         Ok(evaluation)
     }

@@ -1,8 +1,9 @@
-use super::{BlockTheorem, Counts, DecoyBlock, Disclosed, Evaluation};
-use crate::mathematics::{exp_m1, pow};
+use super::link::{Sifted, note_leaked_too_little};
+use super::{BlockTheorem, Counts, DecoyBlock, Disclosed, Evaluation, Link};
+use crate::mathematics::exp_m1;
 use crate::theorem::{LEAKED_BITS, LENGTH_UNCLAMPED};
 use crate::tomamichel2012::{self, PhaseErrors};
-use crate::{Error, Figure, SecurityParameters, binary_entropy, range, repeaterless};
+use crate::{Error, Figure, SecurityParameters, binary_entropy, range};
 
 /// What the block was made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +29,6 @@ pub struct DecoySummary {
     pub intensity_probabilities: Option<Vec<f64>>,
 }
 
-/// What is known of the line.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub struct Link {
-    /// Loss of the line alone, dB, 0 or more.
-    pub loss_db: Option<f64>,
-    /// Slots per second, Hz.
-    pub clock_hz: Option<f64>,
-}
-
 /// What a table gives of a block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MeasuredSummary {
@@ -52,7 +44,7 @@ pub struct MeasuredSummary {
     pub key_basis_probability: Option<f64>,
     /// Sifted bits of the key basis per second.
     pub sifted_rate_bps: Option<f64>,
-    /// The line, to hold the rate against the repeaterless bound.
+    /// The line, to hold the rates against its clock and the repeaterless bound.
     pub link: Link,
     /// ε_sec and ε_cor.
     pub parameters: SecurityParameters,
@@ -66,13 +58,7 @@ impl MeasuredSummary {
             range::positive("block_bits", self.block_bits, "a number of bits above 0")?;
         let qber = range::error_rate("qber", self.qber)?;
         range::error_rate("phase_error_rate", self.phase_error_rate)?;
-        let transmittance = match self.link.loss_db {
-            None => None,
-            Some(loss) => {
-                let loss = range::not_negative("loss_db", loss, "decibels of loss, zero or more")?;
-                Some(pow(10.0, -loss / 10.0))
-            }
-        };
+        let transmittance = self.link.transmittance()?;
         let leaked_bits = self.disclosed.bits(block_bits, qber)?;
         let mut evaluation = match &self.source {
             SummarySource::SinglePhotons { test_bits } => {
@@ -100,7 +86,13 @@ impl MeasuredSummary {
         }
         about.append(&mut evaluation.figures);
         evaluation.figures = about;
-        self.rates(&mut evaluation, transmittance)?;
+        let bits = block_bits;
+        note_leaked_too_little(
+            &mut evaluation,
+            leaked_bits,
+            [Sifted { bits, qber }].into_iter(),
+        );
+        self.rates(&mut evaluation)?;
         Ok(evaluation)
     }
 
@@ -205,7 +197,7 @@ impl MeasuredSummary {
         Ok(evaluation)
     }
 
-    fn rates(&self, evaluation: &mut Evaluation, transmittance: Option<f64>) -> Result<(), Error> {
+    fn rates(&self, evaluation: &mut Evaluation) -> Result<(), Error> {
         if let Some(sifted) = self.sifted_rate_bps {
             let sifted = range::positive("sifted_rate_bps", sifted, "bit/s above 0")?;
             let rate = evaluation.secret_fraction.map(|fraction| fraction * sifted);
@@ -214,30 +206,7 @@ impl MeasuredSummary {
             let seconds = Figure::plain("block_seconds", self.block_bits / sifted, meaning);
             evaluation.figures.push(seconds.measured_in("s"));
         }
-        let Some(transmittance) = transmittance else {
-            return Ok(());
-        };
-        let bound = repeaterless::bits_per_use(transmittance)?;
-        let meaning = "most that there is without repeaters";
-        let figure = Figure::plain("repeaterless_bits_per_pulse", bound, meaning);
-        evaluation.figures.push(figure.measured_in("bits/pulse"));
-        let Some(clock_hz) = self.link.clock_hz else {
-            return Ok(());
-        };
-        let clock_hz = range::positive("clock_hz", clock_hz, "a clock rate in Hz above 0")?;
-        let bound = Figure::plain("repeaterless_bps", bound * clock_hz, "the same at clock_hz");
-        evaluation.figures.push(bound.measured_in("bit/s"));
-        let Some(rate) = evaluation.secret_key_rate_bps else {
-            return Ok(());
-        };
-        evaluation.secret_bits_per_pulse = Some(rate / clock_hz);
-        if rate > bound.value {
-            evaluation.note(
-                "The rate exceeds what any link without repeaters can give over this loss: \
-                 loss_db, clock_hz or sifted_rate_bps cannot be right.",
-            );
-        }
-        Ok(())
+        self.link.hold(evaluation, self.sifted_rate_bps)
     }
 }
 

@@ -60,6 +60,7 @@ impl Sent<'_> {
             disclosed: Disclosed::Inefficiency(1.16),
             verification_bits: None,
             seconds: None,
+            link: Link::default(),
         }
     }
 }
@@ -175,7 +176,7 @@ fn counts_give_the_reference_lengths_of_one_decoy_corrected() {
 }
 
 /// Boaron et al., PRL 121, 190502 (2018), table I: secrecy 1e-9, correctness 1e-15.
-fn boaron(block_bits: f64, qber: f64, phase_error_rate: f64) -> MeasuredSummary {
+pub(super) fn boaron(block_bits: f64, qber: f64, phase_error_rate: f64) -> MeasuredSummary {
     MeasuredSummary {
         source: SummarySource::Decoy(DecoySummary {
             theorem: BlockTheorem::Rusca2018,
@@ -299,7 +300,7 @@ fn a_summary_without_intensities_is_of_single_photons_or_pairs() {
     assert!(sampled.secret_length_bits < found.secret_length_bits);
 }
 
-fn small_block() -> MeasuredCounts {
+pub(super) fn small_block() -> MeasuredCounts {
     let sent = Sent {
         intensities: &[0.5, 0.15],
         probabilities: &[0.7, 0.3],

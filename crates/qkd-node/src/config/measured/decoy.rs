@@ -23,6 +23,8 @@ const COUNTS_KEYS: &[&str] = &[
     "reconciliation_inefficiency",
     "verification_bits",
     "seconds",
+    "clock_hz",
+    "loss_db",
     "key_basis",
     "test_basis",
 ];
@@ -66,6 +68,7 @@ pub(super) fn counts(root: &Section<'_>) -> Result<Measurement, ConfigError> {
         disclosed,
         verification_bits: root.optional("verification_bits", &rules::BITS)?,
         seconds: root.optional("seconds", &rules::SECONDS)?,
+        link: link(&keys)?,
     };
     Measurement::of(
         Measured::Counts(measured),
@@ -132,6 +135,7 @@ const SUMMARY_ROOT_KEYS: &[&str] = &[
     "reconciliation_inefficiency",
     "clock_hz",
     "sifted_rate_bps",
+    "loss_db",
     "summary",
 ];
 
@@ -161,10 +165,7 @@ pub(super) fn summary(root: &Section<'_>) -> Result<Measurement, ConfigError> {
         key_basis_probability: keys
             .optional("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?,
         sifted_rate_bps: keys.optional("sifted_rate_bps", &rules::RATE_BPS)?,
-        link: Link {
-            loss_db: section.optional("loss_db", &rules::LOSS_DB)?,
-            clock_hz: keys.optional("clock_hz", &rules::CLOCK_HZ)?,
-        },
+        link: link(&keys)?,
         parameters: SecurityParameters {
             secrecy: failure("secrecy", PARAMETERS.secrecy)?,
             correctness: failure("correctness", PARAMETERS.correctness)?,
@@ -174,6 +175,13 @@ pub(super) fn summary(root: &Section<'_>) -> Result<Measurement, ConfigError> {
             .unwrap_or(Disclosed::Inefficiency(RECONCILIATION_INEFFICIENCY)),
     };
     Measurement::of(Measured::Summary(measured), &section, &[root])
+}
+
+fn link(keys: &Keys<'_, '_>) -> Result<Link, ConfigError> {
+    Ok(Link {
+        loss_db: keys.optional("loss_db", &rules::LOSS_DB)?,
+        clock_hz: keys.optional("clock_hz", &rules::CLOCK_HZ)?,
+    })
 }
 
 fn source(keys: &Keys<'_, '_>) -> Result<SummarySource, ConfigError> {

@@ -191,6 +191,35 @@ fn a_file_of_no_kind_is_told_the_kinds() {
     );
 }
 
+#[test]
+fn counts_with_clock_and_loss_are_held_against_them() {
+    let alone = evaluated(COUNTS);
+    assert_eq!(
+        (&alone.notes[..], alone.secret_bits_per_pulse),
+        (&[][..], None)
+    );
+    let with =
+        |line: &str| evaluated(&COUNTS.replace("[key_basis]", &format!("{line}\n[key_basis]")));
+    let fits = with("clock_hz = 1e9\nloss_db = 10");
+    assert_eq!(fits.notes, Vec::<String>::new());
+    let rate = fits.secret_key_rate_bps.unwrap();
+    assert_near(fits.secret_bits_per_pulse, rate / 1e9, 1e-12);
+    assert!(fits.figure("repeaterless_bps") > Some(rate));
+    for (line, word) in [
+        ("clock_hz = 1e9\nloss_db = 40", "without repeaters"),
+        ("clock_hz = 7e6", "more than the 7000000 slots"),
+    ] {
+        let notes = with(line).notes;
+        assert!(notes.len() == 1 && notes[0].contains(word), "{notes:?}");
+    }
+    let few = evaluated(&COUNTS.replace("leaked_bits = 86620", "leaked_bits = 70000"));
+    assert!(
+        few.notes[0].contains("0.87 of the Shannon limit"),
+        "{:?}",
+        few.notes
+    );
+}
+
 /// In `text`, `from` becomes `to`; the complaint stands where `at` does and has these words.
 struct Bad {
     text: &'static str,
