@@ -102,15 +102,20 @@ impl<'d> Section<'d> {
         table: &'d Spanned<DeTable<'d>>,
         known: &[&'static str],
     ) -> Result<Self, ConfigError> {
-        let section = Self {
+        let section = Self::whole(document, table);
+        section.only(known)?;
+        Ok(section)
+    }
+
+    /// The document itself, whatever stands in it.
+    pub(super) fn whole(document: &'d Document<'d>, table: &'d Spanned<DeTable<'d>>) -> Self {
+        Self {
             document,
             name: String::new(),
             table: table.get_ref(),
             span: 0..0,
             sections_only: true,
-        };
-        section.only(known)?;
-        Ok(section)
+        }
     }
 
     /// The document itself, with keys of its own beside its sections.
@@ -120,11 +125,8 @@ impl<'d> Section<'d> {
         known: &[&'static str],
     ) -> Result<Self, ConfigError> {
         let section = Self {
-            document,
-            name: String::new(),
-            table: table.get_ref(),
-            span: 0..0,
             sections_only: false,
+            ..Self::whole(document, table)
         };
         section.only(known)?;
         Ok(section)
@@ -248,6 +250,19 @@ impl<'d> Section<'d> {
         match self.table.get(key) {
             Some(value) => self.unsuitable(key, value, expected.into()),
             None => self.missing(key, expected.into()),
+        }
+    }
+
+    /// A complaint about `key`, there or not, that does not go with something else.
+    pub(super) fn contradict(&self, key: &str, reason: &str) -> ConfigError {
+        let found = match self.table.get(key) {
+            Some(value) => format!("found {}", describe(value.get_ref())),
+            None => "missing".to_owned(),
+        };
+        ConfigError::Contradiction {
+            place: self.place_of(key),
+            found,
+            reason: reason.to_owned(),
         }
     }
 

@@ -46,6 +46,7 @@ impl Measurement {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let document = Document::new(text, path);
         let table = document.parse()?;
+        refuse_link(&Section::whole(&document, &table))?;
         let mut known = SECTIONS.to_vec();
         known.extend(KEYS);
         let root = Section::root_with_keys(&document, &table, &known)?;
@@ -76,7 +77,7 @@ impl Measurement {
 }
 
 /// Sections that say of which kind a file is.
-const SECTIONS: &[&str] = &["key_basis", "test_basis", "summary", "cv", "mdi", "chsh"];
+pub(super) const SECTIONS: &[&str] = &["key_basis", "test_basis", "summary", "cv", "mdi", "chsh"];
 
 /// What may stand above the sections; which of them a file may have its kind decides.
 const KEYS: &[&str] = &[
@@ -107,6 +108,22 @@ enum Kind {
     Gaussian,
     Relay,
     Bell,
+}
+
+/// Whoever gives a link in place of what was measured on it is told which command is for it.
+fn refuse_link(root: &Section<'_>) -> Result<(), ConfigError> {
+    if SECTIONS.iter().any(|name| root.has(name)) {
+        return Ok(());
+    }
+    let links = read::LINK_SECTIONS.iter();
+    match links.into_iter().find(|name| root.has(name)) {
+        Some(name) => Err(root.refuse(
+            name,
+            "what was measured, such as [key_basis] and [test_basis]; this is the configuration \
+             of a link, which `qkd plan --config` plans",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The kind that the sections of a file say it is.

@@ -92,6 +92,16 @@ pub enum ConfigError {
         /// The nearest name that would be taken.
         suggestion: Option<String>,
     },
+    /// A value that goes with nothing else that is asked for, or the lack of one.
+    #[error("{place}: {found}, but {reason}")]
+    Contradiction {
+        /// Where the value stands, or the section that lacks it.
+        place: Box<Place>,
+        /// The value, as written, or that it is missing.
+        found: String,
+        /// What it does not go with: a clause.
+        reason: String,
+    },
     /// A file that the configuration names cannot be used.
     #[error("{place}: {reason}")]
     File {
@@ -111,6 +121,7 @@ impl ConfigError {
             | ConfigError::Unknown { place, .. }
             | ConfigError::Missing { place, .. }
             | ConfigError::Unsuitable { place, .. }
+            | ConfigError::Contradiction { place, .. }
             | ConfigError::File { place, .. } => Some(place),
         }
     }

@@ -6,6 +6,7 @@ use qkd_security::gg02::Quadratures;
 use toml::de::DeValue;
 
 use crate::config::document::Rule;
+pub(super) use crate::config::rules::FAILURE_PROBABILITY;
 use crate::config::rules::{integer, number};
 
 /// Every number of an array.
@@ -79,11 +80,6 @@ pub(super) const KEY_BASIS_PROBABILITY: Rule<f64> =
     Rule::new("a probability above 0 and below 1, such as 0.9", |value| {
         number(value).filter(|p| *p > 0.0 && *p < 1.0)
     });
-
-pub(super) const FAILURE_PROBABILITY: Rule<f64> = Rule::new(
-    "a failure probability from 1e-100 to below 1, such as 1e-10",
-    |value| number(value).filter(|p| (1e-100..1.0).contains(p)),
-);
 
 /// Most bits, detections or symbols of a block: a gigahertz sends them in eleven days, and doubles
 /// still count them one by one.

@@ -192,6 +192,22 @@ fn a_file_of_no_kind_is_told_the_kinds() {
 }
 
 #[test]
+fn a_configuration_of_a_link_is_pointed_to_its_command() {
+    let text = crate::presets::snspd(25.0).to_toml();
+    for text in [text.as_str(), "[node]\nname = \"alice\"\n"] {
+        let said = parse(text).unwrap_err().to_string();
+        assert!(
+            said.contains("found a table, expected what was measured"),
+            "{said}"
+        );
+        assert!(said.ends_with("which `qkd plan --config` plans"), "{said}");
+    }
+    // A measurement with a stranger in it is still a measurement.
+    let said = parse("[summary]\n[node]\n").unwrap_err().to_string();
+    assert!(said.contains("[node]: unknown section"), "{said}");
+}
+
+#[test]
 fn counts_with_clock_and_loss_are_held_against_them() {
     let alone = evaluated(COUNTS);
     assert_eq!(
@@ -214,7 +230,7 @@ fn counts_with_clock_and_loss_are_held_against_them() {
     }
     let few = evaluated(&COUNTS.replace("leaked_bits = 86620", "leaked_bits = 70000"));
     assert!(
-        few.notes[0].contains("0.87 of the Shannon limit"),
+        few.notes[0].contains("0.86 of the Shannon limit"),
         "{:?}",
         few.notes
     );
@@ -240,7 +256,8 @@ fn a_wrong_measurement_is_refused_with_place_and_expectation() {
         bad(TWO_DECOYS, ["[0.5, 0.1, 2e-4]", "[0.1, 0.5, 2e-4]", "[0.1, 0.5"], &["intensities", "above intensities[1]"]),
         bad(TWO_DECOYS, ["[0.4, 0.4, 0.2]", "[0.4, 0.4, 1.2]", "[0.4, 0.4"], &["intensity_probabilities", "below 1"]),
         bad(TWO_DECOYS, ["[0.4, 0.4, 0.2]", "[0.4, 0.4, 0.3]", "[0.4, 0.4"], &["intensity_probabilities", "sum 1"]),
-        bad(TWO_DECOYS, ["secrecy = 1e-10", "secrecy = 0", "0\ncorr"], &["secrecy", "the integer 0", "from 1e-100 to below 1"]),
+        bad(TWO_DECOYS, ["secrecy = 1e-10", "secrecy = 0", "0\ncorr"], &["secrecy", "the integer 0", "from 1e-100 to 0.01"]),
+        bad(SUMMARY, ["secrecy = 1e-9", "secrecy = 0.1", "0.1\ncorr"], &["secrecy", "the number 0.1", "to 0.01"]),
         bad(TWO_DECOYS, ["secrecy = 1e-10\n", "", "# Det"], &["secrecy", "missing"]),
         bad(TWO_DECOYS, ["reconciliation_inefficiency = 1.16\n", "", "# Det"], &["leaked_bits", "reconciliation_inefficiency"]),
         bad(TWO_DECOYS, ["= 1.16\n", "= 1.16\nleaked_bits = 3\n", "1.16"], &["reconciliation_inefficiency", "not both"]),

@@ -34,9 +34,13 @@ pub enum PlanError {
     Model(#[from] Error),
 }
 
-/// Effects that depend on what the source sends: known for two intensities alone.
-const NEEDS_TWO_INTENSITIES: &str = "can be planned with two intensities and their probabilities \
-                                     only, and not be optimised";
+/// Of effects that depend on what the source sends.
+const NEEDS_TWO_INTENSITIES: &str = "its effect is known for a signal and one decoy alone: it needs \
+                                     two intensities above 0, each with a probability above 0";
+
+/// Of the same, where intensities are to be chosen.
+const NEEDS_THE_GIVEN: &str = "its effect is known for the configured intensities alone: it cannot \
+                               be planned with others, as --optimise would choose them";
 
 impl PlanConfig {
     /// The loss of `fibre`, dB; that inside the receiver not included.
@@ -109,7 +113,7 @@ impl PlanConfig {
     /// Names the effect that depends on them.
     pub fn check_optimisable(&self) -> Result<(), PlanError> {
         match self.effect_of_the_source() {
-            Some(key) => contradiction(key, NEEDS_TWO_INTENSITIES),
+            Some(key) => contradiction(key, NEEDS_THE_GIVEN),
             None => Ok(()),
         }
     }
@@ -126,7 +130,7 @@ impl PlanConfig {
                 (least, most) if least == most => least.to_string(),
                 (least, most) => format!("{least} to {most}"),
             };
-            let reason = format!("{theorem} takes {many} intensities, found {found}");
+            let reason = format!("{theorem} takes {many} intensities, not {found}");
             return contradiction("source.intensities", reason);
         }
         if !theorem.is_finite() {

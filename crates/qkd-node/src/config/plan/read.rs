@@ -7,7 +7,7 @@ use qkd_security::{Error, SecurityParameters};
 
 use super::super::document::{Document, Rule, Section};
 use super::super::place::ConfigError;
-use super::super::{effects, read, rules};
+use super::super::{effects, measured, read, rules};
 use super::{Line, PlanConfig, PlanError, PlanProtocol, PlanSecurity, PlanSource};
 use crate::parameters::{HardwareEffects, ProtocolName};
 
@@ -33,6 +33,7 @@ pub(super) fn plan(
 ) -> Result<PlanConfig, ConfigError> {
     let document = Document::new(text, path);
     let table = document.parse()?;
+    refuse_measurement(&Section::whole(&document, &table))?;
     let mut known = read::LINK_SECTIONS.to_vec();
     let is_eve = table.get_ref().contains_key("eve");
     if is_eve {
@@ -75,6 +76,23 @@ pub(super) fn plan(
     }
     Ok(config)
 }
+
+/// Whoever gives what was measured in place of a link is told which command is for it.
+fn refuse_measurement(root: &Section<'_>) -> Result<(), ConfigError> {
+    let is_link = LINK.iter().any(|name| root.has(name));
+    let measured = measured::SECTIONS.iter().find(|name| root.has(name));
+    match measured {
+        Some(name) if !is_link => Err(root.refuse(
+            name,
+            "the description of a link, with [source], [channel] and [detector]; what was \
+             measured is for `qkd plan evaluate`",
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Sections without which there is no link.
+const LINK: [&str; 3] = ["source", "channel", "detector"];
 
 fn source(root: &Section<'_>) -> Result<(PlanSource, qkd_optics::SourceEffects), ConfigError> {
     let section = read::source_section(root)?;
@@ -137,12 +155,9 @@ fn security(root: &Section<'_>) -> Result<PlanSecurity, ConfigError> {
 
 /// Says of a configuration that `theorem` does not take where it says what the theorem minds.
 fn refuse(root: &Section<'_>, theorem: PlanTheorem, error: &PlanError) -> Result<(), ConfigError> {
-    let (key, expected) = match error {
-        PlanError::Contradiction { key, reason } => (*key, format!("another value: {reason}")),
-        PlanError::Model(error) => (
-            key_of(error),
-            format!("a link that {theorem} can be applied to: {error}"),
-        ),
+    let key = match error {
+        PlanError::Contradiction { key, .. } => key,
+        PlanError::Model(error) => key_of(error),
     };
     let (section, key) = key.split_once('.').unwrap_or(("source", key));
     let found = match section {
@@ -156,7 +171,13 @@ fn refuse(root: &Section<'_>, theorem: PlanTheorem, error: &PlanError) -> Result
         "security" => root.section("security", read::SECURITY_KEYS)?,
         _ => read::source_section(root)?,
     };
-    Err(found.refuse(key, expected))
+    Err(match error {
+        PlanError::Contradiction { reason, .. } => found.contradict(key, reason),
+        PlanError::Model(error) => {
+            let expected = format!("a link that {theorem} can be applied to: {error}");
+            found.refuse(key, expected)
+        }
+    })
 }
 
 /// The key that a refused figure of a link most likely came from.

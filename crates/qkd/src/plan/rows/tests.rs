@@ -243,11 +243,11 @@ fn what_cannot_be_planned_is_refused_by_name() {
     let cases: [(&[&str], &[&str]); 10] = [
         (
             &["--preset", "snspd", "--theorem", "lim2014"],
-            &["snspd: source.intensities: lim2014 takes 3 intensities, found 2"],
+            &["snspd: source.intensities: lim2014 takes 3 intensities, not 2"],
         ),
         (
             &["--config", &noisy, "--optimise"],
-            &["noisy: detector.timing_jitter: ", "not be optimised"],
+            &["noisy: detector.timing_jitter: ", "--optimise"],
         ),
         (
             &["--preset", "snspd,ingaas", "--distances", "0:1000:0.015"],
