@@ -27,17 +27,17 @@ use crate::output::{one_line, print, tell};
 
 /// Plans and says how it ended.
 pub fn run(args: &PlanArgs) -> Exit {
-    let ended = match &args.command {
-        Some(PlanCommand::Accept(args)) => accept::run(args),
-        Some(PlanCommand::Evaluate(args)) => evaluate::run(args),
-        None => plan(&args.table),
+    let (command, ended) = match &args.command {
+        Some(PlanCommand::Accept(args)) => ("qkd plan accept", accept::run(args)),
+        Some(PlanCommand::Evaluate(args)) => ("qkd plan evaluate", evaluate::run(args)),
+        None => ("qkd plan", plan(&args.table)),
     };
     let Err(fault) = ended else {
         return Exit::Success;
     };
     let exit = fault.exit();
     if exit != Exit::Success {
-        tell(&format!("qkd plan: {}", one_line(&fault.to_string())));
+        tell(&format!("{command}: {}", one_line(&fault.to_string())));
     }
     exit
 }

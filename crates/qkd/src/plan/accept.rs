@@ -3,7 +3,7 @@
 mod text;
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use qkd_node::config::{PlanConfig, PlanError, PlanFibre};
@@ -71,7 +71,7 @@ pub struct AcceptArgs {
     /// [default: what Cascade keeps to with the errors that are expected]
     #[arg(long, value_name = "F", value_parser = inefficiency, allow_hyphen_values = true)]
     reconciliation_inefficiency_max: Option<f64>,
-    /// Write to this file in place of standard output
+    /// Write to this file in place of standard output, - for standard output itself
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// One JSON object in place of the section
@@ -165,8 +165,8 @@ pub fn run(args: &AcceptArgs) -> Result<(), Fault> {
         false => text::section(&limits),
     };
     match &args.output {
-        Some(path) => file::replace(path, text.as_bytes()),
-        None => print(&text).map_err(Fault::Print),
+        Some(path) if path != Path::new("-") => file::replace(path, text.as_bytes()),
+        Some(_) | None => print(&text).map_err(Fault::Print),
     }
 }
 
