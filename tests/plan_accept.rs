@@ -151,3 +151,36 @@ fn what_yields_no_limits_is_a_fault_that_says_why() {
         assert!(said.contains(option) && said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn room_that_error_correction_does_not_keep_to_is_pointed_out() {
+    let link = ["--preset", "snspd", "--distance", "25"];
+    let f = "--reconciliation-inefficiency-max";
+    for (room, said) in [("1.0", true), ("1.2", false)] {
+        let with = [&link[..], &[f, room]].concat();
+        let section = printed(&with);
+        assert_eq!(
+            section.contains("# Error correction does not keep to an f of 1.000"),
+            said,
+            "{section}"
+        );
+        let json: Value = printed(&[&with[..], &["--json"]].concat()).parse().unwrap();
+        assert_eq!(json["notes"].as_array().unwrap().len(), usize::from(said));
+    }
+    // What it keeps to is the default.
+    assert!(!printed(&link).contains("does not keep to"));
+}
+
+#[test]
+fn a_dash_is_standard_output_and_faults_name_the_command() {
+    let link = ["--preset", "snspd", "--distance", "25"];
+    let dash = printed(&[&link[..], &["--output", "-"]].concat());
+    assert_eq!(dash, printed(&link));
+    assert!(!std::path::Path::new("-").exists());
+    let said = refused(&["--preset", "ingaas", "--distance", "300"], 1);
+    assert!(said.starts_with("qkd plan accept: "), "{said}");
+    let mut command = Running::start(&["plan", "evaluate", "/missing.toml"]);
+    assert_eq!(command.end_within(PATIENCE).code(), Some(1));
+    let said = command.stderr();
+    assert!(said.starts_with("qkd plan evaluate: "), "{said}");
+}

@@ -10,7 +10,9 @@ use qkd_node::config::{PlanConfig, PlanError, PlanFibre};
 use qkd_node::parameters::{BLOCK_BITS, FIXED_LENGTH_MIN_BITS};
 use qkd_node::presets::Preset;
 use qkd_security::planning::PlanTheorem;
-use qkd_security::{BlockPlan, Error, HonestBlock, Margin, SecurityParameters, Theorem};
+use qkd_security::{
+    BlockPlan, Error, HonestBlock, Margin, SecurityParameters, Theorem, cascade_inefficiency_max,
+};
 
 use super::fault::Fault;
 use super::file;
@@ -147,8 +149,8 @@ struct Limits {
     margin: Margin,
     plan: BlockPlan,
     honest: HonestBlock,
-    /// Effects of the hardware that the theorem does not cover.
-    uncovered: Vec<&'static str>,
+    /// What the figures leave out: whole sentences.
+    notes: Vec<String>,
 }
 
 /// Prints the limits, or writes them to the file that is asked for.
@@ -227,6 +229,9 @@ fn limits(name: &str, config: &PlanConfig, args: &AcceptArgs) -> Result<Limits, 
             fixed_length_bits: plan.acceptance.secret_length_bits,
         });
     }
+    let uncovered = config.effects.uncovered();
+    let notes = too_little_room(&plan).into_iter();
+    let notes = notes.chain(uncovered.into_iter().map(str::to_owned));
     Ok(Limits {
         configuration: name.to_owned(),
         distance_km,
@@ -235,9 +240,22 @@ fn limits(name: &str, config: &PlanConfig, args: &AcceptArgs) -> Result<Limits, 
         block_bits: parameters.security.block_bits,
         parameters: parameters.security_parameters(),
         margin: args.margin(),
+        notes: notes.collect(),
         plan,
         honest,
-        uncovered: config.effects.uncovered(),
+    })
+}
+
+/// Says so where error correction needs more than there is room for.
+fn too_little_room(plan: &BlockPlan) -> Option<String> {
+    let room = plan.reconciliation_inefficiency_max;
+    let needed = cascade_inefficiency_max(&plan.statistics_expected.key);
+    (room < needed).then(|| {
+        format!(
+            "Error correction does not keep to an f of {room:.3}: with the errors that are \
+             expected Cascade may need up to {needed:.3}. Blocks will be refused for their \
+             leakage, and the probabilities of refusal leave that out."
+        )
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn section(limits: &Limits) -> String {
         let (probability, requirement) = (chance(refusal.probability), refusal.requirement);
         comment(&format!("  {probability:>7}  {requirement}"));
     }
-    for sentence in &limits.uncovered {
+    for sentence in &limits.notes {
         comment("");
         wrapped(sentence, WIDTH)
             .iter()
@@ -163,6 +163,7 @@ struct Json<'a> {
     accept: Accept,
     honest_refusal_probability: f64,
     honest_refusals: Vec<Refusal>,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -212,6 +213,7 @@ pub(super) fn json(limits: &Limits) -> String {
         },
         honest_refusal_probability: limits.honest.total(),
         honest_refusals: refusals(limits),
+        notes: &limits.notes,
     };
     // Every field is a number, a text, or made of them: none of them can be refused.
     let mut text = serde_json::to_string(&json).unwrap_or_else(|_| "{}".to_owned());
