@@ -273,7 +273,7 @@ fn a_line_of_which_arithmetic_keeps_no_digits_is_refused() {
                 modulation_variance_snu: 1e17,
                 ..good
             },
-            "modulation_variance_snu is 100000000000000000",
+            "modulation_variance_snu is 1e17",
         ),
         (
             Gg02 {
