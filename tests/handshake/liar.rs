@@ -48,7 +48,7 @@ impl Lie {
     pub fn complaint(self) -> &'static str {
         match self {
             Self::OtherVersion => {
-                "the peer speaks version 3 of the authenticated channel, this side 2"
+                "the peer speaks version 4 of the authenticated channel, this side 3"
             }
             Self::ShortNonce => "`opening.nonce`",
             Self::Reflection => "carries our own nonce: it was reflected",

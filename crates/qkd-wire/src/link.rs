@@ -2,11 +2,11 @@
 
 mod field;
 mod frame;
+mod payload;
 mod relay;
 mod session;
 mod store;
 
-use prost::Message as _;
 use qkd_auth::{RefreshId, Rekey};
 
 use crate::DecodeError;
@@ -15,6 +15,9 @@ use field::{array, required};
 use proto::link_message::Kind;
 
 pub use frame::{Frame, refusal};
+pub use payload::{
+    Batch, MESSAGES_PER_PAYLOAD_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_SHARED_MAX, decode_payload,
+};
 pub use relay::{CIPHERTEXT_BYTES_MAX, CIPHERTEXT_BYTES_MIN, RelayOutcome, RelayedMessage};
 pub use session::{PARITIES_PER_ROUND_MAX, PARTS_MAX};
 pub use store::{
@@ -24,17 +27,17 @@ pub use store::{
 /// Largest serialized [`LinkMessage`], in bytes.
 pub const LINK_MESSAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Largest serialized frame, in bytes: a message in its envelope. The limit for the gRPC decoder.
-pub const FRAME_BYTES_MAX: usize = LINK_MESSAGE_BYTES_MAX + 1024;
+/// Largest serialized frame, in bytes: a payload in its envelope. The limit for the gRPC decoder.
+pub const FRAME_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
 
-/// One message between the two nodes, to be sealed into an envelope.
+/// One message between the two nodes, to be sealed into an envelope with others.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LinkMessage {
     /// Post-processing of a session.
     Session(qkd_session::Message),
     /// Agreement of the two key stores.
     Store(qkd_keystore::StoreMessage),
-    /// The sender's next envelope is of a new epoch.
+    /// The sender's next envelope is of a new epoch: the last message of its envelope.
     Rekey(Rekey),
     /// Ciphertext of an application on its way to the other side.
     Relay {
@@ -68,10 +71,8 @@ impl LinkMessage {
     }
 }
 
-/// The bytes of a message, as they are tagged and sent.
-///
-/// The engines keep within the limits of the decoder; this function does not check them again.
-pub fn encode(message: &LinkMessage) -> Vec<u8> {
+/// A message as it goes into a payload.
+fn to_proto(message: &LinkMessage) -> proto::LinkMessage {
     let kind = match message {
         LinkMessage::Session(message) => Kind::Session(session::encode(message)),
         LinkMessage::Store(message) => Kind::Store(store::encode(message)),
@@ -87,22 +88,11 @@ pub fn encode(message: &LinkMessage) -> Vec<u8> {
         }
         LinkMessage::Heartbeat => Kind::Heartbeat(proto::Heartbeat {}),
     };
-    proto::LinkMessage { kind: Some(kind) }.encode_to_vec()
+    proto::LinkMessage { kind: Some(kind) }
 }
 
-/// The message that authentic bytes hold.
-///
-/// # Errors
-/// When the bytes are no message of this protocol, or a field is outside its limits; the error
-/// names the field. It is the sender's fault, and nothing has been changed.
-pub fn decode(payload: &[u8]) -> Result<LinkMessage, DecodeError> {
-    if payload.len() > LINK_MESSAGE_BYTES_MAX {
-        return Err(DecodeError::TooLong {
-            given: payload.len(),
-            max: LINK_MESSAGE_BYTES_MAX,
-        });
-    }
-    let message = proto::LinkMessage::decode(payload)?;
+/// A message of a payload, its fields within their limits.
+fn from_proto(message: proto::LinkMessage) -> Result<LinkMessage, DecodeError> {
     Ok(match required("link_message.kind", message.kind)? {
         Kind::Session(message) => LinkMessage::Session(session::decode(message)?),
         Kind::Store(message) => LinkMessage::Store(store::decode(message)?),

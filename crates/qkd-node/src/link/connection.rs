@@ -27,6 +27,9 @@ use crate::status::{LinkState, StatusBoard};
 /// Distance of two ticks.
 const TICK: Duration = Duration::from_millis(200);
 
+/// Events whose answers share an envelope, at most.
+const EVENTS_PER_TURN_MAX: usize = 256;
+
 /// What the daemon shares with each of its connections.
 #[derive(Clone)]
 pub struct Instruments {
@@ -189,30 +192,14 @@ struct LinkThread {
 impl LinkThread {
     /// Handles events until the link ends, and says why.
     fn run(mut self, mut events: mpsc::UnboundedReceiver<Queued>) -> String {
-        while let Some(Queued { event, _place }) = events.blocking_recv() {
-            let event = match event {
-                Queueable::Event(event) => event,
-                Queueable::Tick => LinkEvent::Tick {
-                    demand: self.shared.hub.demand(),
-                },
-                Queueable::End(reason) => return reason,
-            };
-            let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            let now = Time(nanoseconds.saturating_mul(1000));
-            match self.engine.handle(now, event) {
-                Ok(effects) => {
-                    for effect in effects {
-                        if let Err(Stopped) = self.perform(effect) {
-                            return last_words(events);
-                        }
-                    }
-                }
-                Err(fault) => {
-                    if matches!(fault, LinkFault::Malformed(_)) {
-                        self.shared.board.malformed();
-                    }
-                    return fault.to_string();
-                }
+        while let Some(first) = events.blocking_recv() {
+            if let Err(over) = self.turn(first, &mut events) {
+                // The peer hears what was said before the end; if it cannot, it needs it no more.
+                let _too_late = self.flush();
+                return match over {
+                    Over::Because(reason) => reason,
+                    Over::InstrumentsStopped => last_words(events),
+                };
             }
             let board = &self.shared.board;
             board.link_health(self.engine.rejects(), self.engine.progress());
@@ -220,7 +207,53 @@ impl LinkThread {
         "the connection was dropped".into()
     }
 
-    fn perform(&mut self, effect: LinkEffect) -> Result<(), Stopped> {
+    /// Handles what waits in the queue, then sends what is to be said about it in one envelope. It
+    /// waits for nothing, and what comes in the meantime without end cannot hold the envelope up.
+    fn turn(
+        &mut self,
+        first: Queued,
+        events: &mut mpsc::UnboundedReceiver<Queued>,
+    ) -> Result<(), Over> {
+        let mut next = Some(first);
+        for _ in 0..EVENTS_PER_TURN_MAX {
+            let Some(Queued { event, _place }) = next.take().or_else(|| events.try_recv().ok())
+            else {
+                break;
+            };
+            self.handle(event)?;
+        }
+        self.flush()
+    }
+
+    fn handle(&mut self, event: Queueable) -> Result<(), Over> {
+        let event = match event {
+            Queueable::Event(event) => event,
+            Queueable::Tick => LinkEvent::Tick {
+                demand: self.shared.hub.demand(),
+            },
+            Queueable::End(reason) => return Err(Over::Because(reason)),
+        };
+        let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now = Time(nanoseconds.saturating_mul(1000));
+        let effects = self.engine.handle(now, event).map_err(|fault| {
+            if matches!(fault, LinkFault::Malformed(_)) {
+                self.shared.board.malformed();
+            }
+            Over::Because(fault.to_string())
+        })?;
+        effects
+            .into_iter()
+            .try_for_each(|effect| self.perform(effect))
+    }
+
+    /// Sends what was said since the last envelope.
+    fn flush(&mut self) -> Result<(), Over> {
+        let flushed = self.engine.flush();
+        let flushed = flushed.map_err(|fault| Over::Because(fault.to_string()))?;
+        flushed.map_or(Ok(()), |effect| self.perform(effect))
+    }
+
+    fn perform(&mut self, effect: LinkEffect) -> Result<(), Over> {
         match effect {
             // What a stream that has ended no longer takes is not needed any more.
             LinkEffect::Send(envelope) => {
@@ -279,13 +312,20 @@ impl LinkThread {
     }
 
     /// Without its instruments a link would live on and never make a key again.
-    fn command(&self, command: Command) -> Result<(), Stopped> {
-        self.commands.send(command).map_err(|_| Stopped)
+    fn command(&self, command: Command) -> Result<(), Over> {
+        self.commands
+            .send(command)
+            .map_err(|_| Over::InstrumentsStopped)
     }
 }
 
-/// The threads of the optical instruments take no more commands.
-struct Stopped;
+/// Why the link's thread stops.
+enum Over {
+    /// In words.
+    Because(String),
+    /// The threads of the optical instruments take no more commands.
+    InstrumentsStopped,
+}
 
 /// Why the instruments stopped: what they said about it is in the queue already.
 fn last_words(mut events: mpsc::UnboundedReceiver<Queued>) -> String {

@@ -11,7 +11,7 @@ use qkd_session::{
     Abort, AbortReason, Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput,
     Distilled, Message, Outcome, Progress, SessionId, Time,
 };
-use qkd_wire::link::{LinkMessage, decode, encode};
+use qkd_wire::link::{Batch, LinkMessage, decode_payload};
 
 use super::{LinkEffect, LinkEvent, LinkFault};
 
@@ -40,6 +40,8 @@ pub struct LinkEngine {
     reports: BTreeMap<u64, Box<BlockReport>>,
     /// Refresh bits of blocks that Alice has committed, in the order of her commits.
     committed: VecDeque<(u64, SecretBytes)>,
+    /// What is said and not yet sealed.
+    batch: Batch,
     heard: Time,
     said: Time,
 }
@@ -54,6 +56,7 @@ impl LinkEngine {
             distilled: BTreeMap::new(),
             reports: BTreeMap::new(),
             committed: VecDeque::new(),
+            batch: Batch::default(),
             heard: now,
             said: now,
         }
@@ -72,7 +75,8 @@ impl LinkEngine {
         }
     }
 
-    /// Takes one event and returns what is to be done, in order.
+    /// Takes one event and returns what is to be done, in order. What is to be said waits for
+    /// [`flush`](Self::flush), unless there is too much of it for one envelope.
     ///
     /// # Errors
     /// When the link cannot go on. A rejected envelope is no such reason: it is counted and
@@ -83,15 +87,17 @@ impl LinkEngine {
             LinkEvent::Envelope(envelope) => match self.open(envelope) {
                 Ok(payload) => {
                     self.heard = now;
-                    let message = decode(&payload)?;
-                    tracing::trace!(session = %self.session, message = message.name(), "hearing");
-                    self.heard(now, message, &mut effects)?;
+                    for message in decode_payload(&payload)? {
+                        let name = message.name();
+                        tracing::trace!(session = %self.session, message = name, "hearing");
+                        self.heard(now, message, &mut effects)?;
+                    }
                 }
                 Err(reject) => {
                     tracing::warn!(session = %self.session, %reject, "envelope rejected")
                 }
             },
-            LinkEvent::Outgoing(message) => self.send(now, &message, &mut effects)?,
+            LinkEvent::Outgoing(message) => self.say(now, &message, &mut effects)?,
             LinkEvent::Committed { block, spent } => {
                 self.committed(now, block, spent, &mut effects)?;
             }
@@ -103,7 +109,7 @@ impl LinkEngine {
                 let clock = Message::Clock {
                     emitted_slots: slots,
                 };
-                self.send(now, &LinkMessage::Session(clock), &mut effects)?;
+                self.say(now, &LinkMessage::Session(clock), &mut effects)?;
             }
             LinkEvent::Detections {
                 detections,
@@ -121,6 +127,17 @@ impl LinkEngine {
             LinkEvent::Tick { demand } => self.tick(now, demand, &mut effects)?,
         }
         Ok(effects)
+    }
+
+    /// Seals what was said since the last envelope into one, if anything was.
+    ///
+    /// # Errors
+    /// When the link cannot go on because its keys are used up.
+    pub fn flush(&mut self) -> Result<Option<LinkEffect>, LinkFault> {
+        let Some(payload) = self.batch.take() else {
+            return Ok(None);
+        };
+        Ok(Some(LinkEffect::Send(self.channel.seal(payload)?)))
     }
 
     fn open(&mut self, envelope: qkd_wire::proto::link::Envelope) -> Result<Vec<u8>, Reject> {
@@ -150,7 +167,7 @@ impl LinkEngine {
                 Party::Alice(_) => self.alice(now, AliceInput::Message(message), effects)?,
                 Party::Bob(_) => self.bob(now, BobInput::Message(message), effects)?,
             },
-            LinkMessage::Store(message) => effects.push(LinkEffect::Store(message)),
+            LinkMessage::Store(message) => self.give_store(LinkEffect::Store(message), effects)?,
             LinkMessage::Rekey(rekey) => self.rekeyed(now, &rekey, effects)?,
             LinkMessage::Relay { number, message } => {
                 effects.push(LinkEffect::Relay { number, message });
@@ -180,12 +197,13 @@ impl LinkEngine {
             self.bob(now, BobInput::Demand { wanted: demand }, effects)?;
         }
         if now.0.saturating_sub(self.said.0) >= HEARTBEAT.0 {
-            self.send(now, &LinkMessage::Heartbeat, effects)?;
+            self.say(now, &LinkMessage::Heartbeat, effects)?;
         }
         Ok(())
     }
 
-    fn send(
+    /// Puts a message into the next envelope.
+    fn say(
         &mut self,
         now: Time,
         message: &LinkMessage,
@@ -193,8 +211,9 @@ impl LinkEngine {
     ) -> Result<(), LinkFault> {
         self.said = now;
         tracing::trace!(session = %self.session, message = message.name(), "saying");
-        let envelope = self.channel.seal(encode(message))?;
-        effects.push(LinkEffect::Send(envelope));
+        if let Some(full) = self.batch.add(message) {
+            effects.push(LinkEffect::Send(self.channel.seal(full)?));
+        }
         Ok(())
     }
 
@@ -210,9 +229,11 @@ impl LinkEngine {
         for output in alice.handle(now, input)? {
             match output {
                 AliceOutput::Send(message) => {
-                    self.send(now, &LinkMessage::Session(message), effects)?;
+                    self.say(now, &LinkMessage::Session(message), effects)?;
                 }
-                AliceOutput::Begun { budget, .. } => effects.push(LinkEffect::Begun { budget }),
+                AliceOutput::Begun { budget, .. } => {
+                    self.give_store(LinkEffect::Begun { budget }, effects)?;
+                }
                 AliceOutput::Transmit { wanted } => effects.push(LinkEffect::Transmit { wanted }),
                 AliceOutput::Recall {
                     block,
@@ -225,7 +246,7 @@ impl LinkEngine {
                         end_slot,
                     });
                 }
-                AliceOutput::Distilled(distilled) => self.distilled(distilled, effects),
+                AliceOutput::Distilled(distilled) => self.distilled(distilled, effects)?,
                 AliceOutput::Report(report) => self.report(report, effects),
             }
         }
@@ -247,16 +268,20 @@ impl LinkEngine {
                     if let Message::Transmission { wanted } = message {
                         effects.push(LinkEffect::Transmit { wanted });
                     }
-                    self.send(now, &LinkMessage::Session(message), effects)?;
+                    self.say(now, &LinkMessage::Session(message), effects)?;
                 }
-                BobOutput::Distilled(distilled) => self.distilled(distilled, effects),
+                BobOutput::Distilled(distilled) => self.distilled(distilled, effects)?,
                 BobOutput::Report(report) => self.report(report, effects),
             }
         }
         Ok(())
     }
 
-    fn distilled(&mut self, distilled: Distilled, effects: &mut Vec<LinkEffect>) {
+    fn distilled(
+        &mut self,
+        distilled: Distilled,
+        effects: &mut Vec<LinkEffect>,
+    ) -> Result<(), LinkFault> {
         let Distilled {
             block,
             key,
@@ -268,7 +293,19 @@ impl LinkEngine {
             session: self.session.0,
             block,
         };
-        effects.push(LinkEffect::Distilled { block, key, check });
+        self.give_store(LinkEffect::Distilled { block, key, check }, effects)
+    }
+
+    /// The store may have to wait for its disk: the peer has no part in that, and hears at once
+    /// what was said before.
+    fn give_store(
+        &mut self,
+        effect: LinkEffect,
+        effects: &mut Vec<LinkEffect>,
+    ) -> Result<(), LinkFault> {
+        effects.extend(self.flush()?);
+        effects.push(effect);
+        Ok(())
     }
 
     /// A block without a key has ended; one with a key ends when both stores have it.
@@ -370,14 +407,16 @@ impl LinkEngine {
         }
     }
 
-    /// Says, in the last envelope of the old epoch, that the next one is of the new epoch.
+    /// Says, as the last message of the last envelope of the old epoch, that the next envelope is
+    /// of the new epoch.
     fn switch_sending(
         &mut self,
         now: Time,
         rekey: Rekey,
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
-        self.send(now, &LinkMessage::Rekey(rekey), effects)?;
+        self.say(now, &LinkMessage::Rekey(rekey), effects)?;
+        effects.extend(self.flush()?);
         Ok(self.channel.switch_sending()?)
     }
 }

@@ -12,6 +12,8 @@ use qkd_wire::link::{RelayOutcome, RelayedMessage};
 use super::*;
 use crate::presets;
 
+mod batches;
+
 const SESSION: SessionId = SessionId(5);
 
 /// Alice's and Bob's end after a handshake, at time zero.
@@ -91,13 +93,28 @@ fn sent(effects: Vec<LinkEffect>) -> Vec<Envelope> {
 fn deliver(effects: Vec<LinkEffect>, to: &mut LinkEngine) -> Result<Vec<LinkEffect>, LinkFault> {
     let mut all = Vec::new();
     for envelope in sent(effects) {
-        all.extend(to.handle(Time(0), LinkEvent::Envelope(on_the_wire(&envelope)))?);
+        all.extend(handle(
+            to,
+            Time(0),
+            LinkEvent::Envelope(on_the_wire(&envelope)),
+        )?);
     }
     Ok(all)
 }
 
+/// What an event does, with the envelope that follows from it.
+fn handle(
+    engine: &mut LinkEngine,
+    now: Time,
+    event: LinkEvent,
+) -> Result<Vec<LinkEffect>, LinkFault> {
+    let mut effects = engine.handle(now, event)?;
+    effects.extend(engine.flush()?);
+    Ok(effects)
+}
+
 fn say(from: &mut LinkEngine, message: LinkMessage) -> Vec<LinkEffect> {
-    from.handle(Time(0), LinkEvent::Outgoing(message)).unwrap()
+    handle(from, Time(0), LinkEvent::Outgoing(message)).unwrap()
 }
 
 fn block(block: u64) -> BlockId {
@@ -137,11 +154,10 @@ fn alices_commits_refresh_both_directions_one_after_the_other() {
     }
     let old = say(&mut alice, LinkMessage::Heartbeat);
     let old = sent(old).remove(0);
-    bob.handle(Time(0), LinkEvent::Envelope(on_the_wire(&old)))
-        .unwrap();
+    handle(&mut bob, Time(0), LinkEvent::Envelope(on_the_wire(&old))).unwrap();
 
-    let first = alice.handle(Time(0), committed(block(0))).unwrap();
-    let waiting = alice.handle(Time(0), committed(block(1))).unwrap();
+    let first = handle(&mut alice, Time(0), committed(block(0))).unwrap();
+    let waiting = handle(&mut alice, Time(0), committed(block(1))).unwrap();
     assert!(waiting.is_empty(), "the second refresh waits for the first");
     assert_eq!(epochs(&alice), (1, 0));
     let mut said = first;
@@ -153,7 +169,7 @@ fn alices_commits_refresh_both_directions_one_after_the_other() {
     check_alive(&mut alice, &mut bob);
     assert!(alice.distilled.is_empty() && bob.distilled.is_empty());
 
-    let replayed = bob.handle(Time(0), LinkEvent::Envelope(on_the_wire(&old)));
+    let replayed = handle(&mut bob, Time(0), LinkEvent::Envelope(on_the_wire(&old)));
     assert!(replayed.unwrap().is_empty());
     assert_eq!(bob.rejects().wrong_epoch, 1);
 }
@@ -163,14 +179,17 @@ fn neither_bobs_commits_nor_those_of_earlier_sessions_begin_a_refresh() {
     let (mut alice, mut bob) = pair();
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 7);
-    assert!(bob.handle(Time(0), committed(block(0))).unwrap().is_empty());
+    assert!(
+        handle(&mut bob, Time(0), committed(block(0)))
+            .unwrap()
+            .is_empty()
+    );
     let earlier = BlockId {
         session: SESSION.0 + 1,
         block: 0,
     };
     assert!(
-        alice
-            .handle(Time(0), committed(earlier))
+        handle(&mut alice, Time(0), committed(earlier))
             .unwrap()
             .is_empty()
     );
@@ -183,7 +202,8 @@ fn a_refresh_with_a_block_that_bob_does_not_hold_ends_the_link() {
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 7);
     assert!(
-        bob.handle(
+        handle(
+            &mut bob,
             Time(0),
             LinkEvent::Discarded {
                 block: block(0),
@@ -193,7 +213,7 @@ fn a_refresh_with_a_block_that_bob_does_not_hold_ends_the_link() {
         .unwrap()
         .is_empty()
     );
-    let rekey = alice.handle(Time(0), committed(block(0))).unwrap();
+    let rekey = handle(&mut alice, Time(0), committed(block(0))).unwrap();
     let fault = deliver(rekey, &mut bob).err().unwrap();
     assert!(
         matches!(fault, LinkFault::UnknownRefresh { block: 0 }),
@@ -207,7 +227,7 @@ fn a_refresh_with_different_bits_ends_the_link_before_a_direction_switches() {
     let (mut alice, mut bob) = pair();
     refresh_bits(&mut alice, 0, 7);
     refresh_bits(&mut bob, 0, 8);
-    let rekey = alice.handle(Time(0), committed(block(0))).unwrap();
+    let rekey = handle(&mut alice, Time(0), committed(block(0))).unwrap();
     let fault = deliver(rekey, &mut bob).err().unwrap();
     let expected = LinkFault::Authentication(qkd_auth::Error::RekeyMismatch);
     assert_eq!(fault.to_string(), expected.to_string());
@@ -230,7 +250,7 @@ fn altered_replayed_reflected_and_truncated_envelopes_are_counted_and_do_nothing
     let reflected = on_the_wire(&sent(reflected)[0]);
     let mut hear = |envelope: &qkd_wire::proto::link::Envelope| {
         let event = LinkEvent::Envelope(envelope.clone());
-        bob.handle(Time(0), event).unwrap().len()
+        handle(&mut bob, Time(0), event).unwrap().len()
     };
     for forged in [&altered, &short, &later, &reflected] {
         assert_eq!(hear(forged), 0);
@@ -263,11 +283,10 @@ fn silence_ends_the_link_after_ten_seconds_and_forgeries_do_not_break_it() {
     let tick = || LinkEvent::Tick { demand: false };
     let heard = say(&mut alice, LinkMessage::Heartbeat);
     let heard = on_the_wire(&sent(heard)[0]);
-    bob.handle(seconds(5), LinkEvent::Envelope(heard.clone()))
-        .unwrap();
-    bob.handle(seconds(14), LinkEvent::Envelope(heard)).unwrap();
-    assert!(bob.handle(seconds(15), tick()).is_ok());
-    let fault = bob.handle(Time(seconds(15).0 + 1), tick()).err();
+    handle(&mut bob, seconds(5), LinkEvent::Envelope(heard.clone())).unwrap();
+    handle(&mut bob, seconds(14), LinkEvent::Envelope(heard)).unwrap();
+    assert!(handle(&mut bob, seconds(15), tick()).is_ok());
+    let fault = handle(&mut bob, Time(seconds(15).0 + 1), tick()).err();
     assert!(matches!(
         fault,
         Some(LinkFault::Silence { rejected: 1, .. })
@@ -280,7 +299,7 @@ fn an_end_that_has_nothing_to_say_shows_that_it_lives_once_a_second() {
     let mut signs = 0;
     for fifth in 1..=20 {
         let now = Time(fifth * 200_000_000_000);
-        let effects = alice.handle(now, LinkEvent::Tick { demand: true }).unwrap();
+        let effects = handle(&mut alice, now, LinkEvent::Tick { demand: true }).unwrap();
         signs += sent(effects).len();
     }
     assert_eq!(signs, 4);
@@ -289,18 +308,14 @@ fn an_end_that_has_nothing_to_say_shows_that_it_lives_once_a_second() {
 #[test]
 fn demand_at_bob_reaches_alices_transmitter_and_her_clock_his_receiver() {
     let (mut alice, mut bob) = pair();
-    let wanted = bob
-        .handle(Time(0), LinkEvent::Tick { demand: true })
-        .unwrap();
+    let wanted = handle(&mut bob, Time(0), LinkEvent::Tick { demand: true }).unwrap();
     assert!(matches!(wanted[0], LinkEffect::Transmit { wanted: true }));
     let effects = deliver(wanted, &mut alice).unwrap();
     assert!(matches!(
         effects[..],
         [LinkEffect::Transmit { wanted: true }]
     ));
-    let clock = alice
-        .handle(Time(0), LinkEvent::Emitted { slots: 77 })
-        .unwrap();
+    let clock = handle(&mut alice, Time(0), LinkEvent::Emitted { slots: 77 }).unwrap();
     let effects = deliver(clock, &mut bob).unwrap();
     assert!(matches!(
         effects[..],
@@ -366,13 +381,13 @@ fn what_only_the_other_side_may_say_or_do_ends_the_link() {
         detections: Vec::new(),
         next_slot: 1,
     };
-    let fault = alice.handle(Time(0), detections).err();
+    let fault = handle(&mut alice, Time(0), detections).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
     let recalled = LinkEvent::Recalled {
         block: 0,
         record: AliceRecord::new([]),
     };
-    let fault = bob.handle(Time(0), recalled).err();
+    let fault = handle(&mut bob, Time(0), recalled).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
 }
 
@@ -409,7 +424,7 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
     let mut effects = Vec::new();
     alice.report(ended(key), &mut effects);
     assert!(effects.is_empty());
-    let effects = alice.handle(Time(0), committed(block(0))).unwrap();
+    let effects = handle(&mut alice, Time(0), committed(block(0))).unwrap();
     assert!(matches!(&effects[..], [LinkEffect::Report(report)]
         if report.outcome == key && report.spent == Some(SPENT)));
 
@@ -419,7 +434,7 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
         block: block(0),
         reason: DiscardReason::CheckMismatch,
     };
-    let effects = alice.handle(Time(0), discarded).unwrap();
+    let effects = handle(&mut alice, Time(0), discarded).unwrap();
     assert!(matches!(
         &effects[..],
         [LinkEffect::Report(report)]

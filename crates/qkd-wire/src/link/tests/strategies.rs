@@ -256,7 +256,7 @@ fn relay_outcome() -> impl Strategy<Value = RelayOutcome> {
     ]
 }
 
-pub(super) fn link_message() -> impl Strategy<Value = LinkMessage> {
+pub(in crate::link) fn link_message() -> impl Strategy<Value = LinkMessage> {
     prop_oneof![
         4 => session().prop_map(LinkMessage::Session),
         3 => store().prop_map(LinkMessage::Store),
