@@ -4,18 +4,24 @@
 //! and never looks inside light; it never shares state with its peer: the two meet only through
 //! [`Message`]s.
 //!
+//! Blocks do not wait for each other: an engine passes on what they are told, and what they do is
+//! [`Work`], which its caller runs on the threads that it has.
+//!
 //! The order of a block, which the types of `qkd-distill` enforce: announce (Bob is committed),
 //! disclose, sift, reconcile, verify, accept, and only then draw the amplification seed.
 
 #![forbid(unsafe_code)]
 
 mod alice;
+mod blocks;
 mod bob;
 mod engine;
 mod finish;
 mod message;
 mod parts;
 mod report;
+mod short;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -27,3 +33,4 @@ pub use finish::{AUTHENTICATION_REFRESH_BITS, CHECK_BITS, OVERHEAD_BITS};
 pub use message::{Abort, AbortReason, Message};
 pub use parts::{DETECTIONS_PER_PART_MAX, SEED_BITS_PER_PART_MAX};
 pub use report::{BlockReport, Outcome, SiftedReport};
+pub use work::{Work, Worked};

@@ -1,5 +1,7 @@
 //! Cutting long messages into parts and putting them together again, in order.
 
+use std::ops::Range;
+
 use qkd_bits::BitString;
 use qkd_protocols::Disclosed;
 
@@ -55,8 +57,7 @@ pub(crate) fn part_count(len: usize, max: usize) -> u32 {
     len.div_ceil(max).max(1) as u32
 }
 
-/// The slots of a block and Bob's bases there, as both sides know them.
-#[derive(Debug)]
+/// The slots of a block and Bob's bases there, as Alice learns them.
 pub(crate) struct Announced {
     pub(crate) first_slot: u64,
     pub(crate) end_slot: u64,
@@ -64,26 +65,36 @@ pub(crate) struct Announced {
     pub(crate) bases: BitString,
 }
 
-/// Bob's announcement as messages.
-pub(crate) fn announcement_messages(block: u64, announced: &Announced) -> Vec<Message> {
-    let parts = part_count(announced.slots.len(), DETECTIONS_PER_PART_MAX);
-    let mut previous = announced.first_slot;
+/// Bob's announcement as messages: the block's `range` of slots, those with a detection, rising, and
+/// his basis in each.
+pub(crate) fn announcement_messages(
+    block: u64,
+    range: Range<u64>,
+    mut slots: impl ExactSizeIterator<Item = u64>,
+    bases: &BitString,
+) -> Vec<Message> {
+    let len = slots.len();
+    let parts = part_count(len, DETECTIONS_PER_PART_MAX);
+    let mut previous = range.start;
     (0..parts)
         .map(|part| {
             let start = part as usize * DETECTIONS_PER_PART_MAX;
-            let end = (start + DETECTIONS_PER_PART_MAX).min(announced.slots.len());
-            let gaps = announced.slots[start..end]
-                .iter()
-                .map(|&slot| slot - std::mem::replace(&mut previous, slot))
-                .collect();
+            let end = (start + DETECTIONS_PER_PART_MAX).min(len);
+            let mut gaps = Vec::with_capacity(end - start);
+            gaps.extend(
+                slots
+                    .by_ref()
+                    .take(end - start)
+                    .map(|slot| slot - std::mem::replace(&mut previous, slot)),
+            );
             Message::Announcement {
                 block,
                 part,
                 parts,
-                first_slot: announced.first_slot,
-                end_slot: announced.end_slot,
+                first_slot: range.start,
+                end_slot: range.end,
                 gaps,
-                bases: announced.bases.slice(start..end),
+                bases: bases.slice(start..end),
             }
         })
         .collect()
@@ -142,15 +153,10 @@ mod tests {
         let slots: Vec<u64> = (0..DETECTIONS_PER_PART_MAX as u64 + 5)
             .map(|i| 100 + 3 * i)
             .collect();
-        let announced = Announced {
-            first_slot: 90,
-            end_slot: 10_000_000,
-            bases: BitString::zeros(slots.len()),
-            slots: slots.clone(),
-        };
+        let bases = BitString::zeros(slots.len());
         let mut position = 90;
         let mut seen = Vec::new();
-        let messages = announcement_messages(0, &announced);
+        let messages = announcement_messages(0, 90..10_000_000, slots.iter().copied(), &bases);
         assert_eq!(messages.len(), 2);
         for message in messages {
             let Message::Announcement { gaps, .. } = message else {

@@ -126,6 +126,11 @@ impl Ledger {
         self.0.block
     }
 
+    /// The range of slots of the block.
+    pub(crate) fn slots(&self) -> Range<u64> {
+        self.0.first_slot..self.0.end_slot
+    }
+
     pub(crate) fn announced(&mut self, detections: u64) {
         self.0.detections = detections;
     }

@@ -1,7 +1,12 @@
 //! Two engines back to back, over light that nobody emulates: labels and clicks are drawn directly
 //! from the expected counts.
 
+mod away;
+mod keys;
 mod lies;
+mod limits;
+mod order;
+mod steps;
 
 use std::collections::VecDeque;
 
@@ -160,7 +165,10 @@ impl Pair {
         };
         let mut queue = VecDeque::new();
         for input in [wanted, detections] {
-            let outputs = self.bob.handle(Time(0), input).map_err(|e| (false, e))?;
+            let outputs = self
+                .bob
+                .handle_at_once(Time(0), input)
+                .map_err(|e| (false, e))?;
             queue.extend(self.bob_did(outputs));
         }
         while let Some((from_alice, mut message)) = queue.pop_front() {
@@ -168,11 +176,13 @@ impl Pair {
             assert!(self.said.len() < MESSAGES_MAX, "they talk for ever");
             self.said.push((from_alice, message.clone()));
             if from_alice {
-                let outputs = self.bob.handle(Time(0), BobInput::Message(message));
+                let outputs = self.bob.handle_at_once(Time(0), BobInput::Message(message));
                 let outputs = outputs.map_err(|error| (false, error))?;
                 queue.extend(self.bob_did(outputs));
             } else {
-                let outputs = self.alice.handle(Time(0), AliceInput::Message(message));
+                let outputs = self
+                    .alice
+                    .handle_at_once(Time(0), AliceInput::Message(message));
                 let outputs = outputs.map_err(|error| (true, error))?;
                 queue.extend(self.alice_did(outputs).map_err(|error| (true, error))?);
             }
@@ -185,6 +195,7 @@ impl Pair {
         for output in outputs {
             match output {
                 AliceOutput::Send(message) => said.push((true, message)),
+                AliceOutput::Work(_) => panic!("work is left"),
                 AliceOutput::Transmit { .. } => {}
                 AliceOutput::Begun { block, .. } => {
                     // Sound only if she has told nothing of it.
@@ -195,7 +206,7 @@ impl Pair {
                 AliceOutput::Recall { block, slots, .. } => {
                     let record = self.record(&slots);
                     let recalled = AliceInput::Recalled { block, record };
-                    let outputs = self.alice.handle(Time(0), recalled)?;
+                    let outputs = self.alice.handle_at_once(Time(0), recalled)?;
                     said.extend(self.alice_did(outputs)?);
                 }
                 AliceOutput::Distilled(distilled) => self.alice_keys.push(distilled),
@@ -209,6 +220,7 @@ impl Pair {
         let mut said = Vec::new();
         for output in outputs {
             match output {
+                BobOutput::Work(_) => panic!("work is left"),
                 BobOutput::Send(message) => said.push((false, message)),
                 BobOutput::Distilled(distilled) => self.bob_keys.push(distilled),
                 BobOutput::Report(report) => self.bob_reports.push(*report),
@@ -236,263 +248,3 @@ impl Pair {
 }
 
 fn honest(_: bool, _: &mut Message) {}
-
-#[test]
-fn an_honest_pair_gets_the_same_key_check_and_refresh_of_each_block_and_the_length_fixed_before() {
-    let setup = setup();
-    let number = 2 * setup.plan.detections as usize;
-    let mut pair = Pair::new(clicks(&setup, number, 0.01, 1), LIMITS, LIMITS);
-    pair.run(pair.end_of_clicks(), honest).unwrap();
-    assert_eq!((pair.alice_keys.len(), pair.bob_keys.len()), (2, 2));
-    assert_eq!(pair.begun, [0, 1]);
-    for (alice, bob) in pair.alice_keys.iter().zip(&pair.bob_keys) {
-        assert_eq!((alice.block, alice.check), (bob.block, bob.check));
-        assert!(alice.key.expose() == bob.key.expose());
-        assert!(alice.refresh.expose() == bob.refresh.expose());
-        assert_eq!(alice.refresh.len(), 32);
-        let paid = alice.key.len() as u64 + 256 + 64;
-        assert_eq!(paid, setup.plan.acceptance.secret_length_bits);
-    }
-    let [first, second] = [&pair.alice_keys[0], &pair.alice_keys[1]];
-    assert!(first.key.expose() != second.key.expose());
-    for (alice, bob) in pair.alice_reports.iter().zip(&pair.bob_reports) {
-        assert_eq!(alice.statistics, bob.statistics);
-        assert_eq!(alice.leakage, bob.leakage);
-        assert_eq!(alice.outcome, bob.outcome);
-    }
-}
-
-/// The order that the proof demands: Bob is committed, then Alice discloses, and the seed comes
-/// after the verdict on the keys.
-#[test]
-fn alice_discloses_after_the_whole_announcement_and_draws_the_seed_after_the_verification() {
-    let mut pair = Pair::one_block(0.01);
-    pair.run(pair.end_of_clicks(), honest).unwrap();
-    let place = |name: &str, last: bool| {
-        let mut places = (0..pair.said.len()).filter(|&i| pair.said[i].1.name() == name);
-        let place = if last {
-            places.next_back()
-        } else {
-            places.next()
-        };
-        place.unwrap_or_else(|| panic!("no {name}"))
-    };
-    assert!(
-        place("announcement", true) > place("announcement", false),
-        "one part shows nothing"
-    );
-    assert!(place("announcement", true) < place("disclosure", false));
-    assert!(place("disclosure", true) < place("reconciliation plan", false));
-    assert!(place("reconciliation plan", false) < place("parities", false));
-    assert!(place("comparison", true) < place("verification", false));
-    assert!(place("verified", false) < place("amplification", false));
-}
-
-#[test]
-fn too_many_errors_abort_on_both_sides_before_a_parity_is_told() {
-    let mut pair = Pair::one_block(0.06);
-    pair.run(pair.end_of_clicks(), honest).unwrap();
-    pair.check_aborted(AbortReason::QberTooHigh);
-    assert!(
-        pair.said
-            .iter()
-            .all(|(_, message)| message.name() != "parities")
-    );
-}
-
-#[test]
-fn a_wrong_tag_or_a_false_parity_ends_in_failed_verification_and_no_key() {
-    let lies: [Tamper; 2] = [
-        |_, message| {
-            if let Message::Verification { tag, .. } = message {
-                tag[15] ^= 0x80;
-            }
-        },
-        |_, message| {
-            if let Message::Parities { bits, round: 0, .. } = message {
-                bits.flip(0);
-            }
-        },
-    ];
-    for lie in lies {
-        let mut pair = Pair::one_block(0.01);
-        pair.run(pair.end_of_clicks(), lie).unwrap();
-        pair.check_aborted(AbortReason::VerificationFailed);
-        // What was said stays said, and the run has spent its budget.
-        let said = |of: fn(&Message) -> usize| {
-            let bits = pair.said.iter().map(|(_, message)| of(message) as u64);
-            bits.sum::<u64>()
-        };
-        let parities = said(|message| {
-            if let Message::Parities { bits, .. } = message {
-                bits.len()
-            } else {
-                0
-            }
-        });
-        let comparisons = said(|message| {
-            if let Message::Comparison { bits, .. } = message {
-                bits.len()
-            } else {
-                0
-            }
-        });
-        for report in pair.alice_reports.iter().chain(&pair.bob_reports) {
-            let counted = report.leakage;
-            assert_eq!(counted.from_alice_bits, parities);
-            assert_eq!(counted.from_bob_bits, comparisons);
-            assert_eq!(counted.verification_tag_bits, 128);
-            assert_eq!(counted.verification_outcome_bits, 1);
-        }
-        assert_eq!(pair.begun, [0]);
-    }
-}
-
-#[test]
-fn a_block_on_a_dead_fibre_ends_at_its_last_slot_with_too_few_detections() {
-    let setup = setup();
-    let plan = &setup.plan;
-    for number in [0, 5, plan.detections as usize - 1] {
-        let mut pair = Pair::new(clicks(&setup, number, 0.01, 3), LIMITS, LIMITS);
-        pair.run(plan.slots_max - 1, honest).unwrap();
-        assert!(pair.bob_reports.is_empty(), "closed too early");
-        let outputs = pair.bob.handle(
-            Time(0),
-            BobInput::Detections {
-                detections: Vec::new(),
-                next_slot: plan.slots_max,
-            },
-        );
-        let announced = pair.bob_did(outputs.unwrap());
-        assert!(
-            announced.iter().all(|(_, message)| matches!(
-                message,
-                Message::Announcement { block: 0, first_slot: 0, end_slot, .. }
-                    if *end_slot == plan.slots_max
-            )) && !announced.is_empty(),
-            "{number} detections"
-        );
-        let mut queue: VecDeque<_> = announced.into();
-        while let Some((from_alice, message)) = queue.pop_front() {
-            queue.extend(if from_alice {
-                let outputs = pair.bob.handle(Time(0), BobInput::Message(message));
-                pair.bob_did(outputs.unwrap())
-            } else {
-                let outputs = pair.alice.handle(Time(0), AliceInput::Message(message));
-                pair.alice_did(outputs.unwrap()).unwrap()
-            });
-        }
-        pair.check_aborted(AbortReason::TooFewDetections);
-    }
-}
-
-#[test]
-fn bob_begins_no_block_beyond_his_limits_however_much_light_and_time_there_is() {
-    let setup = setup();
-    let number = 3 * setup.plan.detections as usize;
-    for (limits, blocks) in [
-        (
-            SessionLimits {
-                blocks_max: Some(1),
-                ..LIMITS
-            },
-            1,
-        ),
-        (LIMITS, 2),
-    ] {
-        let mut pair = Pair::new(clicks(&setup, number, 0.01, 4), LIMITS, limits);
-        let inputs = [
-            BobInput::Demand { wanted: true },
-            BobInput::Detections {
-                detections: pair.detections(),
-                next_slot: 10 * setup.plan.slots_max,
-            },
-        ];
-        let mut said = Vec::new();
-        for input in inputs {
-            let outputs = pair.bob.handle(Time(0), input).unwrap();
-            said.extend(pair.bob_did(outputs));
-        }
-        let last = said.iter().filter_map(|(_, message)| message.block()).max();
-        assert_eq!(last, Some(blocks - 1));
-        assert_eq!(
-            said.last(),
-            Some(&(false, Message::Transmission { wanted: false }))
-        );
-        assert_eq!(
-            pair.bob.progress().detections,
-            0,
-            "detections of no block are kept"
-        );
-    }
-}
-
-#[test]
-fn alice_refuses_more_blocks_at_once_than_she_takes() {
-    let setup = setup();
-    let number = 2 * setup.plan.detections as usize;
-    let one = SessionLimits {
-        blocks_in_flight_max: 1,
-        ..LIMITS
-    };
-    let mut pair = Pair::new(clicks(&setup, number, 0.01, 5), one, LIMITS);
-    let (at_alice, error) = pair.run(pair.end_of_clicks(), honest).unwrap_err();
-    assert!(
-        at_alice && error.to_string().contains("expected at most 1"),
-        "{error}"
-    );
-    assert!(pair.alice_keys.is_empty() && pair.bob_keys.is_empty());
-}
-
-#[test]
-fn an_ended_block_is_not_touched_by_what_comes_late() {
-    let mut pair = Pair::one_block(0.01);
-    pair.run(pair.end_of_clicks(), honest).unwrap();
-    let said = std::mem::take(&mut pair.said);
-    for (from_alice, message) in said {
-        if message.block().is_none() || message.name() == "announcement" {
-            continue;
-        }
-        let silent = if from_alice {
-            let outputs = pair.bob.handle(Time(0), BobInput::Message(message));
-            outputs.unwrap().is_empty()
-        } else {
-            let outputs = pair.alice.handle(Time(0), AliceInput::Message(message));
-            outputs.unwrap().is_empty()
-        };
-        assert!(silent);
-    }
-    assert_eq!((pair.alice_keys.len(), pair.bob_keys.len()), (1, 1));
-}
-
-#[test]
-fn a_slot_is_never_announced_twice() {
-    let mut pair = Pair::one_block(0.01);
-    pair.run(pair.end_of_clicks(), honest).unwrap();
-    let first = |said: &&(bool, Message)| said.1.name() == "announcement";
-    let (_, mut again) = pair.said.iter().find(first).unwrap().clone();
-    if let Message::Announcement { block, .. } = &mut again {
-        *block = 1;
-    }
-    let refused = pair.alice.handle(Time(0), AliceInput::Message(again));
-    let error = refused.err().unwrap().to_string();
-    assert!(error.contains("range of slots"), "{error}");
-}
-
-#[test]
-fn what_no_block_waits_for_is_the_callers_mistake() {
-    let mut pair = Pair::one_block(0.01);
-    let recalled = AliceInput::Recalled {
-        block: 0,
-        record: pair.record(&[]),
-    };
-    let refused = pair.alice.handle(Time(0), recalled);
-    assert!(matches!(refused, Err(Error::Misuse { block: 0, .. })));
-    let detections = |next_slot| BobInput::Detections {
-        detections: Vec::new(),
-        next_slot,
-    };
-    assert!(pair.bob.handle(Time(0), detections(100)).is_ok());
-    let refused = pair.bob.handle(Time(0), detections(99));
-    assert!(matches!(refused, Err(Error::Misuse { .. })));
-}

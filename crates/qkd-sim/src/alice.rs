@@ -33,11 +33,15 @@ impl AliceLaboratory {
     /// Handles one message of Bob's and returns the answers.
     pub(crate) fn hear(&mut self, now: Time, message: Message) -> Result<Vec<Message>, Error> {
         let mut answers = Vec::new();
-        let mut outputs = self.engine.handle(now, AliceInput::Message(message))?;
+        let mut outputs = self
+            .engine
+            .handle_at_once(now, AliceInput::Message(message))?;
         while !outputs.is_empty() {
             let mut more = Vec::new();
             for output in outputs {
                 match output {
+                    // Done at once.
+                    AliceOutput::Work(_) => {}
                     AliceOutput::Send(message) => answers.push(message),
                     // Blocks end within a step here, so Bob wants light until the last one.
                     AliceOutput::Transmit { .. } => {}
@@ -50,7 +54,7 @@ impl AliceLaboratory {
                         let record = AliceRecord::new(self.transmitter.choices_at(&slots)?);
                         self.transmitter.forget_before(end_slot);
                         let recalled = AliceInput::Recalled { block, record };
-                        more.extend(self.engine.handle(now, recalled)?);
+                        more.extend(self.engine.handle_at_once(now, recalled)?);
                     }
                     AliceOutput::Distilled(distilled) => self.distilled.push(distilled),
                     AliceOutput::Report(report) => self.reports.push(*report),

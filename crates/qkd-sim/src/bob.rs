@@ -24,7 +24,9 @@ impl BobLaboratory {
 
     /// Asks for light.
     pub(crate) fn begin(&mut self, now: Time) -> Result<Vec<Message>, Error> {
-        let outputs = self.engine.handle(now, BobInput::Demand { wanted: true })?;
+        let outputs = self
+            .engine
+            .handle_at_once(now, BobInput::Demand { wanted: true })?;
         Ok(self.keep(outputs))
     }
 
@@ -41,7 +43,7 @@ impl BobLaboratory {
         }
         self.receiver.advance_to(next_slot, &mut detections);
         let next_slot = self.receiver.next_slot();
-        let outputs = self.engine.handle(
+        let outputs = self.engine.handle_at_once(
             now,
             BobInput::Detections {
                 detections,
@@ -53,7 +55,9 @@ impl BobLaboratory {
 
     /// Handles one message of Alice's and returns the answers.
     pub(crate) fn hear(&mut self, now: Time, message: Message) -> Result<Vec<Message>, Error> {
-        let outputs = self.engine.handle(now, BobInput::Message(message))?;
+        let outputs = self
+            .engine
+            .handle_at_once(now, BobInput::Message(message))?;
         Ok(self.keep(outputs))
     }
 
@@ -61,6 +65,8 @@ impl BobLaboratory {
         let mut answers = Vec::new();
         for output in outputs {
             match output {
+                // Done at once.
+                BobOutput::Work(_) => {}
                 BobOutput::Send(message) => answers.push(message),
                 BobOutput::Distilled(distilled) => self.distilled.push(distilled),
                 BobOutput::Report(report) => self.reports.push(*report),

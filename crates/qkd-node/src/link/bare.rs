@@ -61,6 +61,7 @@ impl BareLink {
                     | LinkEvent::Committed { .. }
                     | LinkEvent::Discarded { .. }
                     | LinkEvent::Recalled { .. }
+                    | LinkEvent::Worked(_)
                     | LinkEvent::Tick { .. },
                 )
                 | Queueable::Tick => {}

@@ -235,7 +235,7 @@ impl LinkThread {
         };
         let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let now = Time(nanoseconds.saturating_mul(1000));
-        let effects = self.engine.handle(now, event).map_err(|fault| {
+        let effects = self.tell(now, event).map_err(|fault| {
             if matches!(fault, LinkFault::Malformed(_)) {
                 self.shared.board.malformed();
             }
@@ -244,6 +244,19 @@ impl LinkThread {
         effects
             .into_iter()
             .try_for_each(|effect| self.perform(effect))
+    }
+
+    /// What comes of an event when every step of a block is run here and now.
+    fn tell(&mut self, now: Time, event: LinkEvent) -> Result<Vec<LinkEffect>, LinkFault> {
+        let mut effects = Vec::new();
+        for effect in self.engine.handle(now, event)? {
+            if let LinkEffect::Work(work) = effect {
+                effects.extend(self.tell(now, LinkEvent::Worked(work.run()))?);
+            } else {
+                effects.push(effect);
+            }
+        }
+        Ok(effects)
     }
 
     /// Sends what was said since the last envelope.
@@ -255,6 +268,8 @@ impl LinkThread {
 
     fn perform(&mut self, effect: LinkEffect) -> Result<(), Over> {
         match effect {
+            // Done at once.
+            LinkEffect::Work(_) => {}
             // What a stream that has ended no longer takes is not needed any more.
             LinkEffect::Send(envelope) => {
                 let _gone = self.outgoing.send(envelope.into());

@@ -124,6 +124,10 @@ impl LinkEngine {
                     &mut effects,
                 )?;
             }
+            LinkEvent::Worked(worked) => match &self.party {
+                Party::Alice(_) => self.alice(now, AliceInput::Worked(worked), &mut effects)?,
+                Party::Bob(_) => self.bob(now, BobInput::Worked(worked), &mut effects)?,
+            },
             LinkEvent::Tick { demand } => self.tick(now, demand, &mut effects)?,
         }
         Ok(effects)
@@ -228,6 +232,7 @@ impl LinkEngine {
         };
         for output in alice.handle(now, input)? {
             match output {
+                AliceOutput::Work(work) => effects.push(LinkEffect::Work(work)),
                 AliceOutput::Send(message) => {
                     self.say(now, &LinkMessage::Session(message), effects)?;
                 }
@@ -264,6 +269,7 @@ impl LinkEngine {
         };
         for output in bob.handle(now, input)? {
             match output {
+                BobOutput::Work(work) => effects.push(LinkEffect::Work(work)),
                 BobOutput::Send(message) => {
                     if let Message::Transmission { wanted } = message {
                         effects.push(LinkEffect::Transmit { wanted });

@@ -6,7 +6,7 @@ use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
 use qkd_optics::Detection;
 use qkd_protocols::AliceRecord;
 use qkd_security::{SecurityParameters, Spent};
-use qkd_session::BlockReport;
+use qkd_session::{BlockReport, Work, Worked};
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 
 /// What happens to a link.
@@ -48,6 +48,8 @@ pub enum LinkEvent {
         /// Every slot before this one is measured or lost.
         next_slot: u64,
     },
+    /// What came of a [`LinkEffect::Work`].
+    Worked(Worked),
     /// Time has passed.
     Tick {
         /// Whether the key store has room for more keys.
@@ -69,6 +71,7 @@ impl LinkEvent {
             | Self::Discarded { .. }
             | Self::Recalled { .. }
             | Self::Emitted { .. }
+            | Self::Worked(_)
             | Self::Tick { .. } => 0,
         }
     }
@@ -76,6 +79,8 @@ impl LinkEvent {
 
 /// What a link wants done.
 pub enum LinkEffect {
+    /// Run this step of a block, on whatever thread, and give back what it returns.
+    Work(Work),
     /// Send this envelope.
     Send(Envelope),
     /// Light is wanted, or is not any more: Alice's transmitter starts or pauses.

@@ -1,28 +1,83 @@
 //! Detections on their way into blocks, and the light that is asked for.
 
 use qkd_optics::Detection;
-use qkd_protocols::{BobRecord, Disclosed};
 
-use super::{Block, Bob, BobOutput, State};
-use crate::parts::{
-    Announced, DETECTIONS_PER_PART_MAX, PartCounter, announcement_messages, part_count,
-};
+use super::{Bob, BobBlock, BobOutput};
+use crate::parts::{DETECTIONS_PER_PART_MAX, part_count};
 use crate::report::Ledger;
 use crate::{Error, Message};
+
+/// Runs of detections below this length are joined to the one before.
+const RUN_LENGTH_MIN: usize = 1 << 10;
 
 #[derive(Default)]
 pub(super) struct Collecting {
     pub(super) first_slot: u64,
     pub(super) next_slot: u64,
-    pub(super) detections: Vec<Detection>,
+    pub(super) detections: Detections,
 }
+
+/// Detections in slot order, in the pieces in which the receiver gave them: what a block does with
+/// each of them is no business of the engine's.
+#[derive(Default)]
+pub(super) struct Detections {
+    runs: Vec<Vec<Detection>>,
+    len: usize,
+}
+
+impl Detections {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn add(&mut self, mut run: Vec<Detection>) {
+        self.len += run.len();
+        match self.runs.last_mut() {
+            Some(last) if last.len().min(run.len()) < RUN_LENGTH_MIN => last.append(&mut run),
+            Some(_) | None => self.runs.push(run),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Detection> {
+        Counted {
+            items: self.runs.iter().flatten(),
+            left: self.len,
+        }
+    }
+}
+
+/// An iterator whose length is known.
+struct Counted<I> {
+    items: I,
+    left: usize,
+}
+
+impl<I: Iterator> Iterator for Counted<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        let next = self.items.next()?;
+        self.left = self.left.saturating_sub(1);
+        Some(next)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+
+    fn fold<B, F: FnMut(B, I::Item) -> B>(self, first: B, join: F) -> B {
+        self.items.fold(first, join)
+    }
+}
+
+impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 impl Bob {
     pub(super) fn wants_light(&self) -> bool {
         let more = self
             .limits
             .blocks_max
-            .is_none_or(|max| self.next_block < max);
+            .is_none_or(|max| self.blocks.begun() < max);
         self.demand && more && self.blocks.len() < self.limits.blocks_in_flight_max
     }
 
@@ -36,69 +91,70 @@ impl Bob {
 
     pub(super) fn collect(
         &mut self,
-        detections: Vec<Detection>,
+        mut detections: Vec<Detection>,
         next_slot: u64,
         out: &mut Vec<BobOutput>,
     ) -> Result<(), Error> {
-        let block = self.next_block;
         if next_slot < self.collecting.next_slot {
             return Err(Error::Misuse {
-                block,
+                block: self.blocks.begun(),
                 input: "detections of the past",
             });
         }
         self.collecting.next_slot = next_slot;
         if !self.wants_light() {
             // Light that was still on its way when the last block closed belongs to no block.
-            self.collecting.detections.clear();
+            self.collecting.detections = Detections::default();
             self.collecting.first_slot = next_slot;
             return Ok(());
         }
-        let wanted = self.protocol.plan().detections as usize;
-        for detection in detections {
-            let slot = detection.slot;
-            self.collecting.detections.push(detection);
-            if self.collecting.detections.len() >= wanted {
-                self.announce(slot + 1, out);
-                if !self.wants_light() {
-                    // The rest belongs to no block, however long it is: no further one may begin.
-                    self.collecting.first_slot = next_slot;
-                    return Ok(());
-                }
+        let plan = self.blocks.context().protocol.plan();
+        let (wanted, slots_max) = (plan.detections as usize, plan.slots_max);
+        loop {
+            let missing = wanted
+                .saturating_sub(self.collecting.detections.len())
+                .max(1);
+            if detections.len() < missing {
+                break;
             }
+            let rest = detections.split_off(missing);
+            let end_slot = detections.last().map_or(next_slot, |last| last.slot + 1);
+            self.collecting.detections.add(detections);
+            self.close(end_slot, out);
+            if !self.wants_light() {
+                // The rest belongs to no block, however long it is: no further one may begin.
+                self.collecting.first_slot = next_slot;
+                return Ok(());
+            }
+            detections = rest;
         }
+        self.collecting.detections.add(detections);
         let collected = next_slot.saturating_sub(self.collecting.first_slot);
-        if collected >= self.protocol.plan().slots_max {
-            self.announce(next_slot, out);
+        if collected >= slots_max {
+            self.close(next_slot, out);
         }
         Ok(())
     }
 
-    /// Closes the block being collected before `end_slot` and commits to its detections.
-    fn announce(&mut self, end_slot: u64, out: &mut Vec<BobOutput>) {
-        let number = self.next_block;
-        self.next_block += 1;
+    /// Closes the block being collected before `end_slot`: it will commit to its detections.
+    fn close(&mut self, end_slot: u64, out: &mut Vec<BobOutput>) {
+        let number = self.blocks.begun();
         let detections = std::mem::take(&mut self.collecting.detections);
-        let record = BobRecord::new(&detections);
-        let announced = Announced {
-            first_slot: self.collecting.first_slot,
-            end_slot,
-            slots: detections.iter().map(|detection| detection.slot).collect(),
-            bases: record.bases().clone(),
-        };
+        let slots = self.collecting.first_slot..end_slot;
         self.collecting.first_slot = end_slot;
-        for message in announcement_messages(number, &announced) {
-            out.push(BobOutput::Send(message));
-        }
-        let slots = announced.first_slot..end_slot;
-        let mut ledger = Ledger::new(number, slots, self.protocol.as_ref());
-        ledger.announced(announced.slots.len() as u64);
-        let parts = part_count(announced.slots.len(), DETECTIONS_PER_PART_MAX);
-        let state = State::Announced {
-            record,
-            counter: PartCounter::new(number, parts),
-            disclosed: Disclosed::default(),
-        };
-        self.blocks.insert(number, Block { ledger, state });
+        let context = self.blocks.context().clone();
+        let ledger = Ledger::new(number, slots, context.protocol.as_ref());
+        // No message is cut into more parts than the announcement: a key has fewer bits than the
+        // block has detections, and each part of the seed more room. An abort may follow.
+        let parts = part_count(detections.len(), DETECTIONS_PER_PART_MAX);
+        let block = BobBlock::collected(
+            context,
+            ledger,
+            self.secret.fork(),
+            self.prior.qber,
+            detections,
+        );
+        self.blocks.begin(block, parts as usize + 1);
+        self.set_off(number, out);
     }
 }

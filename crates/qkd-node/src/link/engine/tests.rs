@@ -76,7 +76,8 @@ fn on_the_wire(envelope: &Envelope) -> qkd_wire::proto::link::Envelope {
 fn sent(effects: Vec<LinkEffect>) -> Vec<Envelope> {
     let envelope = |effect| match effect {
         LinkEffect::Send(envelope) => Some(envelope),
-        LinkEffect::Transmit { .. }
+        LinkEffect::Work(_)
+        | LinkEffect::Transmit { .. }
         | LinkEffect::Recall { .. }
         | LinkEffect::Clock { .. }
         | LinkEffect::Begun { .. }
