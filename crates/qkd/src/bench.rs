@@ -1,26 +1,30 @@
 //! `qkd bench`: how fast this machine is.
 //!
 //! The photon path is measured as it is used: Alice's and Bob's own threads in two processes, with
-//! loopback UDP between them. No key is made, and no classical channel is there.
+//! loopback UDP between them. No key is made, and no classical channel is there. Distillation is
+//! measured stage by stage, without light.
 
 mod args;
+mod distill;
 mod fault;
 mod machine;
 mod numpy;
 mod pair;
+mod progress;
 mod report;
 mod search;
 mod side;
 
-use std::io::{self, IsTerminal};
+use std::future::Future;
+use std::io;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::args::{BenchCommand, LinkBenchArgs};
 use self::fault::Fault;
 use self::machine::Machine;
 use self::numpy::Numpy;
+use self::progress::Progress;
 use self::report::{Report, Row};
 use crate::exit::Exit;
 use crate::output::{one_line, print, tell};
@@ -28,7 +32,8 @@ use crate::output::{one_line, print, tell};
 /// Runs a measurement and says how it ended.
 pub fn run(command: &BenchCommand) -> Exit {
     let ended = match command {
-        BenchCommand::Link(args) => in_runtime(args),
+        BenchCommand::Link(args) => in_runtime(link(args)),
+        BenchCommand::Distill(args) => in_runtime(distill::run(args)),
         BenchCommand::Side(args) => side::run(args).map(|()| Exit::Success),
     };
     ended.unwrap_or_else(|fault| {
@@ -37,35 +42,45 @@ pub fn run(command: &BenchCommand) -> Exit {
     })
 }
 
-fn in_runtime(args: &LinkBenchArgs) -> Result<Exit, Fault> {
+fn in_runtime(bench: impl Future<Output = Result<Exit, Fault>>) -> Result<Exit, Fault> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Fault::io("start the asynchronous runtime"))?
-        .block_on(link(args))
+        .block_on(bench)
 }
 
 /// Measures row after row until all are done or somebody stops it, and prints what there is.
 async fn link(args: &LinkBenchArgs) -> Result<Exit, Fault> {
-    let listen = |kind| signal(kind).map_err(Fault::io("listen to signals"));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
     let mut report = Report::new(Machine::of_this(), args);
-    let exit = tokio::select! {
-        biased;
-        _ = interrupt.recv() => Exit::Interrupted,
-        _ = terminate.recv() => Exit::Terminated,
-        // What it was waiting for, its processes included, ends when it is dropped.
-        measured = measure(args, &mut report) => {
-            measured?;
-            Exit::Success
-        }
-    };
+    let exit = unless_stopped(measure(args, &mut report)).await?;
     let text = if args.json {
         report.json()
     } else {
         report.table()
     };
+    show(&text, exit)
+}
+
+/// Measures until all is measured or somebody stops it. What it was waiting for then, its processes
+/// included, ends when it is dropped.
+async fn unless_stopped(measuring: impl Future<Output = Result<(), Fault>>) -> Result<Exit, Fault> {
+    let listen = |kind| signal(kind).map_err(Fault::io("listen to signals"));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(tokio::select! {
+        biased;
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+        measured = measuring => {
+            measured?;
+            Exit::Success
+        }
+    })
+}
+
+/// Prints a report. Whoever reads it may have enough before its end.
+fn show(text: &str, exit: Exit) -> Result<Exit, Fault> {
     match print(&format!("{text}\n")) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
         printed => printed
@@ -83,66 +98,8 @@ async fn measure(args: &LinkBenchArgs, report: &mut Report) -> Result<(), Fault>
         progress.now(&format!("{} {distance_km} km", preset.name()));
         let seen = search::highest(args, preset, distance_km, |what| progress.now(what)).await?;
         let row = Row::new(args, preset, distance_km, &seen, &report.numpy);
-        progress.row(&row);
+        progress.done([row.line()]);
         report.rows.push(row);
     }
     Ok(())
-}
-
-/// How far it is, on standard error: a bar on a terminal, a line for each row elsewhere.
-enum Progress {
-    Bar(ProgressBar),
-    Lines,
-}
-
-impl Progress {
-    fn new(rows: u64) -> Self {
-        if !io::stderr().is_terminal() {
-            return Progress::Lines;
-        }
-        let bar = ProgressBar::new(rows);
-        // The template is a constant; a test parses it.
-        if let Ok(style) = ProgressStyle::with_template(BAR) {
-            bar.set_style(style);
-        }
-        Progress::Bar(bar)
-    }
-
-    fn now(&self, what: &str) {
-        match self {
-            Progress::Bar(bar) => bar.set_message(what.to_owned()),
-            Progress::Lines => {}
-        }
-    }
-
-    fn row(&self, row: &Row) {
-        match self {
-            Progress::Bar(bar) => {
-                bar.println(row.line());
-                bar.inc(1);
-            }
-            Progress::Lines => tell(&row.line()),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        match self {
-            Progress::Bar(bar) => bar.finish_and_clear(),
-            Progress::Lines => {}
-        }
-    }
-}
-
-const BAR: &str = "{bar:24} {pos} of {len} rows: {msg}";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_can_be_drawn() {
-        assert!(ProgressStyle::with_template(BAR).is_ok());
-    }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use qkd_node::parameters::LinkParameters;
 use qkd_node::presets::Preset;
 
+use super::distill::{self, DistillBenchArgs};
 use crate::cli::{distance, presets};
 
 const EXAMPLES: &str = "\
@@ -28,6 +29,12 @@ pub enum BenchCommand {
     /// without the classical channel: no key is made.
     #[command(after_help = EXAMPLES)]
     Link(LinkBenchArgs),
+    /// How fast keys are distilled: error correction, verification, privacy amplification, tags
+    ///
+    /// Each stage is measured in this process by the CPU time of one core, for each role where they
+    /// differ, with fresh random keys for each block and errors at random places.
+    #[command(after_help = distill::EXAMPLES)]
+    Distill(DistillBenchArgs),
     /// One side of the link, started by the other command
     #[command(hide = true)]
     Side(SideArgs),

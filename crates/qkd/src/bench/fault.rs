@@ -34,6 +34,23 @@ pub enum Fault {
         /// The line.
         line: String,
     },
+    /// A measurement in this process panicked; it has said why on standard error.
+    #[error("the thread that measured ended before it had figures")]
+    Died,
+    /// A stage of the distillation refused what it was given.
+    #[error("the distillation cannot be measured: {0}")]
+    Distillation(#[from] qkd_distill::Error),
+    /// A key of the channel cannot be made.
+    #[error("the channel cannot be measured: {0}")]
+    Channel(#[from] qkd_auth::Error),
+    /// A stage gave another result than it must.
+    #[error("{stage} gave a wrong result: {what}")]
+    Wrong {
+        /// Which one.
+        stage: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Nothing happens any more.
     #[error("no figures within {seconds} s")]
     Late {

@@ -72,6 +72,15 @@ fn features() -> Vec<&'static str> {
         ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
         ("aes", std::arch::is_x86_feature_detected!("aes")),
         ("vaes", std::arch::is_x86_feature_detected!("vaes")),
+        (
+            "pclmulqdq",
+            std::arch::is_x86_feature_detected!("pclmulqdq"),
+        ),
+        (
+            "vpclmulqdq",
+            std::arch::is_x86_feature_detected!("vpclmulqdq"),
+        ),
+        ("sha", std::arch::is_x86_feature_detected!("sha")),
     ]
     .into_iter()
     .filter_map(|(name, there)| there.then_some(name))

@@ -1,0 +1,98 @@
+//! `qkd bench distill`: how fast sifted key becomes secret key, stage by stage.
+//!
+//! To add a stage: one file here that gives its rows, one variant of [`Stage`], one arm in
+//! `measure`.
+
+mod amplify;
+mod args;
+mod authenticate;
+mod cascade;
+mod draw;
+mod peer;
+mod python;
+mod report;
+mod row;
+mod sample;
+mod verify;
+
+use self::args::Stage;
+pub use self::args::{DistillBenchArgs, EXAMPLES};
+use self::peer::Peer;
+use self::python::Cryptomite;
+use self::report::Report;
+use self::row::Row;
+use super::fault::Fault;
+use super::machine::Machine;
+use super::progress::Progress;
+use super::{show, unless_stopped};
+use crate::exit::Exit;
+use crate::words::grouped;
+
+/// Measures row after row until all are done or somebody stops it, and prints what there is.
+///
+/// # Errors
+/// When there are no figures.
+pub async fn run(args: &DistillBenchArgs) -> Result<Exit, Fault> {
+    let mut report = Report::new(Machine::of_this(), args);
+    let exit = unless_stopped(measure(args, &mut report)).await?;
+    let text = if args.json {
+        report.json()
+    } else {
+        report.table()
+    };
+    show(&text, exit)
+}
+
+async fn measure(args: &DistillBenchArgs, report: &mut Report) -> Result<(), Fault> {
+    let cases = args.cases();
+    let peer_sizes = match args.peer {
+        true => args.peer_block_bits(),
+        false => Vec::new(),
+    };
+    let progress = Progress::new((cases.len() + peer_sizes.len()) as u64);
+    let mut cryptomite = None;
+    if args.peer {
+        progress.now("cryptomite");
+        let started = Cryptomite::start().await;
+        let peer = Peer::new(&started);
+        progress.say(peer.complaint());
+        report.peer = Some(peer);
+        cryptomite = started.ok();
+    }
+    for case in cases {
+        progress.now(&case.line());
+        let rows = match case.stage {
+            Stage::Cascade => on_a_thread(move || cascade::measure(&case)).await?,
+            Stage::Verify => on_a_thread(move || verify::measure(&case)).await?,
+            Stage::Amplify => on_a_thread(move || amplify::measure(&case)).await?,
+            Stage::Authenticate => on_a_thread(move || authenticate::measure(&case)).await?,
+        };
+        progress.done(rows.iter().map(Row::line));
+        report.rows.extend(rows);
+    }
+    let (Some(peer), Some(mut cryptomite)) = (&mut report.peer, cryptomite) else {
+        return Ok(());
+    };
+    for bits in peer_sizes {
+        progress.now(&format!("cryptomite {} bits", grouped(bits as u64)));
+        let line = peer.add(&mut cryptomite, args, bits).await?;
+        let Some(line) = line else { break };
+        progress.done([line]);
+    }
+    Ok(())
+}
+
+/// Runs a measurement on a thread of its own, which is left behind when somebody stops it.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("measurement".to_owned())
+        .spawn(move || {
+            // Nobody listens any more when it was stopped.
+            let _gone = tell.send(work());
+        })
+        .map_err(Fault::io("start a thread"))?;
+    told.await.map_err(|_| Fault::Died)?
+}

@@ -1,0 +1,225 @@
+//! `qkd bench distill`: rows that fit together, wrong arguments named, and a peer that agrees.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{PATIENCE, Running, STOP_WITHIN};
+
+const REPORT: &[&str] = &["machine", "seconds", "blocks", "seed", "rows", "peer"];
+
+/// Fields of every row; those that a stage does not have are `null`.
+const ROW: &[&str] = &[
+    "stage",
+    "role",
+    "qber",
+    "block_bits",
+    "blocks",
+    "throughput_bps",
+    "ns_per_bit",
+    "output_bits",
+    "reconciliation_inefficiency",
+    "alice_leaked_bits",
+    "bob_leaked_bits",
+    "failures",
+    "failure_rate",
+    "failure_rate_low",
+    "failure_rate_high",
+    "rounds",
+    "ratio_to_hash",
+    "secret_bps",
+];
+
+/// Fields of every size in the comparison.
+const PEER_ROW: &[&str] = &[
+    "block_bits",
+    "output_bits",
+    "seed_bits",
+    "peer_seed_bits",
+    "turns",
+    "throughput_bps",
+    "peer_throughput_bps",
+    "same_matrix_throughput_bps",
+    "ratio",
+    "same_matrix_ratio",
+    "results_equal",
+];
+
+fn has(value: &Value, fields: &[&str]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{value}"));
+    for field in fields {
+        assert!(object.contains_key(*field), "no {field} in {value}");
+    }
+}
+
+fn number(row: &Value, name: &str) -> f64 {
+    row[name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{name}: {row}"))
+}
+
+fn report_of(arguments: &[&str]) -> Value {
+    let fixed = ["bench", "distill", "--json"];
+    let mut bench = Running::start(&[&fixed, arguments].concat());
+    let status = bench.end_within(PATIENCE);
+    assert_eq!(status.code(), Some(0), "{}", bench.story());
+    let text = bench.stdout();
+    assert_eq!(text.lines().count(), 1, "{}", bench.story());
+    let report: Value = serde_json::from_str(&text).unwrap();
+    has(&report, REPORT);
+    report
+}
+
+#[test]
+fn every_stage_has_its_rows_with_figures_that_fit_together() {
+    #[rustfmt::skip]
+    let report = report_of(&[
+        "--stages", "cascade,verify,amplify,authenticate", "--qber", "1%,0.05",
+        "--block-bits", "16384", "--blocks", "8",
+    ]);
+    let rows = report["rows"].as_array().unwrap();
+    let whose: Vec<[&Value; 3]> = rows
+        .iter()
+        .map(|row| [&row["stage"], &row["role"], &row["qber"]])
+        .collect();
+    let expected = serde_json::json!([
+        ["cascade", "alice", 0.01],
+        ["cascade", "bob", 0.01],
+        ["cascade", "alice", 0.05],
+        ["cascade", "bob", 0.05],
+        ["verify", null, null],
+        ["amplify", null, null],
+        ["authenticate", null, null],
+    ]);
+    assert_eq!(serde_json::json!(whose), expected);
+    for row in rows {
+        has(row, ROW);
+        assert_eq!(number(row, "block_bits"), 16_384.0, "{row}");
+        assert_eq!(number(row, "blocks"), 8.0, "{row}");
+        let both = number(row, "throughput_bps") * number(row, "ns_per_bit");
+        assert!((both / 1e9 - 1.0).abs() < 1e-9, "{row}");
+        // Between an abacus and the speed of light through a core.
+        assert!(
+            (1e4..1e13).contains(&number(row, "throughput_bps")),
+            "{row}"
+        );
+        assert!(row["secret_bps"].is_null(), "{row}");
+    }
+    for row in &rows[..4] {
+        assert!(
+            (1.0..1.25).contains(&number(row, "reconciliation_inefficiency")),
+            "{row}"
+        );
+        assert_eq!(number(row, "failure_rate"), 0.0, "{row}");
+        // 1 − 0.025^(1/8)
+        assert!(
+            (number(row, "failure_rate_high") - 0.3694).abs() < 1e-4,
+            "{row}"
+        );
+        assert!(number(row, "rounds") > 10.0, "{row}");
+        let leaked = number(row, "alice_leaked_bits");
+        assert!(leaked > 0.0 && leaked < 16_384.0, "{row}");
+    }
+    assert_eq!(number(&rows[5], "output_bits"), 8192.0);
+    assert!(number(&rows[6], "ratio_to_hash") > 0.1, "{}", rows[6]);
+    assert!(report["peer"].is_null() && report["seconds"].is_null());
+}
+
+#[test]
+fn a_measurement_that_is_interrupted_prints_the_rows_it_has() {
+    #[rustfmt::skip]
+    let mut bench = Running::start(&[
+        "bench", "distill", "--stages", "verify,amplify", "--block-bits", "1000,1e6",
+        "--blocks", "100000000",
+    ]);
+    bench.while_running("a measurement", |bench| {
+        // It listens to signals once it measures, and one thread more is there then.
+        let threads = Path::new("/proc").join(bench.id().to_string()).join("task");
+        let count = std::fs::read_dir(threads).ok()?.count();
+        (count > 1).then_some(())
+    });
+    bench.signal("INT");
+    let status = bench.family_ends_within(STOP_WITHIN);
+    assert_eq!(status.code(), Some(130), "{}", bench.story());
+    assert!(bench.stdout().contains("ns/bit"), "{}", bench.story());
+}
+
+#[test]
+fn a_stage_or_an_error_rate_that_there_is_not_is_answered_with_what_there_is() {
+    let cases: [(&[&str], &[&str]); 3] = [
+        (&["--stages", "sifting"], &["sifting", "cascade", "amplify"]),
+        (&["--qber", "3"], &["'3'", "from 0.0001 to 0.25", "1%"]),
+        (
+            &["--block-bits", "12"],
+            &["'12'", "from 1000 to 268435456", "bits"],
+        ),
+    ];
+    for (arguments, words) in cases {
+        let fixed = ["bench", "distill"];
+        let mut bench = Running::start(&[&fixed, arguments].concat());
+        let status = bench.end_within(PATIENCE);
+        assert_eq!(status.code(), Some(64), "{}", bench.story());
+        let said = bench.stderr();
+        for word in words {
+            assert!(said.contains(word), "{said}");
+        }
+    }
+}
+
+/// Runs the comparison with nothing but `folder` in front of the search path for programs.
+fn with_peer(folder: &Path, rest: bool) -> Value {
+    let path = std::env::var_os("PATH")
+        .filter(|_| rest)
+        .unwrap_or_default();
+    let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    let output = Command::new(env!("CARGO_BIN_EXE_qkd"))
+        .args([
+            "bench", "distill", "--stages", "amplify", "--json", "--peer",
+        ])
+        .args([
+            "--block-bits",
+            "1000,20001",
+            "--blocks",
+            "3",
+            "--ratio",
+            "0.4",
+        ])
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn without_python_the_rows_are_there_and_the_peer_is_said_to_be_missing() {
+    let empty = tempfile::tempdir().unwrap();
+    let report = with_peer(empty.path(), false);
+    assert_eq!(report["rows"].as_array().unwrap().len(), 2);
+    let peer = &report["peer"];
+    assert!(peer["absent"].as_str().unwrap().contains("python3"));
+    assert!(peer["install"].as_str().unwrap().contains("pip install"));
+    assert_eq!(peer["rows"], serde_json::json!([]));
+}
+
+#[test]
+#[ignore = "needs Python with cryptomite"]
+fn cryptomite_computes_the_same_bits_as_privacy_amplification() {
+    let python = std::env::var_os("QKD_TEST_PYTHON").unwrap_or_default();
+    let folder = Path::new(&python).parent().unwrap_or(Path::new(""));
+    let report = with_peer(folder, true);
+    let peer = &report["peer"];
+    assert!(peer["absent"].is_null(), "{peer}");
+    let rows = peer["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2, "{peer}");
+    for row in rows {
+        has(row, PEER_ROW);
+        assert_eq!(row["results_equal"], true, "{row}");
+        let (n, m) = (number(row, "block_bits"), number(row, "output_bits"));
+        assert_eq!(m, (0.4 * n).floor(), "{row}");
+        assert_eq!(number(row, "seed_bits"), n - 1.0, "{row}");
+        assert_eq!(number(row, "peer_seed_bits"), n + m - 1.0, "{row}");
+        assert!(number(row, "ratio") > 1.0, "{row}");
+    }
+}
