@@ -112,6 +112,7 @@ mod tests {
             peer_available_bits: 0,
             stored_key_count: 7,
             assigned_count: 0,
+            expired_count: 0,
             pending_requests: 0,
         };
         let pool = Pool::new(&limits, &status);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::material::Block;
 use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
 use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, StoreMessage};
@@ -16,27 +17,23 @@ impl KeyStore {
             return;
         }
         let owner = self.side.peer();
-        let mut touched = BTreeSet::new();
         for key in assignment.keys {
             for range in &key.ranges {
-                if let Some(block) = self.blocks.get_mut(&range.block) {
-                    block.advance(owner, range);
-                    block.hold();
-                    touched.insert(range.block);
-                }
+                self.pool.advance(owner, range);
+                self.pool.change(&range.block, Block::hold);
             }
             let record = KeyRecord {
                 assignment: id,
                 master: assignment.master.clone(),
                 slaves: assignment.slaves.clone(),
+                served: Vec::new(),
+                since_s: self.now_s,
                 ranges: key.ranges,
             };
             let put = Place::Key(key.key_id).put(&self.vault, record.encode());
             self.changes.push(put);
+            self.waiting_since.insert((self.now_s, key.key_id));
             self.keys.insert(key.key_id, record);
-        }
-        for block in touched {
-            self.store_block(block);
         }
         self.ledger.last_accepted = id;
         outputs.push(Output::Send(StoreMessage::AssignAccepted { id }));
@@ -52,7 +49,7 @@ impl KeyStore {
         let ranges = || void.keys.iter().flat_map(|key| &key.ranges);
         // A block that is gone here had nothing left to burn.
         let is_foreign = |range: &KeyRange| {
-            let block = self.blocks.get(&range.block);
+            let block = self.pool.get(&range.block);
             block.is_some_and(|block| !block.contains(owner, range))
         };
         if ranges().any(is_foreign) {
@@ -64,16 +61,10 @@ impl KeyStore {
         for key in &void.keys {
             self.drop_key(key.key_id, void.id);
         }
-        let mut touched = BTreeSet::new();
         for range in ranges() {
-            if let Some(block) = self.blocks.get_mut(&range.block) {
-                block.advance(owner, range);
-                touched.insert(range.block);
-            }
+            self.pool.advance(owner, range);
         }
-        for block in touched {
-            self.store_block(block);
-        }
+        self.retire_blocks_of(void);
         self.ledger.last_accepted = self.ledger.last_accepted.max(void.id);
         outputs.push(Output::Send(StoreMessage::VoidAccepted { id: void.id }));
         Ok(())
@@ -85,11 +76,9 @@ impl KeyStore {
             .keys
             .get(&key_id)
             .is_some_and(|record| record.assignment == assignment)
-            && let Some(record) = self.keys.remove(&key_id)
         {
             // Taken only to be wiped.
-            drop(self.take_key(&record.ranges));
-            self.changes.push(Place::Key(key_id).delete());
+            drop(self.remove_key(key_id));
         }
     }
 
@@ -108,6 +97,9 @@ impl KeyStore {
         let slaves = assignment.slaves.len();
         if slaves == 0 || slaves > limits.slaves_per_request_max as usize {
             return Err("the number of slave SAEs is out of range");
+        }
+        if assignment.slaves.iter().collect::<BTreeSet<_>>().len() < slaves {
+            return Err("a slave SAE is named twice");
         }
         let sizes = u64::from(limits.key_size_min_bits)..=u64::from(limits.key_size_max_bits);
         if assignment
@@ -130,7 +122,7 @@ impl KeyStore {
         let mut used: BTreeMap<BlockId, u32> = BTreeMap::new();
         for range in assignment.keys.iter().flat_map(|key| &key.ranges) {
             let block = self
-                .blocks
+                .pool
                 .get(&range.block)
                 .ok_or("a block is not committed here")?;
             let used = used.entry(range.block).or_default();

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::material::Block;
 use crate::record::{AssignmentRecord, Place};
 use crate::store::{KeyStore, Link, Unsettled, WORDS_MAX};
 use crate::{
     AssignedKey, Assignment, BlockId, DeliveredKey, Error, KeyId, KeyRange, KeyRequest, Output,
-    RequestError, StoreMessage,
+    RequestError, SaeId, StoreMessage,
 };
 
 impl KeyStore {
@@ -21,22 +22,18 @@ impl KeyStore {
         }
         self.ledger.last_assigned += 1;
         let id = self.ledger.last_assigned;
-        let mut touched = BTreeSet::new();
         let keys = (0..request.number)
             .map(|_| AssignedKey {
                 key_id: KeyId::random(&mut self.rng),
-                ranges: self.allocate(request.size_bits / 8, &mut touched),
+                ranges: self.allocate(request.size_bits / 8),
             })
             .collect();
         let assignment = Assignment {
             id,
             master: request.master,
-            slaves: request.slaves,
+            slaves: each_once(request.slaves),
             keys,
         };
-        for block in touched {
-            self.store_block(block);
-        }
         let record = AssignmentRecord {
             void: false,
             assignment,
@@ -172,8 +169,7 @@ impl KeyStore {
         if self.unsettled.len() >= limits.requests_pending_max as usize {
             return Err(RequestError::TooManyRequests);
         }
-        let free = self.blocks.values().map(|b| u64::from(b.free(self.side)));
-        let available = free.sum::<u64>() / u64::from(size_bits / 8);
+        let available = self.pool.free_bytes(self.side) / u64::from(size_bits / 8);
         if available < u64::from(number) {
             return Err(RequestError::TooFewKeys {
                 available,
@@ -185,32 +181,33 @@ impl KeyStore {
 
     /// The next `bytes` free bytes of this side's share, oldest block first. The caller has
     /// checked that there are as many.
-    fn allocate(&mut self, bytes: u32, touched: &mut BTreeSet<BlockId>) -> Vec<KeyRange> {
+    fn allocate(&mut self, bytes: u32) -> Vec<KeyRange> {
         let side = self.side;
         let mut ranges = Vec::new();
         let mut missing = bytes;
-        for id in self.order.values() {
-            if missing == 0 {
-                break;
-            }
-            let Some(block) = self.blocks.get_mut(id) else {
-                continue;
-            };
-            let bytes = block.free(side).min(missing);
-            if bytes == 0 {
-                continue;
-            }
+        while missing > 0
+            && let Some(id) = self.pool.first_open(side)
+            && let Some(block) = self.pool.get(&id)
+        {
             let range = KeyRange {
-                block: *id,
+                block: id,
                 offset: block.cursor(side),
-                bytes,
+                bytes: block.free(side).min(missing),
             };
-            block.advance(side, &range);
-            block.hold();
-            touched.insert(*id);
+            self.pool.advance(side, &range);
+            self.pool.change(&id, Block::hold);
+            missing -= range.bytes;
             ranges.push(range);
-            missing -= bytes;
         }
         ranges
     }
+}
+
+/// Every name once, in the order of its first appearance: each named slave is given a key once.
+fn each_once(names: Vec<SaeId>) -> Vec<SaeId> {
+    let mut seen = BTreeSet::new();
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.clone()))
+        .collect()
 }

@@ -22,7 +22,7 @@ impl KeyStore {
         check: CheckValue,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if self.blocks.contains_key(&id) || self.undecided.contains_key(&id) {
+        if self.pool.contains(&id) || self.undecided.contains_key(&id) {
             return Err(Error::DuplicateBlock { block: id });
         }
         if self.refused.contains(&id) {
@@ -78,7 +78,7 @@ impl KeyStore {
         check: CheckValue,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if self.blocks.contains_key(&id) || self.prepared_at_peer.contains_key(&id) {
+        if self.pool.contains(&id) || self.prepared_at_peer.contains_key(&id) {
             return Err(Error::PeerMisbehaved {
                 message: "Prepared",
                 rule: "a block is prepared once and before it is committed",
@@ -110,7 +110,8 @@ impl KeyStore {
             outputs.push(Output::Alarm(Alarm::CheckMismatch { block: id }));
             return;
         }
-        let (index, chain) = self.extend_chain(id, &ours);
+        let (index, chain) = self.next_in_chain(id, &ours);
+        (self.ledger.commits, self.ledger.chain) = (index, chain);
         block.set_index(index);
         self.chain.insert(index, chain);
         let put = Place::Chain(index).put(&self.vault, chain.to_vec());
@@ -137,11 +138,9 @@ impl KeyStore {
             let reason = format!("Alice committed block {id}, which is not prepared here");
             return self.quarantine(reason, outputs);
         };
-        let expected = self.ledger.commits + 1;
-        let (_, ours) = self.extend_chain(id, &block.record().check);
+        let (expected, ours) = self.next_in_chain(id, &block.record().check);
         if (index, chain) != (expected, ours) {
-            // In memory only; the store is sealed and what is durable stays in doubt.
-            self.ledger = self.stored_ledger.clone();
+            // What is durable stays in doubt.
             self.undecided.insert(id, block);
             let reason = format!(
                 "Alice committed block {id} as number {index} with another chain value than \
@@ -149,11 +148,12 @@ impl KeyStore {
             );
             return self.quarantine(reason, outputs);
         }
+        (self.ledger.commits, self.ledger.chain) = (index, chain);
         self.account_told(spent);
         block.set_index(index);
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
-        self.store_block(id);
+        self.pool.mark(id);
     }
 
     /// Bob has the commit durably, and with it all before it.
@@ -175,7 +175,7 @@ impl KeyStore {
         reason: DiscardReason,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if self.blocks.contains_key(&id) {
+        if self.pool.contains(&id) {
             return Err(Error::PeerMisbehaved {
                 message: "Discard",
                 rule: "a committed block cannot be discarded",
@@ -246,20 +246,19 @@ impl KeyStore {
             key_bits: block.material().len() as u64 * 8,
             spent: self.spent,
         });
-        self.order.insert(block.record().index, id);
-        self.blocks.insert(id, block);
+        // The index was the next one, so its place is free.
+        self.pool.insert(id, block);
     }
 
-    /// The chain is H(chain ‖ block ‖ check value), as both sides compute it.
-    fn extend_chain(&mut self, id: BlockId, check: &CheckValue) -> (u64, [u8; 32]) {
+    /// Number and chain value of the commit that comes next, were it of this block. The chain is
+    /// H(chain ‖ block ‖ check value), as both sides compute it.
+    fn next_in_chain(&self, id: BlockId, check: &CheckValue) -> (u64, [u8; 32]) {
         let mut hash = Sha256::new();
         hash.update(self.ledger.chain);
         hash.update(id.session.to_be_bytes());
         hash.update(id.block.to_be_bytes());
         hash.update(check);
-        self.ledger.commits += 1;
-        self.ledger.chain = hash.finalize().into();
-        (self.ledger.commits, self.ledger.chain)
+        (self.ledger.commits + 1, hash.finalize().into())
     }
 
     fn store_material(&mut self, id: BlockId, block: &Block) {

@@ -21,6 +21,12 @@ pub enum Input {
         /// What it may spend.
         budget: SecurityParameters,
     },
+    /// What time it is, by the clock on the wall; keys that waited too long for their slaves are
+    /// dropped. Nothing else here depends on it.
+    Time {
+        /// Seconds since 1970.
+        unix_s: u64,
+    },
     /// Distillation finished here.
     Distilled {
         /// The block.
@@ -38,6 +44,14 @@ pub enum Input {
         ticket: u64,
         /// What it asks for.
         request: KeyRequest,
+    },
+    /// An application fetches keys of the peer's share (ETSI GS QKD 014 "Get key with key IDs"). The
+    /// answer is there with the next commit.
+    Fetch {
+        /// Chosen by the caller; returned with the answer.
+        ticket: u64,
+        /// What it asks for.
+        fetch: KeyFetch,
     },
 }
 
@@ -61,7 +75,7 @@ pub enum Output {
         /// Why.
         reason: DiscardReason,
     },
-    /// The answer to a request.
+    /// The answer to a request or a fetch.
     Answer {
         /// The caller's ticket.
         ticket: u64,
@@ -83,6 +97,17 @@ pub struct KeyRequest {
     pub master: SaeId,
     /// The applications that may fetch them at the peer.
     pub slaves: Vec<SaeId>,
+}
+
+/// Keys wanted that the other side's application was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFetch {
+    /// The application that asks: it must have been named as slave.
+    pub caller: SaeId,
+    /// The application that was given the keys, if the caller says so; others' are not found then.
+    pub master: Option<SaeId>,
+    /// The keys, each once.
+    pub key_ids: Vec<KeyId>,
 }
 
 /// A key on its way to an application. Its bytes are in no store of this side any more.
@@ -125,11 +150,12 @@ pub struct StoreLimits {
     pub key_size_max_bits: u32,
     /// Keys that one request may ask for.
     pub keys_per_request_max: u32,
-    /// Applications that one request may name as slaves. A key leaves each side once, so of
-    /// several named slaves the first to ask receives it.
+    /// Applications that one request may name as slaves: each of them may fetch the keys once.
     pub slaves_per_request_max: u32,
     /// Keys that may wait here to be fetched.
     pub key_count_max: u32,
+    /// Seconds that a key may wait for its slaves; [`Input::Time`] drops older ones.
+    pub unfetched_age_max_s: u64,
     /// Requests that may wait for the peer's acknowledgement.
     pub requests_pending_max: u32,
     /// Blocks that may be undecided.
@@ -145,8 +171,9 @@ impl Default for StoreLimits {
             key_size_min_bits: 64,
             key_size_max_bits: 8192,
             keys_per_request_max: 128,
-            slaves_per_request_max: 1,
+            slaves_per_request_max: 16,
             key_count_max: 100_000,
+            unfetched_age_max_s: 30 * 24 * 3600,
             requests_pending_max: 1024,
             blocks_undecided_max: 64,
             material_bytes_max: 64 << 20,
@@ -187,6 +214,8 @@ pub struct StoreStatus {
     pub stored_key_count: u64,
     /// Keys waiting here for their slave application.
     pub assigned_count: u64,
+    /// Keys dropped since the store was opened because a slave did not fetch them in time.
+    pub expired_count: u64,
     /// Requests waiting for the peer's acknowledgement.
     pub pending_requests: u64,
 }

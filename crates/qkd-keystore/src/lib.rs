@@ -1,7 +1,8 @@
 //! Keys with identities and their life, committed on both sides before either may deliver.
 //!
 //! The engine ([`KeyStore`]) takes inputs and returns outputs; what must survive a crash goes
-//! through the [`Storage`] port before the output that depends on it is returned. This crate
+//! through the [`Storage`] port before the output that depends on it is returned. Many inputs may
+//! share one commit of the storage ([`KeyStore::stage`], [`KeyStore::commit`]). This crate
 //! never opens a file or a socket, never reads a clock, never writes a key byte unwrapped, never
 //! derives a [`KeyId`] from a key, and never delivers a key that its peer might not hold.
 
@@ -13,10 +14,12 @@ mod commit;
 mod delivery;
 mod error;
 mod exchange;
+mod expiry;
 mod id;
 mod material;
 mod message;
 mod open;
+mod pool;
 mod record;
 mod resume;
 mod storage;
@@ -25,7 +28,7 @@ mod wrap;
 
 pub use error::{Error, RequestError};
 pub use exchange::{
-    Alarm, DeliveredKey, Health, Input, KeyRequest, Output, StoreLimits, StoreStatus,
+    Alarm, DeliveredKey, Health, Input, KeyFetch, KeyRequest, Output, StoreLimits, StoreStatus,
 };
 pub use id::{BlockId, InvalidId, KeyId, SaeId, Side};
 pub use message::{

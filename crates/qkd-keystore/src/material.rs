@@ -100,6 +100,12 @@ impl Block {
         bytes.fill(0);
     }
 
+    /// Copies the bytes of `range` to `key`.
+    pub(crate) fn copy(&self, range: &KeyRange, key: &mut [u8]) {
+        let start = range.offset as usize;
+        key.copy_from_slice(&self.material.expose()[start..start + range.bytes as usize]);
+    }
+
     pub(crate) fn hold(&mut self) {
         self.users += 1;
     }

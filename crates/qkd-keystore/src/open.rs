@@ -1,11 +1,12 @@
 //! Opening a store: reading what storage kept, and checking that all of it fits together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use qkd_bits::{SecretBytes, SecretRng};
 use sha2::{Digest, Sha256};
 
 use crate::material::Block;
+use crate::pool::Pool;
 use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity};
 use crate::store::{KeyStore, Link, Unsettled};
 use crate::wrap::Vault;
@@ -66,21 +67,24 @@ impl KeyStore {
             spent: ledger.spent_max,
             ledger,
             changes: Vec::new(),
+            staged: Vec::new(),
             chain: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            order: BTreeMap::new(),
+            pool: Pool::default(),
             undecided: BTreeMap::new(),
             prepared_at_peer: BTreeMap::new(),
             refused: VecDeque::new(),
             unsettled: BTreeMap::new(),
             keys: BTreeMap::new(),
+            waiting_since: BTreeSet::new(),
+            now_s: 0,
+            expired: 0,
         };
         store.adopt(contents)?;
         if is_new {
             let put = Place::Identity.put(&store.vault, identity(side));
             store.changes.push(put);
         }
-        store.commit()?;
+        store.make_durable()?;
         Ok(store)
     }
 
@@ -95,6 +99,7 @@ impl KeyStore {
                     Place::Key(key_id).corrupt("it names bytes that are not here")
                 })?;
             }
+            self.waiting_since.insert((record.since_s, key_id));
             self.keys.insert(key_id, record);
         }
         for (id, mut record) in contents.assignments {
@@ -112,8 +117,7 @@ impl KeyStore {
                 },
             );
         }
-        let exhausted: Vec<BlockId> = self.blocks.keys().copied().collect();
-        for id in exhausted {
+        for id in self.pool.ids() {
             self.retire_if_exhausted(id);
         }
         Ok(())
@@ -129,11 +133,10 @@ impl KeyStore {
             (index, _) if index > self.ledger.commits => {
                 return corrupt("its commit is later than the last one");
             }
-            (index, _) => {
-                if self.order.insert(index, id).is_some() {
+            (_, _) => {
+                if !self.pool.insert(id, block) {
                     return corrupt("another block has the same place among the commits");
                 }
-                self.blocks.insert(id, block);
             }
         }
         Ok(())
@@ -142,12 +145,11 @@ impl KeyStore {
     /// Counts a key that waits here as a user of its block.
     fn adopt_user(&mut self, range: &KeyRange) -> Option<()> {
         let owner = self.side.peer();
-        let block = self.blocks.get_mut(&range.block)?;
+        let block = self.pool.get(&range.block)?;
         if !block.contains(owner, range) || block.is_free(owner, range) {
             return None;
         }
-        block.hold();
-        Some(())
+        self.pool.change(&range.block, Block::hold)
     }
 }
 
@@ -191,9 +193,11 @@ impl Contents {
                     .map(|record| {
                         assignments.insert(id, record);
                     }),
-                Place::Key(key_id) => KeyRecord::decode(&content).map(|record| {
-                    keys.insert(key_id, record);
-                }),
+                Place::Key(key_id) => {
+                    KeyRecord::decode(format_of(&value), &content).map(|record| {
+                        keys.insert(key_id, record);
+                    })
+                }
             };
             parsed.ok_or_else(|| place.corrupt("its fields cannot be read"))?;
         }

@@ -10,9 +10,9 @@ use crate::{
     AssignedKey, Assignment, BlockId, Change, CheckValue, Error, KeyId, KeyRange, SaeId, Side,
 };
 
-/// What is written. Format 2 has in the ledger what the pair has spent; everything else is as in
-/// format 1.
-const FORMAT: u8 = 2;
+/// What is written. Format 2 has in the ledger what the pair has spent; format 3 has with a key since
+/// when it waits and who was given it already. Everything else is as in format 1.
+const FORMAT: u8 = 3;
 
 /// The oldest format that is still read.
 const FORMAT_OLDEST: u8 = 1;
@@ -81,7 +81,12 @@ pub(crate) struct AssignmentRecord {
 pub(crate) struct KeyRecord {
     pub(crate) assignment: u64,
     pub(crate) master: SaeId,
+    /// Who has not fetched it yet.
     pub(crate) slaves: Vec<SaeId>,
+    /// Who has.
+    pub(crate) served: Vec<SaeId>,
+    /// When it came, in seconds since 1970; 0 when that is not known.
+    pub(crate) since_s: u64,
     pub(crate) ranges: Vec<KeyRange>,
 }
 
@@ -152,7 +157,7 @@ impl Place {
     pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
         let known = FORMAT_OLDEST..=FORMAT;
         if value.first().is_some_and(|format| !known.contains(format)) {
-            return Err(self.corrupt("its format is neither 1 nor 2: another version wrote it"));
+            return Err(self.corrupt("its format is none of 1 to 3: another version wrote it"));
         }
         let (body, tag) = value
             .split_last_chunk::<TAG_BYTES>()
@@ -300,18 +305,33 @@ impl KeyRecord {
         let mut bytes = self.assignment.to_be_bytes().to_vec();
         put_names(&self.master, &self.slaves, &mut bytes);
         put_ranges(&self.ranges, &mut bytes);
+        bytes.extend_from_slice(&self.since_s.to_be_bytes());
+        put_count(self.served.len(), &mut bytes);
+        for name in &self.served {
+            put_name(name, &mut bytes);
+        }
         bytes
     }
 
-    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(format: u8, content: &[u8]) -> Option<Self> {
         let mut reader = Reader(content);
         let assignment = reader.u64()?;
         let (master, slaves) = reader.names()?;
         let ranges = reader.ranges()?;
+        let (since_s, served) = match format {
+            FORMAT_OLDEST..3 => (0, Vec::new()),
+            _later => {
+                let since_s = reader.u64()?;
+                let served = (0..reader.u32()?).map(|_| reader.name());
+                (since_s, served.collect::<Option<_>>()?)
+            }
+        };
         reader.0.is_empty().then_some(Self {
             assignment,
             master,
             slaves,
+            served,
+            since_s,
             ranges,
         })
     }
@@ -338,9 +358,13 @@ fn put_count(count: usize, bytes: &mut Vec<u8>) {
 fn put_names(master: &SaeId, slaves: &[SaeId], bytes: &mut Vec<u8>) {
     put_count(slaves.len(), bytes);
     for name in std::iter::once(master).chain(slaves) {
-        put_count(name.as_str().len(), bytes);
-        bytes.extend_from_slice(name.as_str().as_bytes());
+        put_name(name, bytes);
     }
+}
+
+fn put_name(name: &SaeId, bytes: &mut Vec<u8>) {
+    put_count(name.as_str().len(), bytes);
+    bytes.extend_from_slice(name.as_str().as_bytes());
 }
 
 fn put_ranges(ranges: &[KeyRange], bytes: &mut Vec<u8>) {

@@ -176,7 +176,7 @@ impl KeyStore {
                 }
                 let in_doubt: BTreeSet<BlockId> =
                     theirs.in_doubt.iter().map(|doubt| doubt.block).collect();
-                let missing = |index| match self.order.get(&index) {
+                let missing = |index| match self.pool.at(index) {
                     Some(block) => !in_doubt.contains(block),
                     None => true,
                 };
@@ -191,7 +191,7 @@ impl KeyStore {
     /// discarded.
     fn resolve(&mut self, theirs: &Resume, outputs: &mut Vec<Output>) {
         self.forget_chain_before(theirs.commits);
-        for (&index, &block) in self.order.range(theirs.commits + 1..) {
+        for (index, block) in self.pool.after(theirs.commits) {
             // Present for every commit that Bob has not confirmed.
             if let Some(&chain) = self.chain.get(&index) {
                 outputs.push(Output::Send(StoreMessage::Commit {
@@ -207,7 +207,7 @@ impl KeyStore {
         for &InDoubt { block, check } in &theirs.in_doubt {
             if self.undecided.contains_key(&block) {
                 self.decide(block, check, outputs);
-            } else if !self.blocks.contains_key(&block) {
+            } else if !self.pool.contains(&block) {
                 self.refuse(block, reason, outputs);
             }
         }

@@ -1,11 +1,12 @@
-//! The engine: one input in, one durable commit, outputs out.
+//! The engine: inputs in, one durable commit for all of them, outputs out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use qkd_bits::{SecretBytes, SecretRng};
 use qkd_security::Spent;
 
 use crate::material::Block;
+use crate::pool::Pool;
 use crate::record::{KeyRecord, Ledger, Place};
 use crate::wrap::Vault;
 use crate::{
@@ -25,9 +26,10 @@ pub(crate) const WORDS_MAX: usize = 200;
 
 /// One side's keys and their life.
 ///
-/// Every input changes memory first, then storage in one commit, and only then are its outputs
-/// returned. When the commit fails the store seals itself: what memory holds is never used again,
-/// and opening the store reads what storage kept.
+/// Inputs change memory first ([`stage`](Self::stage)), then storage, all of them in one commit, and
+/// only then are their outputs returned ([`commit`](Self::commit)). When the commit fails the store
+/// seals itself: what memory holds is never used again, and opening the store reads what storage
+/// kept: all of those inputs or none.
 pub struct KeyStore {
     pub(crate) side: Side,
     pub(crate) limits: StoreLimits,
@@ -40,13 +42,14 @@ pub struct KeyStore {
     pub(crate) stored_ledger: Ledger,
     /// What the pair has spent; in the ledger stands this and what Alice has reserved ahead.
     pub(crate) spent: Spent,
+    /// What the next commit makes durable, besides the ledger and the blocks that changed.
     pub(crate) changes: Vec<Change>,
+    /// What may be said and done once that commit is durable.
+    pub(crate) staged: Vec<Output>,
     /// Chain values that the peer may still stand at, by number of commits (Alice).
     pub(crate) chain: BTreeMap<u64, [u8; 32]>,
     /// Committed blocks that still hold material.
-    pub(crate) blocks: BTreeMap<BlockId, Block>,
-    /// The same blocks in the order of their commits, in which they are used up.
-    pub(crate) order: BTreeMap<u64, BlockId>,
+    pub(crate) pool: Pool,
     /// Durable and in doubt (Bob), or distilled and waiting for Bob (Alice, in memory only).
     pub(crate) undecided: BTreeMap<BlockId, Block>,
     /// Prepared at Bob and not yet distilled here (Alice).
@@ -56,6 +59,12 @@ pub struct KeyStore {
     pub(crate) unsettled: BTreeMap<u64, Unsettled>,
     /// Keys of the peer's share that wait here for their slave application.
     pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
+    /// The same keys by the time at which they came.
+    pub(crate) waiting_since: BTreeSet<(u64, KeyId)>,
+    /// The last time told, in seconds since 1970; 0 before the first.
+    pub(crate) now_s: u64,
+    /// Keys that nobody fetched in time, since this store was opened.
+    pub(crate) expired: u64,
 }
 
 /// The connection to the peer's store.
@@ -77,40 +86,66 @@ pub(crate) struct Unsettled {
 }
 
 impl KeyStore {
-    /// Takes one input and returns what is to be done about it, in order.
-    ///
-    /// A failing storage seals the store: this call returns [`Alarm::StorageFailed`] and refuses
-    /// every open request; later ones return [`Error::Sealed`].
+    /// Takes one input, makes what it changed durable, and returns what is to be done about it, in
+    /// order: [`stage`](Self::stage) and [`commit`](Self::commit).
     ///
     /// # Errors
-    /// When the peer or the caller broke a rule ([`Error`]); nothing changed then.
+    /// As [`stage`](Self::stage).
     pub fn handle(&mut self, input: Input) -> Result<Vec<Output>, Error> {
-        if self.health != Health::Sound {
-            return self.handle_sealed(input);
-        }
+        self.stage(input)?;
+        Ok(self.commit())
+    }
+
+    /// Takes one input without making it durable: until [`commit`](Self::commit) has, nothing that
+    /// comes of it is told to anybody.
+    ///
+    /// # Errors
+    /// When the peer or the caller broke a rule ([`Error`]); this input changed nothing then, and
+    /// those staged before it are as they were.
+    pub fn stage(&mut self, input: Input) -> Result<(), Error> {
         let mut outputs = Vec::new();
+        if self.health != Health::Sound {
+            self.stage_sealed(input, &mut outputs)?;
+            self.staged.append(&mut outputs);
+            return Ok(());
+        }
         match input {
             Input::Connected => self.connected(&mut outputs)?,
-            Input::Disconnected => self.disconnected(&mut outputs),
+            Input::Disconnected => {
+                self.forget_unsaid();
+                self.disconnected(&mut outputs);
+            }
             Input::Begun { budget } => self.begun(&budget),
+            Input::Time { unix_s } => self.time(unix_s),
             Input::Distilled { block, key, check } => {
                 self.distilled(block, key, check, &mut outputs)?;
             }
             Input::Message(message) => self.receive(message, &mut outputs)?,
             Input::Request { ticket, request } => self.request(ticket, request, &mut outputs),
+            Input::Fetch { ticket, fetch } => {
+                let result = self.stage_fetch(&fetch);
+                outputs.push(Output::Answer { ticket, result });
+            }
         }
-        match self.commit() {
-            Ok(()) => Ok(outputs),
-            Err(error) => Ok(self.refuse_open_requests(error, outputs)),
+        self.staged.append(&mut outputs);
+        Ok(())
+    }
+
+    /// Makes everything staged durable at once and returns what is to be done about it, in order.
+    ///
+    /// A failing storage seals the store: of all that was staged nothing is done, this call returns
+    /// [`Alarm::StorageFailed`] and refuses every open request; later inputs are [`Error::Sealed`].
+    pub fn commit(&mut self) -> Vec<Output> {
+        let staged = std::mem::take(&mut self.staged);
+        match self.make_durable() {
+            Ok(()) => staged,
+            Err(error) => self.refuse_open_requests(error, staged),
         }
     }
 
     /// What the store holds.
     pub fn status(&self) -> StoreStatus {
-        let free = |side| {
-            let bytes: u64 = self.blocks.values().map(|b| u64::from(b.free(side))).sum();
-            bytes * 8
-        };
+        let free = |side| self.pool.free_bytes(side) * 8;
         let pending = self.unsettled.values().filter(|u| u.ticket.is_some());
         let deliverable_bits = match self.health {
             Health::Sound => free(self.side),
@@ -125,12 +160,13 @@ impl KeyStore {
             commits: self.ledger.commits,
             spent: self.spent,
             commits_uncounted: self.ledger.commits_uncounted,
-            committed_blocks: self.blocks.len() as u64,
+            committed_blocks: self.pool.len(),
             undecided_blocks: self.undecided.len() as u64,
             available_bits: free(self.side),
             peer_available_bits: free(self.side.peer()),
             stored_key_count: deliverable_bits / u64::from(self.limits.key_size_bits),
             assigned_count: self.keys.len() as u64,
+            expired_count: self.expired,
             pending_requests: pending.count() as u64,
         }
     }
@@ -140,14 +176,14 @@ impl KeyStore {
         &self.limits
     }
 
-    fn handle_sealed(&mut self, input: Input) -> Result<Vec<Output>, Error> {
-        // Requests may still be open when it was a fetch that found storage failing.
-        let mut outputs = self.answer_waiting_sealed();
+    fn stage_sealed(&mut self, input: Input, outputs: &mut Vec<Output>) -> Result<(), Error> {
         match input {
-            Input::Request { ticket, .. } => outputs.push(Output::Answer {
-                ticket,
-                result: Err(RequestError::Sealed),
-            }),
+            Input::Request { ticket, .. } | Input::Fetch { ticket, .. } => {
+                outputs.push(Output::Answer {
+                    ticket,
+                    result: Err(RequestError::Sealed),
+                });
+            }
             // The owner need not wait for a store that will not answer.
             Input::Message(StoreMessage::Assign(assignment)) => {
                 outputs.push(Output::Send(StoreMessage::AssignRefused {
@@ -155,21 +191,33 @@ impl KeyStore {
                     reason: RequestError::Sealed.to_string(),
                 }));
             }
-            Input::Disconnected => self.link = Link::Down,
+            Input::Disconnected => {
+                self.forget_unsaid();
+                self.link = Link::Down;
+            }
             // A peer that missed it must hear it: its own store may be the restored one.
             Input::Connected if !self.ledger.quarantine.is_empty() => {
                 let reason = self.ledger.quarantine.clone();
                 outputs.push(Output::Send(StoreMessage::Quarantine { reason }));
             }
             // No key comes of it, for certain: that is as ideal as can be, and spends nothing.
-            Input::Begun { .. } => {}
+            Input::Begun { .. } | Input::Time { .. } => {}
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
-                if outputs.is_empty() {
-                    return Err(Error::Sealed);
-                }
+                return Err(Error::Sealed);
             }
         }
-        Ok(outputs)
+        Ok(())
+    }
+
+    /// A link has ended before what was staged for it could be said. It must not be said on the next.
+    fn forget_unsaid(&mut self) {
+        self.staged.retain(|output| match output {
+            Output::Send(_) => false,
+            Output::Committed { .. }
+            | Output::Discarded { .. }
+            | Output::Answer { .. }
+            | Output::Alarm(_) => true,
+        });
     }
 
     /// Refuses all requests that wait for the peer. Their assignments stay recorded and become
@@ -250,7 +298,11 @@ impl KeyStore {
     }
 
     /// Makes all collected changes durable at once.
-    pub(crate) fn commit(&mut self) -> Result<(), StorageError> {
+    pub(crate) fn make_durable(&mut self) -> Result<(), StorageError> {
+        let vault = &self.vault;
+        let states = self.pool.take_dirty();
+        let puts = states.map(|(id, block)| Place::Block(id).put(vault, block.record().encode()));
+        self.changes.extend(puts);
         if self.ledger != self.stored_ledger {
             let put = Place::Ledger.put(&self.vault, self.ledger.encode());
             self.changes.push(put);
@@ -268,7 +320,11 @@ impl KeyStore {
     }
 
     /// After a failed commit nothing that relied on it may leave, least of all a key.
-    fn refuse_open_requests(&mut self, error: StorageError, outputs: Vec<Output>) -> Vec<Output> {
+    pub(crate) fn refuse_open_requests(
+        &mut self,
+        error: StorageError,
+        outputs: Vec<Output>,
+    ) -> Vec<Output> {
         let mut refused = vec![Output::Alarm(Alarm::StorageFailed(error))];
         for output in outputs {
             match output {
@@ -308,21 +364,9 @@ impl KeyStore {
         self.refused.push_back(block);
     }
 
-    /// Records a block's state, or removes the block when nothing of it is needed any more.
-    pub(crate) fn store_block(&mut self, id: BlockId) {
-        if let Some(block) = self.blocks.get(&id) {
-            let put = Place::Block(id).put(&self.vault, block.record().encode());
-            self.changes.push(put);
-            self.retire_if_exhausted(id);
-        }
-    }
-
     /// Removes a block when nothing of it is needed any more; its wrapped data key goes with it.
     pub(crate) fn retire_if_exhausted(&mut self, id: BlockId) {
-        if self.blocks.get(&id).is_some_and(Block::is_exhausted)
-            && let Some(block) = self.blocks.remove(&id)
-        {
-            self.order.remove(&block.record().index);
+        if self.pool.retire(&id) {
             self.changes.push(Place::Material(id).delete());
             self.changes.push(Place::Block(id).delete());
         }
@@ -330,8 +374,10 @@ impl KeyStore {
 
     /// Bytes of material here, decided or not.
     pub(crate) fn material_bytes(&self) -> u64 {
-        let blocks = self.blocks.values().chain(self.undecided.values());
-        blocks.map(|block| block.material().len() as u64).sum()
+        // Few blocks are undecided at any time, by a limit.
+        let undecided = self.undecided.values();
+        let undecided: u64 = undecided.map(|block| block.material().len() as u64).sum();
+        self.pool.material_bytes() + undecided
     }
 
     /// The blocks' material under `ranges`, joined and wiped from the blocks, which are released.
@@ -343,10 +389,10 @@ impl KeyStore {
             let (piece, tail) = rest.split_at_mut(range.bytes as usize);
             rest = tail;
             // A range of a live key holds its block, which therefore exists.
-            if let Some(block) = self.blocks.get_mut(&range.block) {
+            self.pool.change(&range.block, |block| {
                 block.take(range, piece);
                 block.release();
-            }
+            });
         }
         key
     }

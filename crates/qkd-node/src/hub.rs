@@ -1,133 +1,144 @@
-//! The key store as the whole daemon shares it: one lock, one order of messages.
+//! The key store as the whole daemon shares it: one thread, one order of messages, one commit for
+//! everything that waits.
+//!
+//! The thread owns the store. What came while it was at the disk goes there together, and nobody is
+//! answered before it is durable; who only wants to know what the store holds never waits for the
+//! disk.
 
-use std::collections::HashMap;
+mod keeper;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use qkd_bits::SecretBits;
 use qkd_delivery::FetchRequest;
 use qkd_keystore::{
-    BlockId, DeliveredKey, Health, Input, KeyRequest, KeyStore, Output, RequestError, StoreMessage,
-    StoreStatus,
+    BlockId, DeliveredKey, Health, Input, KeyFetch, KeyRequest, KeyStore, RequestError,
+    StoreMessage, StoreStatus,
 };
 use qkd_security::SecurityParameters;
-use qkd_wire::link::LinkMessage;
 use tokio::sync::{oneshot, watch};
 
-use crate::link::{LinkEvent, LinkHandle};
+use crate::link::LinkHandle;
 use crate::status::StatusBoard;
+use keeper::{Keeper, Task};
+
+/// Inputs that may wait for the disk. The link waits when there are more; applications are refused.
+const TASKS_MAX: usize = 1024;
 
 /// The answer to a request for keys.
 pub type KeyAnswer = Result<Vec<DeliveredKey>, RequestError>;
 
-/// The key store, the link it talks through, and the requests that wait for the peer.
-///
-/// Every method may wait for the disk: call them from plain threads or `spawn_blocking` only.
+/// The way to the key store, to the link it talks through, and to the keys that wait for the peer.
 pub struct KeyHub {
-    inner: Mutex<Inner>,
-    board: StatusBoard,
+    /// Gone only while the hub is dropped.
+    tasks: Option<SyncSender<Task>>,
+    keeper: Option<JoinHandle<()>>,
+    seen: Arc<Seen>,
     key_bits_max: u64,
+}
+
+/// What the thread shows of itself.
+struct Seen {
+    /// What the store held after the last commit.
+    status: Mutex<StoreStatus>,
     changes: watch::Sender<()>,
     to_masters: AtomicU64,
     to_slaves: AtomicU64,
 }
 
-struct Inner {
-    store: KeyStore,
-    link: Option<LinkHandle>,
-    waiting: HashMap<u64, oneshot::Sender<KeyAnswer>>,
-    next_ticket: u64,
-}
-
 impl KeyHub {
     /// Shares `store`. Light is wanted as long as it holds less than `key_bits_max` bits.
-    pub fn new(store: KeyStore, key_bits_max: u64, board: StatusBoard) -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                store,
-                link: None,
-                waiting: HashMap::new(),
-                next_ticket: 0,
-            }),
-            board,
-            key_bits_max,
+    ///
+    /// # Errors
+    /// When its thread does not start.
+    pub fn new(store: KeyStore, key_bits_max: u64, board: StatusBoard) -> std::io::Result<Self> {
+        let seen = Arc::new(Seen {
+            status: Mutex::new(store.status()),
             changes: watch::Sender::new(()),
             to_masters: AtomicU64::new(0),
             to_slaves: AtomicU64::new(0),
-        }
+        });
+        let (tasks, receiver) = sync_channel(TASKS_MAX);
+        let keeper = Keeper::new(store, board, seen.clone());
+        let keeper = std::thread::Builder::new()
+            .name("key store".into())
+            .spawn(move || keeper.run(&receiver))?;
+        Ok(Self {
+            tasks: Some(tasks),
+            keeper: Some(keeper),
+            seen,
+            key_bits_max,
+        })
     }
 
-    /// A link has come up: from now on the store talks through it.
+    /// A link has come up: from now on the store talks through it. Waits while the queue is full.
     pub fn connect(&self, link: LinkHandle) {
-        let mut inner = self.lock();
-        inner.link = Some(link);
-        self.handle(&mut inner, Input::Connected);
+        self.give(Task::Connect(link));
     }
 
-    /// The link has gone down.
+    /// The link has gone down. Waits until the store knows.
     pub fn disconnect(&self) {
-        let mut inner = self.lock();
-        self.handle(&mut inner, Input::Disconnected);
-        inner.link = None;
+        self.give_and_wait(Task::Disconnect);
     }
 
-    /// A run of the protocol has begun at Alice: it spends `budget`, whatever becomes of it.
+    /// A run of the protocol has begun at Alice: it spends `budget`, whatever becomes of it. Waits
+    /// until that is durable.
     pub fn begun(&self, budget: SecurityParameters) {
-        self.handle(&mut self.lock(), Input::Begun { budget });
+        self.give_and_wait(|done| Task::Begun { budget, done });
     }
 
-    /// A block was distilled on this side.
+    /// A block was distilled on this side. Waits while the queue is full.
     pub fn distilled(&self, block: BlockId, key: SecretBits, check: [u8; 8]) {
-        self.handle(&mut self.lock(), Input::Distilled { block, key, check });
+        self.give(Task::Input(Input::Distilled { block, key, check }));
     }
 
-    /// The peer's store said something.
+    /// The peer's store said something. Waits while the queue is full, and with it the link.
     pub fn message(&self, message: StoreMessage) {
-        self.handle(&mut self.lock(), Input::Message(message));
+        self.give(Task::Input(Input::Message(message)));
     }
 
     /// An application asks for keys of this side's share. The answer comes when the peer has
-    /// acknowledged, or the link breaks.
+    /// acknowledged, or the link breaks. Waits for nothing.
     pub fn request(&self, request: KeyRequest) -> oneshot::Receiver<KeyAnswer> {
-        let (answer, receiver) = oneshot::channel();
-        let mut inner = self.lock();
-        let ticket = inner.next_ticket;
-        inner.next_ticket += 1;
-        inner.waiting.insert(ticket, answer);
-        self.handle(&mut inner, Input::Request { ticket, request });
-        receiver
+        self.ask(|answer| Task::Request { request, answer })
     }
 
-    /// An application fetches keys that its partner `master` was given at the other side.
-    ///
-    /// # Errors
-    /// As [`KeyStore::fetch_from`].
-    pub fn fetch(&self, request: &FetchRequest) -> KeyAnswer {
+    /// An application fetches keys that its partner `master` was given at the other side. The answer
+    /// comes when it is durable that they are gone, with errors as of [`KeyStore::fetch`]. Waits for
+    /// nothing.
+    pub fn fetch(&self, request: FetchRequest) -> oneshot::Receiver<KeyAnswer> {
         let FetchRequest {
             caller,
             master,
             key_ids,
         } = request;
-        let answer = self.lock().store.fetch_from(caller, master, key_ids);
-        count(&self.to_slaves, &answer);
-        self.changes.send_replace(());
-        answer
+        let fetch = KeyFetch {
+            caller,
+            master: Some(master),
+            key_ids,
+        };
+        self.ask(|answer| Task::Fetch { fetch, answer })
     }
 
     /// Keys handed out since the daemon started: to masters, and to slaves.
     pub fn delivered(&self) -> (u64, u64) {
         let keys = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (keys(&self.to_masters), keys(&self.to_slaves))
+        (keys(&self.seen.to_masters), keys(&self.seen.to_slaves))
     }
 
     /// Changes whenever the store may have.
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+        self.seen.changes.subscribe()
     }
 
-    /// What the store holds.
+    /// What the store held after its last commit. Waits for nothing.
     pub fn status(&self) -> StoreStatus {
-        self.lock().store.status()
+        // A status is replaced whole, so a panic cannot leave half of one.
+        let status = self.seen.status.lock();
+        status.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether more keys are wanted.
@@ -137,73 +148,46 @@ impl KeyHub {
         status.health == Health::Sound && stored < self.key_bits_max
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|_poisoned| {
-            // A thread panicked in the middle of a change: memory may be ahead of what is durable,
-            // and a key could leave twice. Only opening the store again makes the two agree.
-            tracing::error!("the key store broke down in the middle of a change: ending by force");
-            std::process::exit(1)
-        })
-    }
-
-    /// Messages leave in the order the store made them, because they are queued under its lock.
-    fn handle(&self, inner: &mut Inner, input: Input) {
-        let handled = inner.store.handle(input);
-        self.changes.send_replace(());
-        let outputs = match handled {
-            Ok(outputs) => outputs,
-            Err(error) => {
-                tracing::error!(%error, "the key store refused an input");
-                self.board.alarm(format!("key store: {error}"));
-                if let Some(link) = &inner.link {
-                    link.end(format!("the key store refused an input: {error}"));
-                }
-                return;
-            }
+    fn ask(&self, task: impl FnOnce(oneshot::Sender<KeyAnswer>) -> Task) -> Asked {
+        let (answer, receiver) = oneshot::channel();
+        let Some(tasks) = &self.tasks else {
+            return receiver;
         };
-        for output in outputs {
-            match output {
-                Output::Send(message) => {
-                    inner.tell_link(LinkEvent::Outgoing(LinkMessage::Store(message)));
-                }
-                Output::Committed {
-                    block,
-                    key_bits,
-                    spent,
-                } => {
-                    tracing::info!(%block, key_bits, "block committed on this side");
-                    inner.tell_link(LinkEvent::Committed { block, spent });
-                }
-                Output::Discarded { block, reason } => {
-                    tracing::warn!(%block, %reason, "block discarded");
-                    inner.tell_link(LinkEvent::Discarded { block, reason });
-                }
-                Output::Answer { ticket, result } => {
-                    count(&self.to_masters, &result);
-                    if let Some(waiting) = inner.waiting.remove(&ticket) {
-                        // A caller that has gone away burns its keys: they are never given twice.
-                        let _gone = waiting.send(result);
-                    }
-                }
-                Output::Alarm(alarm) => {
-                    tracing::error!(%alarm, "key store alarm");
-                    self.board.alarm(format!("key store: {alarm}"));
-                }
-            }
+        match tasks.try_send(task(answer)) {
+            // The thread only ends with the hub, or with the process.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(task)) => task.refuse(RequestError::TooManyRequests),
+        }
+        receiver
+    }
+
+    fn give(&self, task: Task) {
+        if let Some(tasks) = &self.tasks {
+            // The thread only ends with the hub, or with the process.
+            let _gone = tasks.send(task);
+        }
+    }
+
+    fn give_and_wait(&self, task: impl FnOnce(SyncSender<()>) -> Task) {
+        let (done, receiver) = sync_channel(1);
+        self.give(task(done));
+        let _gone = receiver.recv();
+    }
+}
+
+/// Where an answer comes.
+type Asked = oneshot::Receiver<KeyAnswer>;
+
+impl Drop for KeyHub {
+    /// What was handed in becomes durable, and the store's file is closed.
+    fn drop(&mut self) {
+        drop(self.tasks.take());
+        if let Some(keeper) = self.keeper.take() {
+            // A panic in there has ended the process.
+            let _panicked = keeper.join();
         }
     }
 }
 
-fn count(delivered: &AtomicU64, answer: &KeyAnswer) {
-    if let Ok(keys) = answer {
-        delivered.fetch_add(keys.len() as u64, Ordering::Relaxed);
-    }
-}
-
-impl Inner {
-    fn tell_link(&self, event: LinkEvent) {
-        if let Some(link) = &self.link {
-            link.tell(event);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

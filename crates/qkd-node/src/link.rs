@@ -144,3 +144,25 @@ fn places_of(event: &LinkEvent) -> u32 {
         kib.saturating_add(PLACES_PER_EVENT).min(PLACES)
     })
 }
+
+/// A link between two hubs of one process: no channel, no engine, only their messages in order.
+#[cfg(test)]
+pub(crate) fn test_link(alice: &Arc<crate::hub::KeyHub>, bob: &Arc<crate::hub::KeyHub>) {
+    let ways = [(alice, bob), (bob, alice)].map(|(from, to)| {
+        let (outgoing, _frames) = frames();
+        let (handle, events) = LinkHandle::new(outgoing);
+        from.connect(handle);
+        (events, Arc::downgrade(to))
+    });
+    for (mut events, to) in ways {
+        std::thread::spawn(move || {
+            while let Some(Queued { event, .. }) = events.blocking_recv() {
+                if let Queueable::Event(LinkEvent::Outgoing(LinkMessage::Store(message))) = event
+                    && let Some(to) = to.upgrade()
+                {
+                    to.message(message);
+                }
+            }
+        });
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use qkd_bits::{SecretBytes, SecretRng};
 use qkd_keystore::{
-    BlockId, DeliveredKey, Input, KeyRequest, KeyStore, MemoryStorage, Output, SaeId, Side,
-    StoreLimits, StoreMessage,
+    BlockId, DeliveredKey, Input, KeyFetch, KeyRequest, KeyStore, MemoryStorage, Output, SaeId,
+    Side, StoreLimits, StoreMessage,
 };
 use qkd_security::{SecurityParameters, Spent};
 use qkd_session::{BlockReport, Distilled, SessionId};
@@ -127,7 +127,11 @@ impl Stores {
             let answered = self.talk(owner, said)?;
             let owned = answered.ok_or(Error::NoAnswer)??;
             let ids: Vec<_> = owned.iter().map(|key| key.key_id).collect();
-            let fetched = self.at(owner.peer()).fetch_from(&slave, &master, &ids)?;
+            let fetched = self.at(owner.peer()).fetch(&KeyFetch {
+                caller: slave.clone(),
+                master: Some(master.clone()),
+                key_ids: ids,
+            })?;
             let both = owned.into_iter().zip(fetched);
             pairs.extend(both.map(|(owner, peer)| KeyPair { owner, peer }));
         }

@@ -88,9 +88,25 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
         assignment: 7,
         master: record.assignment.master,
         slaves: record.assignment.slaves,
+        served: vec![SaeId::new("c").unwrap()],
+        since_s: 1_800_000_000,
         ranges: record.assignment.keys[0].ranges.clone(),
     };
-    assert_eq!(KeyRecord::decode(&key.encode()), Some(key));
+    let bytes = key.encode();
+    for cut in 0..bytes.len() {
+        assert_eq!(KeyRecord::decode(FORMAT, &bytes[..cut]), None);
+    }
+    assert_eq!(KeyRecord::decode(FORMAT, &bytes), Some(key.clone()));
+    // Before format 3 nobody wrote down since when a key waits, and only one slave got it.
+    let old = &bytes[..bytes.len() - 8 - 4 - (4 + 1)];
+    let undated = KeyRecord {
+        served: Vec::new(),
+        since_s: 0,
+        ..key
+    };
+    for format in [1, 2] {
+        assert_eq!(KeyRecord::decode(format, old), Some(undated.clone()));
+    }
 }
 
 #[test]
@@ -168,7 +184,7 @@ fn a_store_of_format_1_opens_and_says_how_many_of_its_commits_are_in_no_sum() {
     store.ledger.commits = 3;
     store.ledger.chain = [7; 32];
     store.ledger.spent_max.runs = 4;
-    store.commit().unwrap();
+    store.make_durable().unwrap();
     disk.restore(&downgraded(&vault(), &disk.snapshot()));
     for epoch in 2..4 {
         let status = open().status();

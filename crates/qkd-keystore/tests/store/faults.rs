@@ -2,7 +2,7 @@
 
 use qkd_keystore::{Alarm, Error, Fault, Health, Input, Output, RequestError, Side};
 
-use crate::world::{Life, World, request, sae};
+use crate::world::{Life, World, fetch, request};
 
 /// Some of everything, with both sides as owner and messages left in flight at the end.
 fn scenario(world: &mut World) {
@@ -70,7 +70,7 @@ fn a_crash_at_any_commit_of_either_side_breaks_nothing() {
 #[test]
 fn random_lives_keep_agreement_single_use_and_every_answered_key() {
     let (mut answered, mut committed, mut restarts) = (0, 0, 0);
-    for seed in 0..200 {
+    for seed in 0..150 {
         let outcome = std::panic::catch_unwind(|| {
             let mut life = Life::new(seed);
             for step in 0..1500 {
@@ -129,7 +129,7 @@ fn a_failed_commit_seals_the_store_and_refuses_every_open_request() {
     );
     let store = &mut world.node(Side::Alice).store;
     assert_eq!(store.handle(Input::Connected).err(), Some(Error::Sealed));
-    let fetched = store.fetch(&sae("slave"), &[]);
+    let fetched = store.fetch(&fetch("slave", &[]));
     assert_eq!(fetched.err(), Some(RequestError::Sealed));
 }
 

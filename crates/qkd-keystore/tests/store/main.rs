@@ -3,8 +3,10 @@
 // The helpers of a test may fail it; clippy excuses test functions only.
 #![allow(clippy::unwrap_used)]
 
+mod batches;
 mod budget;
 mod faults;
 mod opening;
 mod rules;
+mod waiting;
 mod world;

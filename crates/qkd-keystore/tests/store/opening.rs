@@ -7,7 +7,7 @@ use qkd_keystore::{
     StoreMessage,
 };
 
-use crate::world::{World, open, request, sae};
+use crate::world::{World, fetch, open, request};
 
 /// A world whose disks hold a record of every kind.
 fn full_world() -> World {
@@ -152,7 +152,7 @@ fn assert_quarantined(world: &mut World, case: &str) {
             let alarmed = |alarm: &Alarm| matches!(alarm, Alarm::Quarantined { .. });
             assert!(node.alarms.iter().any(alarmed), "{case}: {side}");
             let ids: Vec<_> = node.delivered.keys().copied().collect();
-            let fetched = node.store.fetch(&sae("slave"), &ids);
+            let fetched = node.store.fetch(&fetch("slave", &ids));
             assert_eq!(fetched.err(), Some(RequestError::Sealed), "{case}: {side}");
             let said = node.store.handle(Input::Connected).unwrap();
             let [Output::Send(StoreMessage::Quarantine { .. })] = &said[..] else {

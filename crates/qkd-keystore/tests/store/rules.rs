@@ -6,7 +6,7 @@ use qkd_keystore::{
     StoreLimits, StoreMessage,
 };
 
-use crate::world::{World, block, key_of, request, sae};
+use crate::world::{World, block, fetch, key_of, request, sae};
 
 /// A connected world with one committed block of `bits`.
 fn world(bits: usize) -> World {
@@ -143,10 +143,10 @@ fn bad_requests_are_answered_with_what_is_wrong() {
         };
         check(&mut world, request(1, size_bits), error);
     }
-    for slaves in [vec![], vec![sae("a"), sae("b")]] {
+    for slaves in [vec![], vec![sae("a"); 17]] {
         let error = RequestError::BadSlaves {
             number: slaves.len() as u32,
-            max: 1,
+            max: 16,
         };
         let mut request = request(1, 256);
         request.slaves = slaves;
@@ -200,10 +200,9 @@ fn a_refused_fetch_burns_nothing_and_a_good_one_succeeds_once() {
     for (caller, asked, error) in refused {
         assert_eq!(world.fetch(Side::Bob, caller, &asked), Err(error));
     }
-    let other_master = world
-        .node(Side::Bob)
-        .store
-        .fetch_from(&sae("slave"), &sae("other"), &ids);
+    let mut of_another = fetch("slave", &ids);
+    of_another.master = Some(sae("other"));
+    let other_master = world.node(Side::Bob).store.fetch(&of_another);
     assert_eq!(other_master.err(), Some(RequestError::NotFound));
     // The owner delivered them already and has them no more.
     assert_eq!(
@@ -275,7 +274,7 @@ fn assignments_of_bits_that_are_not_the_owners_or_not_fresh_are_refused() {
         |a| a.id = 0,
         |a| a.keys.clear(),
         |a| a.slaves.clear(),
-        |a| a.slaves.push(a.master.clone()),
+        |a| a.slaves.push(a.slaves[0].clone()),
         |a| a.keys[0].ranges.clear(),
         |a| a.keys[1].key_id = a.keys[0].key_id,
         |a| a.keys[0].ranges[0].offset = 0,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use qkd_bits::{BitString, PhysicsRng, SecretBits, SecretRng};
 use qkd_keystore::{
-    Alarm, BlockId, Error, Fault, Health, Input, KeyId, KeyRequest, KeyStore, MemoryStorage,
-    Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
+    Alarm, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
+    MemoryStorage, Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
 };
 use qkd_security::{SecurityParameters, Spent};
 
@@ -39,6 +39,8 @@ pub struct World {
     pub nodes: [Node; 2],
     pub queues: [VecDeque<StoreMessage>; 2],
     pub connected: bool,
+    /// Whether inputs are staged only, until [`World::flush`].
+    pub holding: bool,
     /// Keys answered at the owner and not yet asked for at the peer (the owner's side is given).
     pub fetchable: Vec<(Side, KeyId)>,
     limits: StoreLimits,
@@ -69,6 +71,15 @@ pub fn request(number: u32, size_bits: u32) -> KeyRequest {
         size_bits,
         master: sae("master"),
         slaves: vec![sae("slave")],
+    }
+}
+
+/// A fetch of keys that any master was given.
+pub fn fetch(caller: &str, ids: &[KeyId]) -> KeyFetch {
+    KeyFetch {
+        caller: sae(caller),
+        master: None,
+        key_ids: ids.to_vec(),
     }
 }
 
@@ -110,6 +121,7 @@ impl World {
             nodes: [node(Side::Alice), node(Side::Bob)],
             queues: [VecDeque::new(), VecDeque::new()],
             connected: false,
+            holding: false,
             fetchable: Vec::new(),
             limits,
             tickets: 0,
@@ -134,14 +146,31 @@ impl World {
 
     /// Hands an input in; a store whose storage failed is a process that dies and starts again.
     pub fn input(&mut self, side: Side, input: Input) {
-        let outputs = match self.node(side).store.handle(input) {
-            Ok(outputs) => outputs,
+        match self.node(side).store.stage(input) {
+            Ok(()) => {}
             // A quarantined store says once why, and is deaf from then on.
-            Err(Error::Sealed) if self.is_quarantined(side) => Vec::new(),
+            Err(Error::Sealed) if self.is_quarantined(side) => {}
             Err(error) => panic!("{side}: {error}"),
-        };
+        }
+        if !self.holding {
+            self.flush(side);
+        }
+    }
+
+    /// Makes what was staged durable, and does what comes of it.
+    pub fn flush(&mut self, side: Side) {
+        let outputs = self.node(side).store.commit();
         self.perform(side, outputs);
         self.restart_if_sealed(side);
+    }
+
+    /// From now on inputs are staged only, or none is any more.
+    pub fn hold(&mut self, holding: bool) {
+        self.holding = holding;
+        if !holding {
+            self.flush(Side::Alice);
+            self.flush(Side::Bob);
+        }
     }
 
     pub fn is_quarantined(&self, side: Side) -> bool {
@@ -299,7 +328,7 @@ impl World {
         caller: &str,
         ids: &[KeyId],
     ) -> Result<Vec<Vec<u8>>, RequestError> {
-        let result = self.node(side).store.fetch(&sae(caller), ids);
+        let result = self.node(side).store.fetch(&fetch(caller, ids));
         let keys = result?;
         self.fetchable.retain(|(_, id)| !ids.contains(id));
         let mut bytes = Vec::new();
@@ -322,6 +351,7 @@ impl World {
 
     /// Heals everything, and checks that nothing was lost and the two stores agree.
     pub fn check_healed(&mut self) {
+        self.hold(false);
         for node in &mut self.nodes {
             node.disk.fail_after(u64::MAX / 2, Fault::Lost);
         }
@@ -376,6 +406,13 @@ impl Life {
 
     pub fn step(&mut self) {
         let side = self.side();
+        // A third of the time many inputs share a commit, and a fault strikes all of them.
+        match self.rng.below(30) {
+            0 => self.world.hold(true),
+            1..4 => self.world.hold(false),
+            4..8 => self.world.flush(side),
+            _ => {}
+        }
         match self.rng.below(100) {
             0..40 => self.world.deliver_message(side),
             40..50 => self.begin_block(),

@@ -81,7 +81,7 @@ impl LinkNode {
         }
         let board = StatusBoard::default();
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
-        let hub = Arc::new(KeyHub::new(store, key_bits_max, board.clone()));
+        let hub = KeyHub::new(store, key_bits_max, board.clone()).map_err(NodeError::Thread)?;
         let (directory, local) = directory(&config)?;
         let path = config.data_dir.join(MESSAGES_FILE);
         let bytes_max = config.messages.mailbox_bytes_max;
@@ -89,7 +89,7 @@ impl LinkNode {
             Mailboxes::open(path, local, bytes_max, board.clone()).map_err(NodeError::Messages)?;
         Ok(Self {
             shared: Instruments {
-                hub,
+                hub: Arc::new(hub),
                 board,
                 mailboxes: Arc::new(mailboxes),
                 relay: Arc::default(),

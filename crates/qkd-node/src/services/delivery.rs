@@ -6,10 +6,10 @@ use qkd_delivery::{Answer, FetchRequest, KeySource, Pool};
 use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, StoreLimits};
 use tokio::sync::watch;
 
-use crate::hub::KeyHub;
+use crate::hub::{KeyAnswer, KeyHub};
 use crate::status::StatusBoard;
 
-/// The hub behind the delivery port. Whatever waits for the disk does so on a blocking thread.
+/// The hub behind the delivery port.
 pub struct HubKeySource {
     hub: Arc<KeyHub>,
     board: StatusBoard,
@@ -21,25 +21,14 @@ impl HubKeySource {
     pub fn new(hub: Arc<KeyHub>, board: StatusBoard, limits: StoreLimits) -> Self {
         Self { hub, board, limits }
     }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&KeyHub) -> T + Send + 'static,
-    ) -> Result<T, RequestError> {
-        let hub = self.hub.clone();
-        // The thread only fails by panicking, and then the process is going down.
-        tokio::task::spawn_blocking(move || work(&hub))
-            .await
-            .map_err(|_| RequestError::Sealed)
-    }
 }
+
+/// The hub drops an answer only when the process is going down.
+const GOING_DOWN: KeyAnswer = Err(RequestError::Sealed);
 
 impl KeySource for HubKeySource {
     fn pool(&self) -> Answer<'_, Pool> {
-        Box::pin(async {
-            let status = self.blocking(KeyHub::status).await?;
-            Ok(Pool::new(&self.limits, &status))
-        })
+        Box::pin(async { Ok(Pool::new(&self.limits, &self.hub.status())) })
     }
 
     fn changes(&self) -> watch::Receiver<()> {
@@ -47,21 +36,16 @@ impl KeySource for HubKeySource {
     }
 
     fn alarms(&self) -> Answer<'_, Vec<String>> {
-        Box::pin(async {
-            let status = self.blocking(KeyHub::status).await?;
-            Ok(self.board.alarms(&status.health))
-        })
+        Box::pin(async { Ok(self.board.alarms(&self.hub.status().health)) })
     }
 
     fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>> {
-        Box::pin(async {
-            let answer = self.blocking(move |hub| hub.request(request)).await?;
-            // The hub drops an answer only when the store refused the request as a whole.
-            answer.await.unwrap_or(Err(RequestError::Sealed))
-        })
+        let answer = self.hub.request(request);
+        Box::pin(async { answer.await.unwrap_or(GOING_DOWN) })
     }
 
     fn get_key_with_ids(&self, request: FetchRequest) -> Answer<'_, Vec<DeliveredKey>> {
-        Box::pin(async { self.blocking(move |hub| hub.fetch(&request)).await? })
+        let answer = self.hub.fetch(request);
+        Box::pin(async { answer.await.unwrap_or(GOING_DOWN) })
     }
 }

@@ -122,6 +122,7 @@ mod tests {
             peer_available_bits: 256,
             stored_key_count,
             assigned_count: 0,
+            expired_count: 0,
             pending_requests: 0,
         }
     }

@@ -1,0 +1,73 @@
+//! Keys that wait for their slaves: several of them, or none that ever comes.
+
+use qkd_keystore::{Input, KeyId, RequestError, Side, StoreLimits};
+
+use crate::world::{World, fetch, request, sae};
+
+/// A world in which Alice has asked for a key for the slaves named.
+fn asked(limits: StoreLimits, slaves: &[&str]) -> (World, KeyId) {
+    let mut world = World::new(limits);
+    world.connect();
+    world.settle();
+    world.commit_block(1, 1024);
+    let mut wanted = request(1, 256);
+    wanted.slaves = slaves.iter().map(|name| sae(name)).collect();
+    let ids = world.ask(Side::Alice, wanted).unwrap();
+    (world, ids[0])
+}
+
+#[test]
+fn each_named_slave_is_given_the_same_key_once_also_across_a_restart() {
+    // A slave that is named twice is one slave.
+    let (mut world, id) = asked(StoreLimits::default(), &["a", "b", "a", "c"]);
+    let mut keys = Vec::new();
+    for (slave, left) in [("b", 1), ("a", 1), ("c", 0)] {
+        let stranger = world.node(Side::Bob).store.fetch(&fetch("d", &[id]));
+        assert!(matches!(
+            stranger.err(),
+            Some(RequestError::NotNamedAsSlave { .. })
+        ));
+        let fetched = world
+            .node(Side::Bob)
+            .store
+            .fetch(&fetch(slave, &[id]))
+            .unwrap();
+        keys.push(fetched[0].key.expose().to_vec());
+        world.crash(Side::Bob);
+        let again = world.node(Side::Bob).store.fetch(&fetch(slave, &[id]));
+        assert_eq!(again.err(), Some(RequestError::NotFound), "{slave}");
+        assert_eq!(world.status(Side::Bob).assigned_count, left, "{slave}");
+    }
+    let given = world.node(Side::Alice).delivered[&id].clone();
+    assert_eq!(keys, [given.clone(), given.clone(), given]);
+}
+
+#[test]
+fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
+    let limits = StoreLimits {
+        unfetched_age_max_s: 100,
+        ..StoreLimits::default()
+    };
+    let begin = 1_800_000_000;
+    let time = |world: &mut World, unix_s| world.input(Side::Bob, Input::Time { unix_s });
+    let (mut world, undated) = asked(limits, &["slave"]);
+    world.fetchable.clear();
+    // A key that came before the time was known counts from then on.
+    time(&mut world, begin);
+    let ids = world.ask(Side::Alice, request(1, 128)).unwrap();
+    time(&mut world, begin + 100);
+    // The clock is put back, and the store restarts in between.
+    time(&mut world, begin - 50);
+    let later = world.ask(Side::Alice, request(1, 128)).unwrap();
+    world.crash(Side::Bob);
+    time(&mut world, begin + 101);
+    let status = world.status(Side::Bob);
+    assert_eq!((status.assigned_count, status.expired_count), (2, 1));
+    for (id, is_there) in [(ids[0], false), (undated, true), (later[0], true)] {
+        let result = world.node(Side::Bob).store.fetch(&fetch("slave", &[id]));
+        assert_eq!(result.is_ok(), is_there, "{id}");
+    }
+    world.fetchable.clear();
+    world.check_healed();
+    assert_eq!(world.status(Side::Bob).committed_blocks, 1);
+}

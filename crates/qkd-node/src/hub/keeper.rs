@@ -1,0 +1,254 @@
+//! The thread that owns the key store.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use qkd_keystore::{Error, Input, KeyFetch, KeyRequest, KeyStore, Output, RequestError};
+use qkd_security::SecurityParameters;
+use qkd_wire::link::LinkMessage;
+use tokio::sync::oneshot;
+
+use super::{KeyAnswer, Seen};
+use crate::link::{LinkEvent, LinkHandle};
+use crate::status::StatusBoard;
+
+/// Inputs that share one commit at most: the more there are, the later the first one is answered.
+const BATCH_MAX: usize = 256;
+
+/// Distance of two looks at the clock on the wall.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the store is to be told.
+pub(super) enum Task {
+    /// A link has come up.
+    Connect(LinkHandle),
+    /// It has gone down.
+    Disconnect(SyncSender<()>),
+    /// A run of the protocol has begun.
+    Begun {
+        budget: SecurityParameters,
+        done: SyncSender<()>,
+    },
+    /// A block was distilled, or the peer said something.
+    Input(Input),
+    /// A master asks.
+    Request {
+        request: KeyRequest,
+        answer: oneshot::Sender<KeyAnswer>,
+    },
+    /// A slave asks.
+    Fetch {
+        fetch: KeyFetch,
+        answer: oneshot::Sender<KeyAnswer>,
+    },
+}
+
+impl Task {
+    /// Tells whoever waits for keys that there are none.
+    pub(super) fn refuse(self, why: RequestError) {
+        match self {
+            Task::Request { answer, .. } | Task::Fetch { answer, .. } => {
+                // Who has gone away needs no answer.
+                let _gone = answer.send(Err(why));
+            }
+            Task::Connect(_) | Task::Disconnect(_) | Task::Begun { .. } | Task::Input(_) => {}
+        }
+    }
+}
+
+/// Who waits for keys.
+enum Waiting {
+    Master(oneshot::Sender<KeyAnswer>),
+    Slave(oneshot::Sender<KeyAnswer>),
+}
+
+/// The thread's own.
+pub(super) struct Keeper {
+    store: KeyStore,
+    board: StatusBoard,
+    seen: Arc<Seen>,
+    link: Option<LinkHandle>,
+    waiting: HashMap<u64, Waiting>,
+    next_ticket: u64,
+    /// Who waits for no more than that the next commit is durable.
+    witnesses: Vec<SyncSender<()>>,
+    /// What the store refused since the last commit.
+    refused: Vec<Error>,
+}
+
+impl Keeper {
+    pub(super) fn new(store: KeyStore, board: StatusBoard, seen: Arc<Seen>) -> Self {
+        Self {
+            store,
+            board,
+            seen,
+            link: None,
+            waiting: HashMap::new(),
+            next_ticket: 0,
+            witnesses: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Takes tasks in order until nobody can give one, all that wait in one go: a commit takes about
+    /// as long for many as for one.
+    pub(super) fn run(mut self, tasks: &Receiver<Task>) {
+        let _ends_by_force = EndsByForce;
+        let mut looked: Option<Instant> = None;
+        loop {
+            let first = match tasks.recv_timeout(LOOK_EVERY) {
+                Ok(task) => Some(task),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+                looked = Some(Instant::now());
+                self.look_at_the_clock();
+            }
+            let batch = first.into_iter().chain(tasks.try_iter());
+            for task in batch.take(BATCH_MAX) {
+                self.take(task);
+            }
+            self.commit();
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        // A clock that stands before 1970 says nothing; keys then do not grow old.
+        if let Ok(since) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+            let unix_s = since.as_secs();
+            self.stage(Input::Time { unix_s });
+        }
+    }
+
+    fn take(&mut self, task: Task) {
+        match task {
+            // What was said before belongs to the link before.
+            Task::Connect(link) => {
+                self.commit();
+                self.link = Some(link);
+                self.stage(Input::Connected);
+            }
+            Task::Disconnect(done) => {
+                self.commit();
+                self.stage(Input::Disconnected);
+                self.commit();
+                self.link = None;
+                // Who does not wait any more need not be told.
+                let _gone = done.send(());
+            }
+            Task::Begun { budget, done } => {
+                self.stage(Input::Begun { budget });
+                self.witnesses.push(done);
+            }
+            Task::Input(input) => self.stage(input),
+            Task::Request { request, answer } => {
+                let ticket = self.ticket(Waiting::Master(answer));
+                self.stage(Input::Request { ticket, request });
+            }
+            Task::Fetch { fetch, answer } => {
+                let ticket = self.ticket(Waiting::Slave(answer));
+                self.stage(Input::Fetch { ticket, fetch });
+            }
+        }
+    }
+
+    fn ticket(&mut self, who: Waiting) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.insert(ticket, who);
+        ticket
+    }
+
+    fn stage(&mut self, input: Input) {
+        if let Err(error) = self.store.stage(input) {
+            self.refused.push(error);
+        }
+    }
+
+    /// Makes durable what was staged, and only then does what comes of it.
+    fn commit(&mut self) {
+        let outputs = self.store.commit();
+        let status = self.store.status();
+        *(self.seen.status.lock()).unwrap_or_else(PoisonError::into_inner) = status;
+        for output in outputs {
+            self.perform(output);
+        }
+        for error in std::mem::take(&mut self.refused) {
+            tracing::error!(%error, "the key store refused an input");
+            self.board.alarm(format!("key store: {error}"));
+            if let Some(link) = &self.link {
+                link.end(format!("the key store refused an input: {error}"));
+            }
+        }
+        for witness in self.witnesses.drain(..) {
+            // Who does not wait any more need not be told.
+            let _gone = witness.send(());
+        }
+        self.seen.changes.send_replace(());
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send(message) => {
+                self.tell_link(LinkEvent::Outgoing(LinkMessage::Store(message)));
+            }
+            Output::Committed {
+                block,
+                key_bits,
+                spent,
+            } => {
+                tracing::info!(%block, key_bits, "block committed on this side");
+                self.tell_link(LinkEvent::Committed { block, spent });
+            }
+            Output::Discarded { block, reason } => {
+                tracing::warn!(%block, %reason, "block discarded");
+                self.tell_link(LinkEvent::Discarded { block, reason });
+            }
+            Output::Answer { ticket, result } => self.answer(ticket, result),
+            Output::Alarm(alarm) => {
+                tracing::error!(%alarm, "key store alarm");
+                self.board.alarm(format!("key store: {alarm}"));
+            }
+        }
+    }
+
+    /// A caller that has gone away burns its keys: they are never given twice.
+    fn answer(&mut self, ticket: u64, result: KeyAnswer) {
+        let (counter, answer) = match self.waiting.remove(&ticket) {
+            Some(Waiting::Master(answer)) => (&self.seen.to_masters, answer),
+            Some(Waiting::Slave(answer)) => (&self.seen.to_slaves, answer),
+            None => return,
+        };
+        count(counter, &result);
+        let _gone = answer.send(result);
+    }
+
+    fn tell_link(&self, event: LinkEvent) {
+        if let Some(link) = &self.link {
+            link.tell(event);
+        }
+    }
+}
+
+fn count(delivered: &AtomicU64, answer: &KeyAnswer) {
+    if let Ok(keys) = answer {
+        delivered.fetch_add(keys.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// A thread that panics in the middle of a change leaves memory ahead of what is durable, and a key
+/// could leave twice. Only opening the store again makes the two agree.
+struct EndsByForce;
+
+impl Drop for EndsByForce {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the key store broke down in the middle of a change: ending by force");
+            std::process::exit(1);
+        }
+    }
+}
