@@ -19,6 +19,7 @@ mod rules;
 mod tests;
 mod write;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 pub use address::{HostPort, NotAnAddress};
@@ -169,6 +170,9 @@ pub struct SessionConfig {
     pub blocks_max: Option<u64>,
     /// `blocks_in_flight_max`: blocks in post-processing at once.
     pub blocks_in_flight_max: u64,
+    /// `worker_threads`: threads that compute for the blocks in flight; as many as the machine has
+    /// cores when absent.
+    pub worker_threads: Option<NonZeroUsize>,
     /// `seed`: all randomness, **secrets too**, comes from this number. For reproducible
     /// demonstrations: keys made so are worth nothing, and the daemon says so loudly.
     pub seed: Option<u64>,

@@ -6,6 +6,7 @@ mod engine;
 mod event;
 mod handshake;
 mod outgoing;
+mod thread;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{LinkEffect, LinkEvent, LinkFault};
 pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
-pub use outgoing::{FrameSender, Frames, frames};
+pub use outgoing::{FrameSender, Frames, Unsent, frames};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each
 /// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.
@@ -25,9 +26,6 @@ const PLACES: u32 = 1 << 16;
 
 /// Places that an event takes whatever its size.
 const PLACES_PER_EVENT: u32 = PLACES / 256;
-
-/// Bytes that may wait for the network before applications have to wait with their messages.
-const RELAYED_BYTES_WAITING_MAX: usize = 16 << 20;
 
 /// A way to tell the thread of one connection what happened. Cheap to clone.
 #[derive(Clone)]
@@ -69,8 +67,7 @@ impl LinkHandle {
 
     /// Queues an application's message; false while too much waits for the network already.
     pub fn relay(&self, message: LinkMessage) -> bool {
-        self.outgoing.waiting_bytes() < RELAYED_BYTES_WAITING_MAX
-            && self.try_tell(LinkEvent::Outgoing(message)).is_ok()
+        self.try_tell(LinkEvent::Outgoing(message)).is_ok()
     }
 
     /// A way to answer the peer, which keeps nothing alive: who takes long to find an answer may
@@ -95,8 +92,12 @@ impl LinkHandle {
         }
     }
 
-    /// The same for a plain thread: gives the event back while there is no room.
+    /// Queues an event that begins something new: gives it back while there is no room for it, or
+    /// too much waits for the network already.
     pub fn try_tell(&self, event: LinkEvent) -> Result<(), LinkEvent> {
+        if self.outgoing.is_congested() {
+            return Err(event);
+        }
         let places = places_of(&event);
         match self.places.clone().try_acquire_many_owned(places) {
             Ok(place) => {
@@ -149,7 +150,7 @@ fn places_of(event: &LinkEvent) -> u32 {
 #[cfg(test)]
 pub(crate) fn test_link(alice: &Arc<crate::hub::KeyHub>, bob: &Arc<crate::hub::KeyHub>) {
     let ways = [(alice, bob), (bob, alice)].map(|(from, to)| {
-        let (outgoing, _frames) = frames();
+        let (outgoing, _frames) = frames(usize::MAX);
         let (handle, events) = LinkHandle::new(outgoing);
         from.connect(handle);
         (events, Arc::downgrade(to))

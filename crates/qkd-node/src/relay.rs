@@ -171,7 +171,7 @@ mod tests {
     /// A relay with a link, and what the link is told.
     fn linked() -> (Arc<Relay>, UnboundedReceiver<Queued>) {
         let relay = Arc::new(Relay::default());
-        let (outgoing, _frames) = frames();
+        let (outgoing, _frames) = frames(1 << 20);
         let (link, events) = LinkHandle::new(outgoing);
         relay.connect(link);
         (relay, events)
@@ -211,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_peer_is_not_waited_for_for_ever() {
-        let (outgoing, _frames) = frames();
+        let (outgoing, _frames) = frames(1 << 20);
         let (link, _events) = LinkHandle::new(outgoing);
         let relay = Relay {
             inner: Mutex::default(),

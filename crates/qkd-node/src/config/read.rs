@@ -382,7 +382,12 @@ pub(super) fn accept_limits(security: &Section<'_>) -> Result<AcceptLimits, Conf
 }
 
 fn session(root: &Section<'_>) -> Result<SessionConfig, ConfigError> {
-    let known = &["blocks_max", "blocks_in_flight_max", "seed"];
+    let known = &[
+        "blocks_max",
+        "blocks_in_flight_max",
+        "worker_threads",
+        "seed",
+    ];
     let Some(session) = root.section_if_present("session", known)? else {
         return Ok(SessionConfig::default());
     };
@@ -390,6 +395,7 @@ fn session(root: &Section<'_>) -> Result<SessionConfig, ConfigError> {
     Ok(SessionConfig {
         blocks_max: session.optional("blocks_max", &rules::BLOCKS_MAX)?,
         blocks_in_flight_max: in_flight.unwrap_or(SessionConfig::default().blocks_in_flight_max),
+        worker_threads: session.optional("worker_threads", &rules::WORKER_THREADS)?,
         seed: session.optional("seed", &rules::COUNT)?,
     })
 }
@@ -399,6 +405,7 @@ impl Default for SessionConfig {
         Self {
             blocks_max: None,
             blocks_in_flight_max: 3,
+            worker_threads: None,
             seed: None,
         }
     }

@@ -1,5 +1,7 @@
 //! What the values of a configuration have to be.
 
+use std::num::NonZeroUsize;
+
 use toml::de::DeValue;
 
 use super::address::HostPort;
@@ -206,6 +208,14 @@ pub(super) const BLOCKS_MAX: Rule<u64> = Rule::new("a whole number of blocks fro
 pub(super) const BLOCKS_IN_FLIGHT: Rule<u64> = Rule::new(
     "a whole number of blocks from 1 to 16, such as 3",
     |value| integer(value).filter(|blocks| (1..=16).contains(blocks)),
+);
+
+pub(super) const WORKER_THREADS: Rule<NonZeroUsize> = Rule::new(
+    "a whole number of threads from 1 to 256, such as 2",
+    |value| {
+        let threads = integer(value).filter(|threads| *threads <= 256)?;
+        NonZeroUsize::new(usize::try_from(threads).ok()?)
+    },
 );
 
 pub(super) const KEY_SIZE_BITS: Rule<u64> = Rule::new(

@@ -121,6 +121,7 @@ fn a_good_configuration_of_alice_says_what_it_said() {
     assert_eq!(link.tls.authority, Path::new("/etc/qkd/pki/authority.pem"));
     assert_eq!(link.session.blocks_in_flight_max, 2);
     assert_eq!(link.session.blocks_max, None);
+    assert_eq!(link.session.worker_threads, None);
     assert_eq!(
         (link.store.key_size_bits, link.store.key_count_max),
         (256, 5000)
@@ -317,6 +318,8 @@ const BAD_VALUES: &[Bad] = &[
     bad(["correctness = 1e-15", "correctness = 1e-15\naccept = { key_counts_min = [1] }", "[1]"], "security.accept.key_counts_min", &["two whole numbers"]),
     bad(["blocks_in_flight_max = 2", "blocks_in_flight_max = 0", "0\n\n[store]"], "session.blocks_in_flight_max", &["from 1 to 16"]),
     bad(["blocks_in_flight_max = 2", "blocks_max = 0", "0\n\n[store]"], "session.blocks_max", &["from 1"]),
+    bad(["blocks_in_flight_max = 2", "worker_threads = 0", "0\n\n[store]"], "session.worker_threads", &["from 1 to 256"]),
+    bad(["blocks_in_flight_max = 2", "worker_threads = 257", "257\n\n[store]"], "session.worker_threads", &["from 1 to 256"]),
     bad(["blocks_in_flight_max = 2", "seed = -5", "-5"], "session.seed", &["from 0"]),
     bad(["key_count_max = 5000", "key_size_bits = 100", "100"], "store.key_size_bits", &["multiple of 8"]),
     bad(["key_count_max = 5000", "key_count_max = 0", "0\nstore_key"], "store.key_count_max", &["from 1"]),

@@ -119,6 +119,9 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
         "blocks_in_flight_max",
         session.blocks_in_flight_max.to_string(),
     ));
+    if let Some(threads) = session.worker_threads {
+        entries.push(("worker_threads", threads.to_string()));
+    }
     if let Some(seed) = session.seed {
         entries.push(("seed", seed.to_string()));
     }

@@ -149,7 +149,7 @@ impl Caller<'_> {
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(FRAME_BYTES_MAX)
             .max_encoding_message_size(FRAME_BYTES_MAX);
-        let (outgoing, frames) = frames();
+        let (outgoing, frames) = frames(node.waiting_bytes_max());
         // Both sides speak at once: the call returns when Bob's first frame is on its way.
         let frames = frames.filter_map(Result::ok);
         let mut incoming = tokio::time::timeout(CONNECT_TIME_MAX, client.connect(frames))

@@ -129,7 +129,7 @@ impl Link for Answerer {
             self.node.shared.board.peer_refused(&error.to_string());
             Status::permission_denied(error.to_string())
         })?;
-        let (outgoing, frames) = frames();
+        let (outgoing, frames) = frames(self.node.waiting_bytes_max());
         let answerer = self.clone();
         tokio::spawn(async move { answerer.answer(outgoing, request.into_inner()).await });
         Ok(Response::new(frames))

@@ -31,6 +31,14 @@ use crate::tls::LiveTls;
 /// Time that Bob may take to announce what Alice has sent, in seconds.
 const ANSWER_SECONDS_MAX: f64 = 5.0;
 
+/// Bytes that one side can have to say about one detection before the other answers, at most: a
+/// gap and a basis, or a disclosure, parities and a seed.
+const BYTES_PER_DETECTION_MAX: u64 = 5;
+
+/// Bytes that may wait for the peer however small the blocks: a full queue of events, each of them
+/// said at once, and what waits while nothing new is begun.
+const WAITING_BYTES_MIN: u64 = 128 << 20;
+
 /// File of the key store in the data folder.
 const STORE_FILE: &str = "keys.redb";
 
@@ -144,13 +152,27 @@ impl LinkNode {
         }
     }
 
-    /// Slots that Alice's transmitter remembers at most: the blocks in flight and one more, and as
-    /// many as go by while Bob, on a busy machine, is slow to answer.
-    pub(super) fn unannounced_slots_max(&self, slots_per_second: f64) -> u64 {
+    /// Bytes that may wait for the peer to take them, at most: what the blocks in flight can have
+    /// to say at once and as much as nothing new is begun with, in a network of any speed.
+    pub(super) fn waiting_bytes_max(&self) -> usize {
         let blocks = self.config.session.blocks_in_flight_max.saturating_add(1);
+        let detections = self.setup.plan.detections;
+        let bytes = blocks
+            .saturating_mul(detections)
+            .saturating_mul(BYTES_PER_DETECTION_MAX)
+            .saturating_add(WAITING_BYTES_MIN);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Slots that Alice's transmitter remembers at most: the block that Bob collects and the next
+    /// one, and as many as go by while Bob, on a busy machine, is slow to answer. Blocks that are
+    /// announced take no room there, however many are in flight.
+    pub(super) fn unannounced_slots_max(&self, slots_per_second: f64) -> u64 {
         let answering = slots_per_second * ANSWER_SECONDS_MAX;
-        blocks
-            .saturating_mul(self.setup.plan.slots_max)
+        self.setup
+            .plan
+            .slots_max
+            .saturating_mul(2)
             .saturating_add(answering as u64)
     }
 

@@ -31,7 +31,7 @@ impl BareLink {
     /// A handle for an instrument, and what hears it.
     pub fn new() -> (LinkHandle, Self) {
         // Nothing is ever sent to a peer.
-        let (outgoing, _no_stream) = frames();
+        let (outgoing, _no_stream) = frames(0);
         let (handle, events) = LinkHandle::new(outgoing);
         (handle, Self { events })
     }

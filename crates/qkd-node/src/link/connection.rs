@@ -1,22 +1,21 @@
 //! One connection from its handshake to its end: the stream, the link's thread, the instruments.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_delivery::{Directory, Kme};
+use qkd_delivery::Directory;
 use qkd_session::Time;
-use qkd_wire::link::{Frame, LinkMessage, RelayOutcome, RelayedMessage, refusal};
+use qkd_wire::link::{Frame, refusal};
 use qkd_wire::proto::link as proto;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tonic::Streaming;
 
 use super::handshake::hang_up;
-use super::{
-    Established, FrameSender, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault,
-    LinkHandle, Party, Queueable, Queued,
-};
+use super::thread::LinkThread;
+use super::{Established, FrameSender, LinkEngine, LinkEvent, LinkHandle, Party, Queueable};
 use crate::hub::KeyHub;
 use crate::mailbox::Mailboxes;
 use crate::quantum::Command;
@@ -26,9 +25,6 @@ use crate::status::{LinkState, StatusBoard};
 
 /// Distance of two ticks.
 const TICK: Duration = Duration::from_millis(200);
-
-/// Events whose answers share an envelope, at most.
-const EVENTS_PER_TURN_MAX: usize = 256;
 
 /// What the daemon shares with each of its connections.
 #[derive(Clone)]
@@ -87,6 +83,7 @@ pub async fn serve(
         outgoing: outgoing.clone(),
         commands,
         answers: handle.answers(),
+        worked: VecDeque::new(),
     };
     let spawned = std::thread::Builder::new()
         .name("link".into())
@@ -178,176 +175,4 @@ fn with_hint(reason: String, said: Option<String>) -> String {
         Some(said) => format!("{reason} (it said: {said})"),
         None => reason,
     }
-}
-
-struct LinkThread {
-    engine: LinkEngine,
-    began: Instant,
-    shared: Instruments,
-    outgoing: FrameSender,
-    commands: Sender<Command>,
-    answers: LinkAnswers,
-}
-
-impl LinkThread {
-    /// Handles events until the link ends, and says why.
-    fn run(mut self, mut events: mpsc::UnboundedReceiver<Queued>) -> String {
-        while let Some(first) = events.blocking_recv() {
-            if let Err(over) = self.turn(first, &mut events) {
-                // The peer hears what was said before the end; if it cannot, it needs it no more.
-                let _too_late = self.flush();
-                return match over {
-                    Over::Because(reason) => reason,
-                    Over::InstrumentsStopped => last_words(events),
-                };
-            }
-            let board = &self.shared.board;
-            board.link_health(self.engine.rejects(), self.engine.progress());
-        }
-        "the connection was dropped".into()
-    }
-
-    /// Handles what waits in the queue, then sends what is to be said about it in one envelope. It
-    /// waits for nothing, and what comes in the meantime without end cannot hold the envelope up.
-    fn turn(
-        &mut self,
-        first: Queued,
-        events: &mut mpsc::UnboundedReceiver<Queued>,
-    ) -> Result<(), Over> {
-        let mut next = Some(first);
-        for _ in 0..EVENTS_PER_TURN_MAX {
-            let Some(Queued { event, _place }) = next.take().or_else(|| events.try_recv().ok())
-            else {
-                break;
-            };
-            self.handle(event)?;
-        }
-        self.flush()
-    }
-
-    fn handle(&mut self, event: Queueable) -> Result<(), Over> {
-        let event = match event {
-            Queueable::Event(event) => event,
-            Queueable::Tick => LinkEvent::Tick {
-                demand: self.shared.hub.demand(),
-            },
-            Queueable::End(reason) => return Err(Over::Because(reason)),
-        };
-        let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let now = Time(nanoseconds.saturating_mul(1000));
-        let effects = self.tell(now, event).map_err(|fault| {
-            if matches!(fault, LinkFault::Malformed(_)) {
-                self.shared.board.malformed();
-            }
-            Over::Because(fault.to_string())
-        })?;
-        effects
-            .into_iter()
-            .try_for_each(|effect| self.perform(effect))
-    }
-
-    /// What comes of an event when every step of a block is run here and now.
-    fn tell(&mut self, now: Time, event: LinkEvent) -> Result<Vec<LinkEffect>, LinkFault> {
-        let mut effects = Vec::new();
-        for effect in self.engine.handle(now, event)? {
-            if let LinkEffect::Work(work) = effect {
-                effects.extend(self.tell(now, LinkEvent::Worked(work.run()))?);
-            } else {
-                effects.push(effect);
-            }
-        }
-        Ok(effects)
-    }
-
-    /// Sends what was said since the last envelope.
-    fn flush(&mut self) -> Result<(), Over> {
-        let flushed = self.engine.flush();
-        let flushed = flushed.map_err(|fault| Over::Because(fault.to_string()))?;
-        flushed.map_or(Ok(()), |effect| self.perform(effect))
-    }
-
-    fn perform(&mut self, effect: LinkEffect) -> Result<(), Over> {
-        match effect {
-            // Done at once.
-            LinkEffect::Work(_) => {}
-            // What a stream that has ended no longer takes is not needed any more.
-            LinkEffect::Send(envelope) => {
-                let _gone = self.outgoing.send(envelope.into());
-            }
-            LinkEffect::Transmit { wanted } => {
-                tracing::debug!(wanted, "light");
-                self.shared.board.light(wanted);
-                self.command(Command::Transmit { wanted })?;
-            }
-            LinkEffect::Recall {
-                block,
-                slots,
-                end_slot,
-            } => {
-                tracing::debug!(block, detections = slots.len(), "Bob announced a block");
-                self.command(Command::Recall {
-                    block,
-                    slots,
-                    end_slot,
-                })?;
-            }
-            LinkEffect::Clock { emitted_slots } => {
-                self.command(Command::Clock { emitted_slots })?
-            }
-            LinkEffect::Begun { budget } => self.shared.hub.begun(budget),
-            LinkEffect::Distilled { block, key, check } => {
-                self.shared.hub.distilled(block, key, check);
-            }
-            LinkEffect::Store(message) => self.shared.hub.message(message),
-            LinkEffect::Relay { number, message } => self.take_in(number, message),
-            LinkEffect::RelayAnswer { number, outcome } => {
-                self.shared.relay.answered(number, outcome);
-            }
-            LinkEffect::Report(report) => self.shared.board.report(*report),
-        }
-        Ok(())
-    }
-
-    /// Gives a message of the peer to the mailboxes, whose thread answers it.
-    fn take_in(&self, number: u64, message: RelayedMessage) {
-        let answers = self.answers.clone();
-        let done = move |outcome| answers.say(LinkMessage::RelayAnswer { number, outcome });
-        let directory = &self.shared.directory;
-        let addresses = (directory.place(&message.from), directory.place(&message.to));
-        // The peer speaks for its own applications only.
-        if addresses == (Some(Kme::Peer), Some(Kme::Local)) {
-            self.shared.mailboxes.put(message, done);
-        } else {
-            tracing::warn!(
-                from = %message.from, to = %message.to,
-                "a message between applications that do not sit there and here was refused"
-            );
-            done(RelayOutcome::UnknownApplication);
-        }
-    }
-
-    /// Without its instruments a link would live on and never make a key again.
-    fn command(&self, command: Command) -> Result<(), Over> {
-        self.commands
-            .send(command)
-            .map_err(|_| Over::InstrumentsStopped)
-    }
-}
-
-/// Why the link's thread stops.
-enum Over {
-    /// In words.
-    Because(String),
-    /// The threads of the optical instruments take no more commands.
-    InstrumentsStopped,
-}
-
-/// Why the instruments stopped: what they said about it is in the queue already.
-fn last_words(mut events: mpsc::UnboundedReceiver<Queued>) -> String {
-    while let Ok(Queued { event, .. }) = events.try_recv() {
-        if let Queueable::End(reason) = event {
-            return reason;
-        }
-    }
-    "the optical instruments broke down".into()
 }

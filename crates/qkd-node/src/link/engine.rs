@@ -428,4 +428,4 @@ impl LinkEngine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -138,7 +138,7 @@ async fn exchange(
 
 fn send(outgoing: &FrameSender, frame: proto::Frame) -> Result<(), HandshakeFault> {
     let taken = outgoing.send(frame);
-    taken.then_some(()).ok_or(HandshakeFault::Closed(None))
+    taken.map_err(|_ended| HandshakeFault::Closed(None))
 }
 
 async fn next(incoming: &mut Streaming<proto::Frame>) -> Result<Frame, HandshakeFault> {

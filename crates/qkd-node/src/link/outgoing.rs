@@ -10,13 +10,19 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// A stream's two ends inside this daemon.
-pub fn frames() -> (FrameSender, Frames) {
+/// Bytes that may wait for the network before nothing new is begun: instruments and applications
+/// wait, and Bob wants no light.
+const CALM_BYTES_MAX: usize = 16 << 20;
+
+/// A stream's two ends inside this daemon. At most `waiting_bytes_max` bytes of payload wait
+/// between them: more than an honest peer, however slow its network, ever leaves there.
+pub fn frames(waiting_bytes_max: usize) -> (FrameSender, Frames) {
     let (frames, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let sender = FrameSender {
         frames,
         waiting: waiting.clone(),
+        waiting_bytes_max,
     };
     (sender, Frames { receiver, waiting })
 }
@@ -27,18 +33,41 @@ pub fn frames() -> (FrameSender, Frames) {
 pub struct FrameSender {
     frames: mpsc::UnboundedSender<proto::Frame>,
     waiting: Arc<AtomicUsize>,
+    waiting_bytes_max: usize,
+}
+
+/// Why a frame was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsent {
+    /// The stream has ended.
+    #[error("the stream has ended")]
+    Ended,
+    /// The peer reads nothing of what is said.
+    #[error("the peer takes nothing of what is said: {bytes} bytes wait for it already")]
+    NoRoom {
+        /// Bytes of payload that wait.
+        bytes: usize,
+    },
 }
 
 impl FrameSender {
-    /// Sends a frame; false when the stream has ended.
-    pub fn send(&self, frame: proto::Frame) -> bool {
-        self.waiting.fetch_add(bytes(&frame), Ordering::Relaxed);
-        self.frames.send(frame).is_ok()
+    /// Sends a frame.
+    ///
+    /// # Errors
+    /// When the stream has ended, or too many bytes wait in it; the frame is gone.
+    pub fn send(&self, frame: proto::Frame) -> Result<(), Unsent> {
+        let more = bytes(&frame);
+        let bytes = self.waiting.fetch_add(more, Ordering::Relaxed);
+        if bytes.saturating_add(more) > self.waiting_bytes_max {
+            self.waiting.fetch_sub(more, Ordering::Relaxed);
+            return Err(Unsent::NoRoom { bytes });
+        }
+        self.frames.send(frame).map_err(|_| Unsent::Ended)
     }
 
-    /// Bytes of payload that the network has not taken yet.
-    pub fn waiting_bytes(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    /// Whether so much waits for the network that nothing new should be begun.
+    pub fn is_congested(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= CALM_BYTES_MAX
     }
 }
 
@@ -73,23 +102,36 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn what_the_network_took_waits_no_longer() {
-        let (sender, mut frames) = frames();
+    fn envelope(bytes: usize) -> proto::Frame {
         let envelope = proto::Envelope {
-            payload: vec![0; 100],
+            payload: vec![0; bytes],
             ..Default::default()
         };
         let kind = Some(proto::frame::Kind::Envelope(envelope));
-        assert!(sender.send(proto::Frame { kind: kind.clone() }));
-        assert!(sender.send(proto::Frame { kind }));
-        assert_eq!(sender.waiting_bytes(), 200);
+        proto::Frame { kind }
+    }
+
+    #[tokio::test]
+    async fn what_the_network_took_waits_no_longer() {
+        let (sender, mut frames) = frames(250);
+        assert_eq!(sender.send(envelope(100)), Ok(()));
+        assert_eq!(sender.send(envelope(100)), Ok(()));
+        let full = Err(Unsent::NoRoom { bytes: 200 });
+        assert_eq!(sender.send(envelope(51)), full, "and it takes no place");
+        assert_eq!(sender.send(envelope(51)), full);
         assert!(frames.next().await.is_some());
-        assert_eq!(sender.waiting_bytes(), 100);
+        assert_eq!(sender.send(envelope(51)), Ok(()));
         drop(frames);
-        assert!(
-            !sender.send(proto::Frame { kind: None }),
-            "the stream has ended"
-        );
+        assert_eq!(sender.send(proto::Frame { kind: None }), Err(Unsent::Ended));
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_congested_until_the_network_has_taken_enough() {
+        let (sender, mut frames) = frames(2 * CALM_BYTES_MAX);
+        assert!(!sender.is_congested());
+        assert_eq!(sender.send(envelope(CALM_BYTES_MAX)), Ok(()));
+        assert!(sender.is_congested());
+        assert!(frames.next().await.is_some());
+        assert!(!sender.is_congested());
     }
 }

@@ -220,8 +220,8 @@ impl Plan {
             parameters: self.parameters.clone(),
             session: SessionConfig {
                 blocks_max: self.blocks_max,
-                blocks_in_flight_max: SessionConfig::default().blocks_in_flight_max,
                 seed: self.seed.map(|seed| derived_seed(seed, name)),
+                ..SessionConfig::default()
             },
             store: StoreConfig {
                 key_size_bits: KEY_SIZE_BITS,

@@ -17,7 +17,7 @@ mod batches;
 const SESSION: SessionId = SessionId(5);
 
 /// Alice's and Bob's end after a handshake, at time zero.
-fn pair() -> (LinkEngine, LinkEngine) {
+pub(in crate::link) fn pair() -> (LinkEngine, LinkEngine) {
     let psk = || PreSharedKey::new(vec![1; 32].into()).unwrap();
     let start = |role, seed| {
         let mut rng = SecretRng::from_seed([seed; 32]);

@@ -1,0 +1,196 @@
+//! The thread that serves a link: it asks the engine what follows from each event, and does it.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use qkd_delivery::Kme;
+use qkd_session::{Time, Worked};
+use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
+use tokio::sync::mpsc;
+
+use super::{
+    FrameSender, Instruments, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault, Queueable,
+    Queued, Unsent,
+};
+use crate::quantum::Command;
+
+/// Events whose answers share an envelope, at most.
+const EVENTS_PER_TURN_MAX: usize = 256;
+
+/// What the thread needs.
+pub(super) struct LinkThread {
+    pub(super) engine: LinkEngine,
+    /// When its time began.
+    pub(super) began: Instant,
+    pub(super) shared: Instruments,
+    /// To the peer.
+    pub(super) outgoing: FrameSender,
+    /// To the optical instruments.
+    pub(super) commands: Sender<Command>,
+    /// Whom the mailboxes answer.
+    pub(super) answers: LinkAnswers,
+    /// What came of steps that were run at once.
+    pub(super) worked: VecDeque<Worked>,
+}
+
+impl LinkThread {
+    /// Handles events until the link ends, and says why.
+    pub(super) fn run(mut self, mut events: mpsc::UnboundedReceiver<Queued>) -> String {
+        while let Some(first) = events.blocking_recv() {
+            if let Err(over) = self.turn(first, &mut events) {
+                // The peer hears what was said before the end; if it cannot, it needs it no more.
+                let _too_late = self.flush();
+                return match over {
+                    Over::Because(reason) => reason,
+                    Over::InstrumentsStopped => last_words(events),
+                };
+            }
+            let board = &self.shared.board;
+            board.link_health(self.engine.rejects(), self.engine.progress());
+        }
+        "the connection was dropped".into()
+    }
+
+    /// Handles what waits in the queue, then sends what is to be said about it in one envelope. It
+    /// waits for nothing, and what comes in the meantime without end cannot hold the envelope up.
+    fn turn(
+        &mut self,
+        first: Queued,
+        events: &mut mpsc::UnboundedReceiver<Queued>,
+    ) -> Result<(), Over> {
+        let mut next = Some(first);
+        for _ in 0..EVENTS_PER_TURN_MAX {
+            let Some(Queued { event, _place }) = next.take().or_else(|| events.try_recv().ok())
+            else {
+                break;
+            };
+            self.handle(event)?;
+        }
+        self.flush()
+    }
+
+    fn handle(&mut self, event: Queueable) -> Result<(), Over> {
+        let event = match event {
+            Queueable::Event(event) => event,
+            Queueable::Tick => LinkEvent::Tick {
+                demand: !self.outgoing.is_congested() && self.shared.hub.demand(),
+            },
+            Queueable::End(reason) => return Err(Over::Because(reason)),
+        };
+        self.tell(event)?;
+        while let Some(worked) = self.worked.pop_front() {
+            self.tell(LinkEvent::Worked(worked))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: LinkEvent) -> Result<(), Over> {
+        let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let now = Time(nanoseconds.saturating_mul(1000));
+        let effects = self.engine.handle(now, event).map_err(|fault| {
+            if matches!(fault, LinkFault::Malformed(_)) {
+                self.shared.board.malformed();
+            }
+            Over::Because(fault.to_string())
+        })?;
+        effects
+            .into_iter()
+            .try_for_each(|effect| self.perform(effect))
+    }
+
+    /// Sends what was said since the last envelope.
+    fn flush(&mut self) -> Result<(), Over> {
+        let flushed = self.engine.flush();
+        let flushed = flushed.map_err(|fault| Over::Because(fault.to_string()))?;
+        flushed.map_or(Ok(()), |effect| self.perform(effect))
+    }
+
+    fn perform(&mut self, effect: LinkEffect) -> Result<(), Over> {
+        match effect {
+            LinkEffect::Work(work) => self.worked.push_back(work.run()),
+            LinkEffect::Send(envelope) => match self.outgoing.send(envelope.into()) {
+                // What a stream that has ended no longer takes is not needed any more.
+                Ok(()) | Err(Unsent::Ended) => {}
+                Err(full @ Unsent::NoRoom { .. }) => return Err(Over::Because(full.to_string())),
+            },
+            LinkEffect::Transmit { wanted } => {
+                tracing::debug!(wanted, "light");
+                self.shared.board.light(wanted);
+                self.command(Command::Transmit { wanted })?;
+            }
+            LinkEffect::Recall {
+                block,
+                slots,
+                end_slot,
+            } => {
+                tracing::debug!(block, detections = slots.len(), "Bob announced a block");
+                self.command(Command::Recall {
+                    block,
+                    slots,
+                    end_slot,
+                })?;
+            }
+            LinkEffect::Clock { emitted_slots } => {
+                self.command(Command::Clock { emitted_slots })?
+            }
+            LinkEffect::Begun { budget } => self.shared.hub.begun(budget),
+            LinkEffect::Distilled { block, key, check } => {
+                self.shared.hub.distilled(block, key, check);
+            }
+            LinkEffect::Store(message) => self.shared.hub.message(message),
+            LinkEffect::Relay { number, message } => self.take_in(number, message),
+            LinkEffect::RelayAnswer { number, outcome } => {
+                self.shared.relay.answered(number, outcome);
+            }
+            LinkEffect::Report(report) => self.shared.board.report(*report),
+        }
+        Ok(())
+    }
+
+    /// Gives a message of the peer to the mailboxes, whose thread answers it.
+    fn take_in(&self, number: u64, message: RelayedMessage) {
+        let answers = self.answers.clone();
+        let done = move |outcome| answers.say(LinkMessage::RelayAnswer { number, outcome });
+        let directory = &self.shared.directory;
+        let addresses = (directory.place(&message.from), directory.place(&message.to));
+        // The peer speaks for its own applications only.
+        if addresses == (Some(Kme::Peer), Some(Kme::Local)) {
+            self.shared.mailboxes.put(message, done);
+        } else {
+            tracing::warn!(
+                from = %message.from, to = %message.to,
+                "a message between applications that do not sit there and here was refused"
+            );
+            done(RelayOutcome::UnknownApplication);
+        }
+    }
+
+    /// Without its instruments a link would live on and never make a key again.
+    fn command(&self, command: Command) -> Result<(), Over> {
+        self.commands
+            .send(command)
+            .map_err(|_| Over::InstrumentsStopped)
+    }
+}
+
+/// Why the link's thread stops.
+enum Over {
+    /// In words.
+    Because(String),
+    /// The threads of the optical instruments take no more commands.
+    InstrumentsStopped,
+}
+
+/// Why the instruments stopped: what they said about it is in the queue already.
+fn last_words(mut events: mpsc::UnboundedReceiver<Queued>) -> String {
+    while let Ok(Queued { event, .. }) = events.try_recv() {
+        if let Queueable::End(reason) = event {
+            return reason;
+        }
+    }
+    "the optical instruments broke down".into()
+}
+
+#[cfg(test)]
+mod tests;
