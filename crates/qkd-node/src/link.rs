@@ -7,6 +7,7 @@ mod event;
 mod handshake;
 mod outgoing;
 mod thread;
+mod workers;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use engine::{LinkEngine, Party};
 pub use event::{LinkEffect, LinkEvent, LinkFault};
 pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
 pub use outgoing::{FrameSender, Frames, Unsent, frames};
+pub use workers::cores;
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each
 /// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.

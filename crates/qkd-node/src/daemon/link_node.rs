@@ -18,7 +18,7 @@ use tonic::Streaming;
 use super::{NodeError, server};
 use crate::config::LinkConfig;
 use crate::hub::KeyHub;
-use crate::link::{Established, FrameSender, HandshakeFault, Instruments, shake_hands};
+use crate::link::{Established, FrameSender, HandshakeFault, Instruments, cores, shake_hands};
 use crate::mailbox::Mailboxes;
 use crate::metrics::{self, CallTimes, Calls, LinkMetrics, MetricsListener};
 use crate::secret_file;
@@ -102,6 +102,7 @@ impl LinkNode {
                 mailboxes: Arc::new(mailboxes),
                 relay: Arc::default(),
                 directory: Arc::new(directory),
+                worker_threads: config.session.worker_threads.unwrap_or_else(cores),
             },
             store_limits,
             seeds: Mutex::new(seeds),

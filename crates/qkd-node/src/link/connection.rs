@@ -1,6 +1,7 @@
 //! One connection from its handshake to its end: the stream, the link's thread, the instruments.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use tonic::Streaming;
 
 use super::handshake::hang_up;
 use super::thread::LinkThread;
+use super::workers::Workers;
 use super::{Established, FrameSender, LinkEngine, LinkEvent, LinkHandle, Party, Queueable};
 use crate::hub::KeyHub;
 use crate::mailbox::Mailboxes;
@@ -39,6 +41,8 @@ pub struct Instruments {
     pub relay: Arc<Relay>,
     /// Which application sits where.
     pub directory: Arc<Directory>,
+    /// Threads that compute for the blocks of a connection.
+    pub worker_threads: NonZeroUsize,
 }
 
 /// An established connection, ready to be served.
@@ -75,6 +79,10 @@ pub async fn serve(
         Ok(threads) => threads,
         Err(error) => return format!("the optical instruments do not start: {error}"),
     };
+    let workers = match Workers::start(shared.worker_threads, &handle) {
+        Ok(workers) => workers,
+        Err(error) => return format!("the threads that compute do not start: {error}"),
+    };
     let (done, mut ended) = oneshot::channel();
     let thread = LinkThread {
         engine,
@@ -83,6 +91,7 @@ pub async fn serve(
         outgoing: outgoing.clone(),
         commands,
         answers: handle.answers(),
+        workers,
         worked: VecDeque::new(),
     };
     let spawned = std::thread::Builder::new()

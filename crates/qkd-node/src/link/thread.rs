@@ -5,10 +5,11 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use qkd_delivery::Kme;
-use qkd_session::{Time, Worked};
+use qkd_session::{Time, Work, Worked};
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 use tokio::sync::mpsc;
 
+use super::workers::Workers;
 use super::{
     FrameSender, Instruments, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault, Queueable,
     Queued, Unsent,
@@ -30,6 +31,8 @@ pub(super) struct LinkThread {
     pub(super) commands: Sender<Command>,
     /// Whom the mailboxes answer.
     pub(super) answers: LinkAnswers,
+    /// Where steps of blocks run that take their time.
+    pub(super) workers: Workers,
     /// What came of steps that were run at once.
     pub(super) worked: VecDeque<Worked>,
 }
@@ -108,7 +111,7 @@ impl LinkThread {
 
     fn perform(&mut self, effect: LinkEffect) -> Result<(), Over> {
         match effect {
-            LinkEffect::Work(work) => self.worked.push_back(work.run()),
+            LinkEffect::Work(work) => self.run_step(work),
             LinkEffect::Send(envelope) => match self.outgoing.send(envelope.into()) {
                 // What a stream that has ended no longer takes is not needed any more.
                 Ok(()) | Err(Unsent::Ended) => {}
@@ -146,6 +149,16 @@ impl LinkThread {
             LinkEffect::Report(report) => self.shared.board.report(*report),
         }
         Ok(())
+    }
+
+    /// A step that is over sooner than another thread would have it is run here.
+    fn run_step(&mut self, work: Work) {
+        if work.is_short() {
+            self.worked.push_back(work.run());
+        } else {
+            self.workers
+                .run(move |link| link.tell(LinkEvent::Worked(work.run())));
+        }
     }
 
     /// Gives a message of the peer to the mailboxes, whose thread answers it.

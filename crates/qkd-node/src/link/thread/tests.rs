@@ -1,5 +1,6 @@
 //! What a peer that reads nothing can make this side keep: no more than its limits.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
@@ -44,6 +45,7 @@ impl Bob {
             outgoing,
             commands,
             answers: link.answers(),
+            workers: Workers::start(NonZeroUsize::MIN, &link).unwrap(),
             worked: VecDeque::new(),
         };
         Self {
@@ -80,6 +82,7 @@ fn instruments(folder: &TempDir) -> Instruments {
         board,
         mailboxes: Arc::new(mailboxes.unwrap_or_else(|error| panic!("{error}"))),
         relay: Arc::default(),
+        worker_threads: NonZeroUsize::MIN,
         directory: Arc::new(Directory::new(here, there, []).unwrap()),
     }
 }
