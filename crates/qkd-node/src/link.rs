@@ -1,4 +1,20 @@
-//! The classical link: a connection, the handshake on it, and the thread that serves it.
+//! The classical link: a connection, the handshake on it, and the threads that serve it.
+//!
+//! One thread holds the engine and the authenticated channel, and decides; [`Instruments`] say how
+//! many others compute for it. Everything that waits for one of them has a bound, whatever the peer
+//! does:
+//!
+//! | what waits | at most |
+//! |---|---|
+//! | envelopes and detections for the link's thread | 256 of them, 64 MiB; then the network is not read, and detections stay at the receiver |
+//! | events of this daemon's own making there | what one step of each block in flight, each answer of a mailbox and each request for keys brings |
+//! | steps of blocks for a thread that computes | one for each block in flight |
+//! | messages for a block that such a thread has | the parts of one long message, and an abort (`qkd_session`) |
+//! | envelopes for the network | 16 MiB; then nothing new is begun, and Bob wants no light. What blocks in flight have still to say comes on top: [`frames`] has a limit that no honest peer reaches, and the link ends at |
+//! | messages for the next envelope | what a turn of the link's thread says: it is sealed and sent at 256 KiB, and at the end of the turn |
+//! | commands for the optical instruments | a recall for each block in flight, changes of light, and a clock for each turn of the link's thread |
+//! | detections at Bob's receiver | 2²⁰ and those of one batch; then light stays in the socket until that overflows |
+//! | slots at Alice's transmitter | those of two blocks and of five seconds; then the link ends |
 
 mod bare;
 mod connection;

@@ -92,6 +92,7 @@ pub async fn serve(
         commands,
         answers: handle.answers(),
         workers,
+        clock: None,
         worked: VecDeque::new(),
     };
     let spawned = std::thread::Builder::new()

@@ -33,6 +33,8 @@ pub(super) struct LinkThread {
     pub(super) answers: LinkAnswers,
     /// Where steps of blocks run that take their time.
     pub(super) workers: Workers,
+    /// What the peer's clock said in this turn.
+    pub(super) clock: Option<u64>,
     /// What came of steps that were run at once.
     pub(super) worked: VecDeque<Worked>,
 }
@@ -69,6 +71,9 @@ impl LinkThread {
                 break;
             };
             self.handle(event)?;
+        }
+        if let Some(emitted_slots) = self.clock.take() {
+            self.command(Command::Clock { emitted_slots })?;
         }
         self.flush()
     }
@@ -134,9 +139,8 @@ impl LinkThread {
                     end_slot,
                 })?;
             }
-            LinkEffect::Clock { emitted_slots } => {
-                self.command(Command::Clock { emitted_slots })?
-            }
+            // Only the latest matters, however often it is told.
+            LinkEffect::Clock { emitted_slots } => self.clock = Some(emitted_slots),
             LinkEffect::Begun { budget } => self.shared.hub.begun(budget),
             LinkEffect::Distilled { block, key, check } => {
                 self.shared.hub.distilled(block, key, check);

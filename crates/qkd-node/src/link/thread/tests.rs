@@ -46,6 +46,7 @@ impl Bob {
             commands,
             answers: link.answers(),
             workers: Workers::start(NonZeroUsize::MIN, &link).unwrap(),
+            clock: None,
             worked: VecDeque::new(),
         };
         Self {
