@@ -1,5 +1,7 @@
 //! Packed bits that anybody may read: bases, parities, seeds.
 
+mod select;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -79,22 +81,23 @@ impl BitString {
         {
             return Err(wrong);
         }
-        let words = bytes
-            .chunks(8)
-            .map(|chunk| {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                u64::from_le_bytes(word)
-            })
-            .collect();
+        let (whole, rest) = bytes.as_chunks::<8>();
+        let mut words = Vec::with_capacity(len.div_ceil(64));
+        words.extend(whole.iter().map(|&word| u64::from_le_bytes(word)));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            words.push(u64::from_le_bytes(last));
+        }
         Ok(Self { words, len })
     }
 
     /// The bits as little-endian packed bytes, `len.div_ceil(8)` of them.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.words.len() * 8);
-        for word in &self.words {
-            bytes.extend_from_slice(&word.to_le_bytes());
+        let mut bytes = vec![0; self.words.len() * 8];
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        for (chunk, word) in chunks.iter_mut().zip(&self.words) {
+            *chunk = word.to_le_bytes();
         }
         bytes.truncate(self.len.div_ceil(8));
         bytes
@@ -165,11 +168,13 @@ impl BitString {
         let shift = self.len % 64;
         if shift == 0 {
             self.words.extend_from_slice(&other.words);
-        } else {
-            for &word in &other.words {
-                *self.words.last_mut().expect("a partial word exists") |= word << shift;
-                self.words.push(word >> (64 - shift));
-            }
+        } else if let (Some(last), Some(first)) = (self.words.last_mut(), other.words.first()) {
+            *last |= first << shift;
+            let pairs = other.words.windows(2);
+            self.words
+                .extend(pairs.map(|pair| joined(pair[0], pair[1], 64 - shift)));
+            self.words
+                .extend(other.words.last().map(|word| word >> (64 - shift)));
         }
         self.len += other.len;
         self.words.truncate(self.len.div_ceil(64));
@@ -183,15 +188,14 @@ impl BitString {
         assert!(range.start <= range.end && range.end <= self.len);
         let len = range.end - range.start;
         let (first, shift) = (range.start / 64, range.start % 64);
-        let words = (0..len.div_ceil(64))
-            .map(|i| {
-                let low = self.words[first + i] >> shift;
-                match self.words.get(first + i + 1) {
-                    Some(next) if shift > 0 => low | next << (64 - shift),
-                    _ => low,
-                }
-            })
-            .collect();
+        let from = &self.words[first..range.end.div_ceil(64).max(first)];
+        let mut words = Vec::with_capacity(len.div_ceil(64) + 1);
+        if shift == 0 {
+            words.extend_from_slice(from);
+        } else {
+            words.extend(from.windows(2).map(|pair| joined(pair[0], pair[1], shift)));
+            words.extend(from.last().map(|word| word >> shift));
+        }
         BitString::from_words(words, len)
     }
 
@@ -250,11 +254,15 @@ impl BitString {
     }
 }
 
+/// The 64 bits that begin `shift` bits, from 1 to 63, into two words.
+#[inline(always)]
+fn joined(low: u64, high: u64, shift: usize) -> u64 {
+    low >> shift | high << (64 - shift)
+}
+
 impl FromIterator<bool> for BitString {
     fn from_iter<I: IntoIterator<Item = bool>>(bits: I) -> Self {
-        let bits = bits.into_iter();
-        let mut string = Self::with_capacity(bits.size_hint().0);
-        bits.for_each(|bit| string.push(bit));
+        let [string] = Self::columns(bits.into_iter().map(|bit| [bit]));
         string
     }
 }

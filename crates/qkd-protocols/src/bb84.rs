@@ -67,11 +67,8 @@ impl Protocol for DecoyBb84 {
         announced_bases: &BitString,
     ) -> Result<Disclosed, Error> {
         same_length("announced bases", record.len(), announced_bases.len())?;
-        let bits = record.bits.expose();
-        let test_bits = (0..record.len())
-            .filter(|&i| record.bases.get(i) && announced_bases.get(i))
-            .map(|i| bits.get(i))
-            .collect();
+        let tested = record.bases.and(announced_bases);
+        let test_bits = record.bits.expose().select(&tested);
         Ok(Disclosed {
             bases: record.bases.clone(),
             decoys: record.decoys.clone(),
@@ -85,40 +82,32 @@ impl Protocol for DecoyBb84 {
         announced_bases: &BitString,
     ) -> Result<Sifted, Error> {
         same_length("announced bases", record.len(), announced_bases.len())?;
-        let mut sifting = Sifting::of(record.len());
-        let bits = record.bits.expose();
-        for i in 0..record.len() {
-            match (record.bases.get(i), announced_bases.get(i)) {
-                (false, false) => sifting.key(bits.get(i), record.decoys.get(i)),
-                (true, true) => sifting.test(record.decoys.get(i), false),
-                (true, false) | (false, true) => {}
-            }
-        }
-        Ok(sifting.finish())
+        let tested = record.bases.and(announced_bases);
+        let test = BasisStatistics {
+            counts: per_class(tested.count_ones(), tested.count_ones_and(&record.decoys)),
+            errors: [0; 2],
+        };
+        let key = record.bases.nor(announced_bases);
+        Ok(sifted(record.bits.expose(), &record.decoys, &key, test))
     }
 
     fn sift_bob(&self, record: BobRecord, disclosed: &Disclosed) -> Result<Sifted, Error> {
         let len = record.bases.len();
         same_length("disclosed bases", len, disclosed.bases.len())?;
         same_length("disclosed intensities", len, disclosed.decoys.len())?;
-        let tested = (0..len)
-            .filter(|&i| record.bases.get(i) && disclosed.bases.get(i))
-            .count();
-        same_length("disclosed test bits", tested, disclosed.test_bits.len())?;
-        let mut sifting = Sifting::of(len);
+        let tested = record.bases.and(&disclosed.bases);
         let bits = record.bits.expose();
-        let mut test_bits = disclosed.test_bits.iter();
-        for i in 0..len {
-            match (disclosed.bases.get(i), record.bases.get(i)) {
-                (false, false) => sifting.key(bits.get(i), disclosed.decoys.get(i)),
-                (true, true) => {
-                    let wrong = test_bits.next() != Some(bits.get(i));
-                    sifting.test(disclosed.decoys.get(i), wrong);
-                }
-                (true, false) | (false, true) => {}
-            }
-        }
-        Ok(sifting.finish())
+        let expected = tested.count_ones();
+        same_length("disclosed test bits", expected, disclosed.test_bits.len())?;
+        let [ours, decoys] = BitString::select_each([bits, &disclosed.decoys], &tested);
+        let ours = SecretBits::from(ours);
+        let wrong = ours.expose().xor(&disclosed.test_bits);
+        let test = BasisStatistics {
+            counts: per_class(ours.len(), decoys.count_ones()),
+            errors: per_class(wrong.count_ones(), wrong.count_ones_and(&decoys)),
+        };
+        let key = record.bases.nor(&disclosed.bases);
+        Ok(sifted(bits, &disclosed.decoys, &key, test))
     }
 
     fn tally(&self, sifted: &SiftedCounts, error_positions: &[u32]) -> Result<Statistics, Error> {
@@ -168,40 +157,18 @@ impl Protocol for DecoyBb84 {
     }
 }
 
-struct Sifting {
-    key: BitString,
-    key_decoys: BitString,
-    test: BasisStatistics,
+/// Counts of the signal and the decoy, out of those of both and of the decoy.
+fn per_class(both: usize, decoy: usize) -> [u64; 2] {
+    [both - decoy, decoy].map(|count| count as u64)
 }
 
-impl Sifting {
-    /// Room for the key from the start: growing would leave copies behind that nobody wipes.
-    fn of(slots: usize) -> Self {
-        Self {
-            key: BitString::with_capacity(slots),
-            key_decoys: BitString::new(),
-            test: BasisStatistics::default(),
-        }
-    }
-
-    fn key(&mut self, bit: bool, decoy: bool) {
-        self.key.push(bit);
-        self.key_decoys.push(decoy);
-    }
-
-    fn test(&mut self, decoy: bool, wrong: bool) {
-        self.test.counts[usize::from(decoy)] += 1;
-        self.test.errors[usize::from(decoy)] += u64::from(wrong);
-    }
-
-    fn finish(self) -> Sifted {
-        Sifted {
-            key: SecretBits::from(self.key),
-            counts: SiftedCounts {
-                key_decoys: self.key_decoys,
-                test: self.test,
-            },
-        }
+/// The sifted block of the slots in which `key` is set. The bits of those slots are copied once,
+/// to where they stay.
+fn sifted(bits: &BitString, decoys: &BitString, key: &BitString, test: BasisStatistics) -> Sifted {
+    let [bits, key_decoys] = BitString::select_each([bits, decoys], key);
+    Sifted {
+        key: SecretBits::from(bits),
+        counts: SiftedCounts { key_decoys, test },
     }
 }
 

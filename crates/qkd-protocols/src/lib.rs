@@ -111,14 +111,15 @@ pub struct AliceRecord {
 impl AliceRecord {
     /// Collects the transmitter's choices.
     pub fn new(choices: impl IntoIterator<Item = Choice>) -> Self {
-        let choices = choices.into_iter();
-        let (mut bases, mut decoys) = (BitString::new(), BitString::new());
-        let mut bits = secret_room(choices.size_hint());
-        for choice in choices {
-            bases.push(choice.basis == Basis::X);
-            decoys.push(choice.intensity != IntensityClass(0));
-            bits.push(choice.bit);
-        }
+        let rows = choices.into_iter().map(|choice| {
+            let Choice {
+                basis,
+                bit,
+                intensity,
+            } = choice;
+            [basis == Basis::X, intensity != IntensityClass(0), bit]
+        });
+        let [bases, decoys, bits] = BitString::columns(rows);
         Self {
             bases,
             decoys,
@@ -137,11 +138,6 @@ impl AliceRecord {
     }
 }
 
-/// Room for secret bits from the start: growing would leave copies behind that nobody wipes.
-fn secret_room((least, most): (usize, Option<usize>)) -> BitString {
-    BitString::with_capacity(most.unwrap_or(least))
-}
-
 /// What Bob remembers of the detections of a block, in slot order. The bits are secret.
 pub struct BobRecord {
     bases: BitString,
@@ -151,13 +147,10 @@ pub struct BobRecord {
 impl BobRecord {
     /// Collects the receiver's detections.
     pub fn new<'a>(detections: impl IntoIterator<Item = &'a Detection>) -> Self {
-        let detections = detections.into_iter();
-        let mut bases = BitString::new();
-        let mut bits = secret_room(detections.size_hint());
-        for detection in detections {
-            bases.push(detection.basis == Basis::X);
-            bits.push(detection.bit);
-        }
+        let rows = detections
+            .into_iter()
+            .map(|detection| [detection.basis == Basis::X, detection.bit]);
+        let [bases, bits] = BitString::columns(rows);
         Self {
             bases,
             bits: SecretBits::from(bits),

@@ -113,16 +113,15 @@ pub(crate) fn disclosure_messages(
         .map(|part| {
             let start = part as usize * DETECTIONS_PER_PART_MAX;
             let end = (start + DETECTIONS_PER_PART_MAX).min(len);
-            let both_x = (start..end)
-                .filter(|&i| disclosed.bases.get(i) && announced_bases.get(i))
-                .count();
+            let bases = disclosed.bases.slice(start..end);
+            let both_x = bases.count_ones_and(&announced_bases.slice(start..end));
             let test_bits = disclosed.test_bits.slice(tested..tested + both_x);
             tested += both_x;
             Message::Disclosure {
                 block,
                 part,
                 parts,
-                bases: disclosed.bases.slice(start..end),
+                bases,
                 decoys: disclosed.decoys.slice(start..end),
                 test_bits,
             }
