@@ -2,6 +2,7 @@
 
 mod field;
 mod frame;
+mod gaps;
 mod payload;
 mod relay;
 mod session;
@@ -116,11 +117,11 @@ fn from_proto(message: proto::LinkMessage) -> Result<LinkMessage, DecodeError> {
     })
 }
 
-// The longest message of each kind that has no other limit: announcements, whose gaps take up to
-// ten bytes, then bit strings, then relayed ciphertext.
+// The longest message of each kind that has no other limit: announcements, then bit strings, then
+// relayed ciphertext.
 const _: () = {
     let detections = qkd_session::DETECTIONS_PER_PART_MAX;
-    assert!(detections * 10 + detections / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
+    assert!(detections * gaps::GAP_BYTES_MAX + detections / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
     assert!(qkd_session::SEED_BITS_PER_PART_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
     assert!(PARITIES_PER_ROUND_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
     assert!(CIPHERTEXT_BYTES_MAX + 2048 <= LINK_MESSAGE_BYTES_MAX);

@@ -9,9 +9,6 @@ use crate::proto::link as proto;
 /// Bytes of words meant for a person.
 pub(super) const REASON_BYTES_MAX: usize = 1024;
 
-/// Longest LEB128 varint of 64 bits, in bytes.
-const VARINT_BYTES_MAX: usize = 10;
-
 /// A field that must be there.
 pub(super) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, DecodeError> {
     value.ok_or(DecodeError::Missing { field })
@@ -123,96 +120,9 @@ pub(super) fn out_of_range(
     }
 }
 
-/// Numbers as LEB128 varints, one after another: announcements are millions of small numbers.
-pub(super) fn to_varints(numbers: &[u64]) -> Vec<u8> {
-    // Two bytes reach to 16,383, which most gaps do not exceed.
-    let mut bytes = Vec::with_capacity(numbers.len() * 2);
-    for &number in numbers {
-        let mut rest = number;
-        while rest > 0x7f {
-            bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
-    }
-    bytes
-}
-
-/// Reads at most `max` varints, each of the shortest form.
-pub(super) fn from_varints(
-    field: &'static str,
-    bytes: &[u8],
-    max: usize,
-) -> Result<Vec<u64>, DecodeError> {
-    // The last byte of each varint, and no other, has its top bit clear: so the number of items is
-    // known, and checked, before any room is made for them.
-    let count = bytes.iter().filter(|&&byte| byte < 0x80).count();
-    at_most(field, count as u64, max)?;
-    let mut numbers = Vec::with_capacity(count);
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let end = rest.iter().position(|&byte| byte < 0x80);
-        let Some(last) = end.filter(|&last| last < VARINT_BYTES_MAX) else {
-            let found = "a varint without end";
-            return Err(out_of_range(field, found, "varints of at most 10 bytes"));
-        };
-        let (varint, tail) = rest.split_at(last + 1);
-        // The tenth byte has room for one bit only, and a zero at the end says nothing.
-        if (last == VARINT_BYTES_MAX - 1 && varint[last] > 1) || (last > 0 && varint[last] == 0) {
-            let found = "an overlong varint";
-            return Err(out_of_range(field, found, "varints of the shortest form"));
-        }
-        let number = varint
-            .iter()
-            .rev()
-            .fold(0, |number, &byte| number << 7 | u64::from(byte & 0x7f));
-        numbers.push(number);
-        rest = tail;
-    }
-    Ok(numbers)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn varints_come_back(numbers in proptest::collection::vec(
-            (any::<u64>(), 0u32..64).prop_map(|(n, shift)| n >> shift), 0..100)) {
-            let bytes = to_varints(&numbers);
-            prop_assert_eq!(from_varints("f", &bytes, 100), Ok(numbers));
-        }
-
-        #[test]
-        fn bytes_that_decode_are_the_only_form_of_their_numbers(
-            bytes in proptest::collection::vec(any::<u8>(), 0..30)) {
-            if let Ok(numbers) = from_varints("f", &bytes, 30) {
-                prop_assert_eq!(to_varints(&numbers), bytes);
-            }
-        }
-    }
-
-    #[test]
-    fn overlong_endless_and_too_many_varints_are_refused() {
-        assert!(from_varints("f", &[0x80, 0x00], 9).is_err());
-        assert!(from_varints("f", &[0x80], 9).is_err());
-        assert!(from_varints("f", &[0xff; 11], 9).is_err());
-        let mut above_64_bits = [0xff; 10];
-        above_64_bits[9] = 2;
-        assert!(from_varints("f", &above_64_bits, 9).is_err());
-        above_64_bits[9] = 1;
-        assert_eq!(from_varints("f", &above_64_bits, 9), Ok(vec![u64::MAX]));
-        assert!(matches!(
-            from_varints("f", &[0; 10], 9),
-            Err(DecodeError::TooMany {
-                given: 10,
-                max: 9,
-                ..
-            })
-        ));
-    }
 
     #[test]
     fn rates_refuse_what_is_no_number_between_zero_and_one() {

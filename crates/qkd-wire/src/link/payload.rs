@@ -44,6 +44,8 @@ impl Batch {
             || self.messages >= MESSAGES_PER_PAYLOAD_MAX
             || bytes > PAYLOAD_BYTES_SHARED_MAX;
         let before = if full { self.take() } else { None };
+        self.bytes
+            .reserve(encoded.encoded_len() + FRAMING_BYTES_MAX);
         message::encode(MESSAGES, &encoded, &mut self.bytes);
         self.messages += 1;
         self.closed = matches!(message, LinkMessage::Rekey(_));

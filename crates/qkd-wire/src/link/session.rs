@@ -4,10 +4,8 @@ use qkd_bits::BitString;
 use qkd_security::{BasisStatistics, Statistics};
 use qkd_session::{Abort, AbortReason, DETECTIONS_PER_PART_MAX, Message, SEED_BITS_PER_PART_MAX};
 
-use super::field::{
-    array, at_most, bits, finite, from_varints, out_of_range, packed, part, rate, required,
-    to_varints,
-};
+use super::field::{array, at_most, bits, finite, out_of_range, packed, part, rate, required};
+use super::gaps::{Gaps, PackedGaps, pack, unpack};
 use crate::DecodeError;
 use crate::proto::link as proto;
 use proto::session_message::Kind;
@@ -30,15 +28,19 @@ pub(super) fn encode(message: &Message) -> proto::SessionMessage {
             end_slot,
             gaps,
             bases,
-        } => Kind::Announcement(proto::Announcement {
-            block: *block,
-            part: *part,
-            parts: *parts,
-            first_slot: *first_slot,
-            end_slot: *end_slot,
-            gaps: to_varints(gaps),
-            bases: packed(bases),
-        }),
+        } => {
+            let PackedGaps { short, long } = pack(gaps);
+            Kind::Announcement(proto::Announcement {
+                block: *block,
+                part: *part,
+                parts: *parts,
+                first_slot: *first_slot,
+                end_slot: *end_slot,
+                gaps: short,
+                bases: packed(bases),
+                long_gaps: long,
+            })
+        }
         Message::Disclosure {
             block,
             part,
@@ -163,25 +165,25 @@ fn decode_announcement(announcement: proto::Announcement) -> Result<Message, Dec
         parts,
         first_slot,
         end_slot,
-        gaps,
+        gaps: short,
         bases,
+        long_gaps: long,
     } = announcement;
     check_part("announcement.part", index, parts)?;
-    let gaps = from_varints("announcement.gaps", &gaps, DETECTIONS_PER_PART_MAX)?;
+    let fields = ["announcement.gaps", "announcement.long_gaps"];
+    let packed = PackedGaps { short, long };
+    let Gaps { gaps, sum } = unpack(fields, &packed, DETECTIONS_PER_PART_MAX)?;
     let bases = bits("announcement.bases", bases, DETECTIONS_PER_PART_MAX)?;
     same_length("announcement.bases", &bases, gaps.len())?;
     let span = end_slot.checked_sub(first_slot).ok_or_else(|| {
         out_of_range("announcement.end_slot", end_slot, "no less than first_slot")
     })?;
     // Only the very first slot may be reached without a step.
-    let may_be_zero = usize::from(index == 0);
-    if gaps.iter().skip(may_be_zero).any(|&gap| gap == 0) {
+    let may_be_zero = packed.short.len().min(usize::from(index == 0));
+    if packed.short[may_be_zero..].contains(&0) {
         return Err(out_of_range("announcement.gaps", 0, "rising slots"));
     }
-    let reached = gaps
-        .iter()
-        .try_fold(0u64, |sum, &gap| sum.checked_add(gap))
-        .filter(|&reached| gaps.is_empty() || reached < span);
+    let reached = sum.filter(|&reached| gaps.is_empty() || reached < span);
     if reached.is_none() {
         let found = "beyond the block";
         return Err(out_of_range(

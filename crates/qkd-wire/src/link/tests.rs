@@ -136,6 +136,7 @@ fn three_detections() -> proto::Announcement {
             packed: vec![0b101],
             count: 3,
         }),
+        long_gaps: Vec::new(),
     }
 }
 
@@ -148,14 +149,16 @@ fn a_spoilt_announcement_is_refused_by_the_name_of_its_field() {
     };
     assert!(decoded(three_detections()).is_ok());
     type Spoil = fn(&mut proto::Announcement);
-    let cases: [(&str, Spoil); 11] = [
+    let cases: [(&str, Spoil); 13] = [
         ("announcement.part", |a| a.part = 1),
         ("announcement.part", |a| a.parts = 0),
         ("announcement.part", |a| a.parts = PARTS_MAX + 1),
         ("announcement.end_slot", |a| a.end_slot = 9),
         ("announcement.gaps", |a| a.end_slot = 15),
         ("announcement.gaps", |a| a.gaps = vec![0, 1, 0]),
-        ("announcement.gaps", |a| a.gaps = vec![0, 1, 0x84]),
+        ("announcement.gaps", |a| a.gaps = vec![0, 1, 9]),
+        ("announcement.long_gaps", |a| a.gaps = vec![0, 1, 0xff]),
+        ("announcement.long_gaps", |a| a.long_gaps = vec![0]),
         ("announcement.bases", |a| a.gaps = vec![0, 1]),
         ("announcement.bases", |a| a.bases = None),
         ("announcement.bases", |a| {
@@ -187,7 +190,9 @@ fn a_spoilt_announcement_is_refused_by_the_name_of_its_field() {
         "a later part cannot repeat the last slot"
     );
     let mut beyond = three_detections();
-    beyond.gaps = [vec![0xff; 9], vec![1], vec![2], vec![3]].concat();
+    // 2⁶⁴ − 1 slots, and two more.
+    beyond.gaps = vec![0xff, 1, 1];
+    beyond.long_gaps = [vec![0x80, 0xfe], vec![0xff; 7], vec![1]].concat();
     assert!(decoded(beyond).is_err(), "slots beyond 64 bits");
 }
 
