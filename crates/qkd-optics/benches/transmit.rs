@@ -101,7 +101,7 @@ fn recall(criterion: &mut Criterion) {
         effects: Default::default(),
     };
     let mut group = criterion.benchmark_group("recall");
-    for km in [0, 50, 100] {
+    for km in [0, 25, 50, 100] {
         let (mut alice, shape) = transmitter(km);
         let secret = SecretRng::from_seed([2; 32]);
         let physics = PhysicsRng::from_seed(3);

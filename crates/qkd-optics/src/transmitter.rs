@@ -3,6 +3,7 @@
 mod dense;
 mod emissions;
 mod empty_slots;
+mod recall;
 mod record;
 mod sparse;
 
@@ -16,7 +17,8 @@ use crate::source::check_probability;
 use crate::{Choice, Error, LightDensity, PulseTrain, Source};
 use dense::Dense;
 use empty_slots::EmptySlots;
-use record::{Cursor, Entries, RUN_SLOTS_MAX, Record};
+use recall::Recall;
+use record::{Entries, RUN_SLOTS_MAX, Record};
 use sparse::Sparse;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
@@ -194,7 +196,9 @@ impl Transmitter {
     /// [`Error::NotYetSent`] for a slot of the future.
     pub fn choice_at(&self, slot: u64) -> Result<Choice, Error> {
         self.check_known(slot..slot.saturating_add(1))?;
-        Ok(self.choice(&mut self.record.cursor(), slot))
+        let label = self.record.cursor().label_at(slot);
+        let label = label.unwrap_or_else(|| self.empty_slots.label_at(slot));
+        Ok(label.choice())
     }
 
     /// What Alice did in each of `slots`, as [`choice_at`](Self::choice_at) says it: in a few
@@ -202,25 +206,19 @@ impl Transmitter {
     ///
     /// # Errors
     /// As [`choice_at`](Self::choice_at), before the first answer.
-    pub fn choices_at(
-        &self,
-        slots: &[u64],
-    ) -> Result<impl ExactSizeIterator<Item = Choice>, Error> {
-        for &slot in slots.iter().min().into_iter().chain(slots.iter().max()) {
+    pub fn choices_at<'a>(
+        &'a self,
+        slots: &'a [u64],
+    ) -> Result<impl ExactSizeIterator<Item = Choice> + 'a, Error> {
+        let ascending = slots.is_sorted();
+        let outermost = match ascending {
+            true => [slots.first(), slots.last()],
+            false => [slots.iter().min(), slots.iter().max()],
+        };
+        for &slot in outermost.into_iter().flatten() {
             self.check_known(slot..slot.saturating_add(1))?;
         }
-        let mut cursor = self.record.cursor();
-        Ok(slots
-            .iter()
-            .map(move |&slot| self.choice(&mut cursor, slot)))
-    }
-
-    fn choice(&self, cursor: &mut Cursor<'_>, slot: u64) -> Choice {
-        let label = match cursor.label_at(slot) {
-            Some(label) => label,
-            None => self.empty_slots.label_at(slot),
-        };
-        label.choice()
+        Ok(Recall::new(self, slots, ascending))
     }
 
     /// Pulses sent per intensity class in a range of slots: what the record says of those that

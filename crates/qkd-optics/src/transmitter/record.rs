@@ -1,5 +1,7 @@
 //! What Alice did in the slots that held light.
 
+mod cursor;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -7,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::emissions::Packed;
 use crate::source::Label;
+pub(super) use cursor::{Cursor, NO_LIGHT};
 
 /// Most slots of a run: an offset within it and a label share 32 bits.
 pub(super) const RUN_SLOTS_MAX: u32 = 1 << (32 - Packed::LABEL_BITS);
@@ -29,16 +32,6 @@ struct Run {
 
 /// Offsets within a run and labels, strictly ascending. The memory is wiped before it is freed.
 pub(super) struct Entries(Zeroizing<Vec<u32>>);
-
-/// Looks slots up, fastest when they ascend.
-pub(super) struct Cursor<'a> {
-    record: &'a Record,
-    /// Number of the run, and of the entry within it, from which on to look.
-    run: usize,
-    entry: usize,
-    /// The slot that was looked up last.
-    slot: u64,
-}
 
 impl Entries {
     fn with_capacity(entries: usize) -> Self {
@@ -105,13 +98,7 @@ impl Record {
 
     /// Looks up slots from any place.
     pub fn cursor(&self) -> Cursor<'_> {
-        Cursor {
-            record: self,
-            run: 0,
-            entry: 0,
-            // Nothing goes on from here.
-            slot: u64::MAX,
-        }
+        Cursor::new(&self.runs)
     }
 
     /// Adds the slots of a range that held light to `totals`, per intensity class.
@@ -143,34 +130,5 @@ impl Record {
             run.entries.0.zeroize();
             self.spare.push(run.entries);
         }
-    }
-}
-
-impl Cursor<'_> {
-    /// The label of a slot that held light. Slots that ascend are found by going on from the last
-    /// one, others by bisection.
-    pub fn label_at(&mut self, slot: u64) -> Option<Label> {
-        let runs = &self.record.runs;
-        let goes_on =
-            slot >= self.slot && runs.get(self.run).is_some_and(|run| slot < run.slots.end);
-        self.slot = slot;
-        if !goes_on {
-            self.run = runs.partition_point(|run| run.slots.end <= slot);
-            self.entry = 0;
-        }
-        let run = runs.get(self.run)?;
-        // A run spans fewer slots than 32 bits count.
-        let offset = slot.checked_sub(run.slots.start)? as u32;
-        let entries = &run.entries.0;
-        if goes_on {
-            let ahead = entries[self.entry..].iter();
-            self.entry += ahead
-                .take_while(|&&entry| Entries::offset(entry) < offset)
-                .count();
-        } else {
-            self.entry = entries.partition_point(|&entry| Entries::offset(entry) < offset);
-        }
-        let &entry = entries.get(self.entry)?;
-        (Entries::offset(entry) == offset).then(|| Entries::label(entry))
     }
 }
