@@ -170,7 +170,7 @@ impl CascadeBob {
         let words = own.words().iter().zip(parities.words());
         let differs = BitString::from_words(words.map(|(a, b)| a ^ b).collect(), own.len());
         let flips = self.schedule.absorb(&differs);
-        self.key.flip(&flips);
+        self.key.flip(flips);
         self.key.open_passes(&self.schedule);
         Ok(Comparison {
             differs,

@@ -6,30 +6,37 @@ use qkd_bits::{BitString, SecretBits};
 use zeroize::Zeroizing;
 
 use super::instructions::{Instructions, Work};
-use super::layout::Order;
 use super::packed::Packer;
-use super::parities::Parities;
-use super::schedule::{CHECKS, Found, Leaf, Pass, Schedule};
+use super::parities::{Parities, put_each};
+use super::schedule::{CHECKS, Leaf, Pass, Schedule};
 use crate::SiftedKey;
 
 /// The key in the order of each pass opened so far.
 pub(super) struct Arrangement {
     orders: Vec<Parities>,
     key_bits: usize,
+    /// Words of the key and the fill.
+    key_words: usize,
     instructions: Instructions,
 }
 
 impl Arrangement {
     pub(super) fn new(key: SiftedKey, schedule: &Schedule, instructions: Instructions) -> Self {
         let key_bits = key.len();
-        let words = schedule.layout().words();
+        let key_words = schedule.layout().words();
+        let words = schedule
+            .passes()
+            .iter()
+            .map(|pass| pass.leaves.blocks().words());
+        let words = words.fold(key_words, usize::max);
         // Room for the fill from the start: growing would leave a copy of the key behind.
-        let mut filled = Zeroizing::new(Vec::with_capacity(words + Parities::SPARE_WORDS));
+        let mut filled = Zeroizing::new(Vec::with_capacity(words));
         filled.extend_from_slice(key.0.expose().words());
         filled.resize(words, 0);
         Self {
             orders: vec![instructions.run(Sum(filled))],
             key_bits,
+            key_words,
             instructions,
         }
     }
@@ -37,8 +44,8 @@ impl Arrangement {
     /// Reads the key in the orders of passes opened since the last call.
     pub(super) fn open_passes(&mut self, schedule: &Schedule) {
         for pass in &schedule.passes()[self.orders.len()..] {
-            let key = self.orders[0].words();
-            let parities = self.instructions.run(Read(&pass.order, key));
+            let key = &self.orders[0].words()[..self.key_words];
+            let parities = self.instructions.run(Read(pass, key));
             self.orders.push(parities);
         }
     }
@@ -48,16 +55,15 @@ impl Arrangement {
         self.instructions.run(Answer(self, schedule))
     }
 
-    /// Inverts these bits, each in the order of its pass.
-    pub(super) fn flip(&mut self, wrong: &[Found]) {
-        for found in wrong {
-            self.orders[found.pass as usize].flip(found.place);
-        }
+    /// Inverts the bits at these places of each pass.
+    pub(super) fn flip(&mut self, wrong: &[Vec<u32>]) {
+        self.instructions.run(Flip(self, wrong));
     }
 
     /// The key itself, without the fill.
     pub(super) fn into_bits(mut self) -> SecretBits {
-        let words = self.orders.swap_remove(0).into_words();
+        let mut words = self.orders.swap_remove(0).into_words();
+        words.truncate(self.key_bits.div_ceil(64));
         SecretBits::from(BitString::from_words(words, self.key_bits))
     }
 
@@ -107,14 +113,29 @@ impl Work for Sum {
 }
 
 /// Reads the key in an order.
-struct Read<'a>(&'a Order, &'a [u64]);
+struct Read<'a>(&'a Pass, &'a [u64]);
 
 impl Work for Read<'_> {
     type Outcome = Parities;
 
     #[inline(always)]
     fn run(self) -> Parities {
-        Parities::new(self.0.read(self.1, Parities::SPARE_WORDS))
+        let Self(pass, key) = self;
+        Parities::new(pass.order.read(key, pass.leaves.blocks()))
+    }
+}
+
+/// Inverts bits.
+struct Flip<'a>(&'a mut Arrangement, &'a [Vec<u32>]);
+
+impl Work for Flip<'_> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (bits, places) in self.0.orders.iter_mut().zip(self.1) {
+            bits.flip_all(places);
+        }
     }
 }
 
@@ -128,27 +149,25 @@ impl Work for Answer<'_> {
     fn run(self) -> BitString {
         let Self(key, schedule) = self;
         let mut parities = Packer::new(schedule.questions());
+        if let Some(descent) = schedule.descent() {
+            descent.ask(&key.orders[descent.pass()], &mut parities);
+            return parities.finish();
+        }
         for (bits, pass) in key.orders.iter().zip(schedule.passes()) {
-            if schedule.parts() == 2 {
-                halves(bits, &pass.asked, &mut parities);
-            } else {
-                parts(bits, &pass.asked, schedule.parts(), &mut parities);
-            }
+            parts(bits, &pass.asked, schedule.levels(), &mut parities);
         }
         if let Some(opened) = schedule.opens() {
-            blocks(
-                &key.orders[opened],
-                &schedule.passes()[opened],
-                &mut parities,
-            );
+            for region in schedule.passes()[opened].leaves.blocks().regions() {
+                key.orders[opened].blocks(region, key.instructions, &mut parities);
+            }
         }
         if schedule.checks_now() {
             parities.put(key.subset_parities(schedule.subsets()), CHECKS);
         }
         if let Some(hunt) = schedule.hunt() {
             let subset = schedule.subset(hunt.check);
-            for part in 0..hunt.parts(schedule.parts()) - 1 {
-                let range = hunt.part(part, schedule.parts());
+            for part in 0..hunt.parts(schedule.levels()) - 1 {
+                let range = hunt.part(part, schedule.levels());
                 parities.put(key.subset_parity(subset, range), 1);
             }
         }
@@ -156,37 +175,20 @@ impl Work for Answer<'_> {
     }
 }
 
-/// The parities of all blocks of a pass.
+/// The parities of all parts of leaves but the last of each, halved `levels` times.
 #[inline(always)]
-fn blocks(bits: &Parities, pass: &Pass, parities: &mut Packer) {
-    let blocks = pass.leaves.blocks();
-    for index in 0..blocks.count() {
-        let (start, end) = blocks.block(index);
-        parities.put(bits.between(start, end), 1);
+fn parts(bits: &Parities, leaves: &[Leaf], levels: u32, parities: &mut Packer) {
+    if levels == 1 {
+        put_each(leaves.iter(), parities, |leaf| {
+            bits.between(leaf.start, leaf.start + (1 << (leaf.size_log2 - 1)))
+        });
+        return;
     }
-}
-
-/// The parities of the first halves of leaves.
-#[inline(always)]
-fn halves(bits: &Parities, leaves: &[Leaf], parities: &mut Packer) {
-    for leaves in leaves.chunks(64) {
-        let mut word = 0;
-        for (i, leaf) in leaves.iter().enumerate() {
-            word |= bits.between(leaf.start, leaf.middle()) << i;
-        }
-        parities.put(word, leaves.len());
-    }
-}
-
-/// The parities of all parts of leaves but the last of each.
-#[inline(always)]
-fn parts(bits: &Parities, leaves: &[Leaf], parts: u32, parities: &mut Packer) {
     for leaf in leaves {
-        let mut start = leaf.start;
-        for part in 1..leaf.parts(parts) {
-            let end = leaf.cut(part, parts);
-            parities.put(bits.between(start, end), 1);
-            start = end;
+        let size_log2 = leaf.size_log2 - leaf.levels(levels);
+        for part in 0..(1 << leaf.levels(levels)) - 1 {
+            let start = leaf.start + (part << size_log2);
+            parities.put(bits.between(start, start + (1 << size_log2)), 1);
         }
     }
 }

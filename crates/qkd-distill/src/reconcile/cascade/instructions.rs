@@ -49,6 +49,17 @@ impl Instructions {
         }
     }
 
+    /// Which bit of `word` is set with `rank` set ones below it; 64 where there is none.
+    #[inline(always)]
+    pub(super) fn select(self, word: u64, rank: u32) -> u32 {
+        match self.0 {
+            Set::Baseline => select(word, rank),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `best` alone makes this value, and it has asked the processor.
+            Set::Avx2 => unsafe { select_bmi2(word, rank) },
+        }
+    }
+
     /// Does `work`, compiled for these instructions.
     #[inline(always)]
     pub(super) fn run<W: Work>(self, work: W) -> W::Outcome {
@@ -85,6 +96,20 @@ fn extract(word: u64, mask: u64) -> u64 {
 #[inline]
 fn extract_bmi2(word: u64, mask: u64) -> u64 {
     std::arch::x86_64::_pext_u64(word, mask)
+}
+
+/// Takes the lowest set bit away as often as `rank` says.
+fn select(word: u64, rank: u32) -> u32 {
+    (0..rank)
+        .fold(word, |rest, _| rest & rest.wrapping_sub(1))
+        .trailing_zeros()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2")]
+#[inline]
+fn select_bmi2(word: u64, rank: u32) -> u32 {
+    std::arch::x86_64::_pdep_u64(1 << rank, word).trailing_zeros()
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,7 @@ use qkd_bits::SecretRng;
 use zeroize::Zeroizing;
 
 use super::instructions::Instructions;
+use super::leaves::Blocks;
 use super::sieve::Sieve;
 use super::tiles::{TILE_BITS, Tiles};
 
@@ -68,16 +69,30 @@ impl Order {
     }
 
     /// This order with the bits of the key that are set in `chosen` before all others, if it is by
-    /// tiles.
+    /// tiles; and the blocks of either kind, of sizes near these.
     #[inline(always)]
-    pub(super) fn sorted(self, chosen: &[u64], instructions: Instructions) -> Self {
+    pub(super) fn sorted(
+        self,
+        chosen: &[u64],
+        sizes: [f64; 2],
+        instructions: Instructions,
+    ) -> Self {
         match self {
             Order::Tiles(tiles) => {
                 let mut read = vec![0; chosen.len()];
                 tiles.read(chosen, &mut read);
-                Order::Sorted(tiles, Sieve::new(&read, instructions))
+                Order::Sorted(tiles, Sieve::new(read, sizes, instructions))
             }
             Order::Plain | Order::Table(_) | Order::Sorted(..) => self,
+        }
+    }
+
+    /// Whether a bit of the key, or of the fill, is read at `place`.
+    #[inline(always)]
+    pub(super) fn reads(&self, place: u32, layout: Layout) -> bool {
+        match self {
+            Order::Plain | Order::Table(_) | Order::Tiles(_) => (place as usize) < layout.total(),
+            Order::Sorted(_, sieve) => sieve.fills(place),
         }
     }
 
@@ -92,7 +107,7 @@ impl Order {
         }
     }
 
-    /// Which bit of the key is read at `place`.
+    /// Which bit of the key is read at `place`, where one [is](Order::reads).
     #[inline(always)]
     pub(super) fn position(&self, place: u32) -> u32 {
         match self {
@@ -103,10 +118,43 @@ impl Order {
         }
     }
 
-    /// The words of `key` read in this order, with room for `spare` more.
+    /// [`Order::place`] of each of `positions`.
     #[inline(always)]
-    pub(super) fn read(&self, key: &[u64], spare: usize) -> Zeroizing<Vec<u64>> {
-        let mut words = Zeroizing::new(Vec::with_capacity(key.len() + spare));
+    pub(super) fn places(&self, positions: &[u32]) -> Vec<u32> {
+        let positions = positions.iter();
+        match self {
+            Order::Plain => positions.copied().collect(),
+            Order::Table(table) => positions
+                .map(|&at| u32::from(table.places[at as usize]))
+                .collect(),
+            Order::Tiles(tiles) => positions.map(|&at| tiles.place(at)).collect(),
+            Order::Sorted(tiles, sieve) => {
+                positions.map(|&at| sieve.place(tiles.place(at))).collect()
+            }
+        }
+    }
+
+    /// [`Order::position`] of each of `places`.
+    #[inline(always)]
+    pub(super) fn positions(&self, places: &[u32]) -> Vec<u32> {
+        let places = places.iter();
+        match self {
+            Order::Plain => places.copied().collect(),
+            Order::Table(table) => places
+                .map(|&at| u32::from(table.offsets[at as usize]))
+                .collect(),
+            Order::Tiles(tiles) => places.map(|&at| tiles.position(at)).collect(),
+            Order::Sorted(tiles, sieve) => {
+                places.map(|&at| tiles.position(sieve.origin(at))).collect()
+            }
+        }
+    }
+
+    /// The words of `key` read in this order, as many as `blocks` need.
+    #[inline(always)]
+    pub(super) fn read(&self, key: &[u64], blocks: Blocks) -> Zeroizing<Vec<u64>> {
+        let needed = blocks.words().max(key.len() + 1);
+        let mut words = Zeroizing::new(Vec::with_capacity(needed));
         match self {
             Order::Plain => words.extend_from_slice(key),
             Order::Table(table) => {
@@ -124,9 +172,10 @@ impl Order {
             Order::Sorted(tiles, sieve) => {
                 let mut read = Zeroizing::new(vec![0; key.len()]);
                 tiles.read(key, &mut read);
-                words = sieve.sort(&read, spare);
+                return sieve.sort(&read);
             }
         }
+        words.resize(needed, 0);
         words
     }
 }
@@ -185,14 +234,19 @@ mod tests {
             let orders = [
                 Order::Plain,
                 Order::drawn(layout, &mut rng),
-                sorted.sorted(chosen.words(), Instructions::best()),
+                sorted.sorted(chosen.words(), [20.0, 200.0], Instructions::best()),
             ];
             for order in orders {
-                let words = order.read(key.words(), 0).to_vec();
+                let blocks = match &order {
+                    Order::Sorted(_, sieve) => sieve.blocks(),
+                    Order::Plain | Order::Table(_) | Order::Tiles(_) => Blocks::new(total, 40.0),
+                };
+                let words = order.read(key.words(), blocks).to_vec();
                 let len = words.len() * 64;
                 let read = BitString::from_words(words, len);
                 for position in 0..total as u32 {
                     let place = order.place(position);
+                    assert!(order.reads(place, layout));
                     assert_eq!(order.position(place), position);
                     assert_eq!(read.get(place as usize), key.get(position as usize));
                 }

@@ -1,7 +1,6 @@
 //! What is known about one pass: the finest sub-blocks with a known parity of errors.
 
 use std::f64::consts::FRAC_1_SQRT_2;
-use std::ops::Range;
 
 /// A partition of all places of one pass into leaves, each with the known parity of the errors
 /// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
@@ -23,66 +22,79 @@ struct Cell {
 }
 
 /// The blocks that a pass starts with, in one region or two: in each, all of one size, a power of
-/// two, but the last one. Blocks of other sizes cannot be halved evenly down to a bit, and an uneven
-/// half tells less than one bit.
+/// two. The last one reaches beyond the end where it has to, into zeros that both sides know. Blocks
+/// of other sizes cannot be halved evenly down to a bit, and an uneven half tells less than one bit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocks {
     first: Region,
     second: Region,
 }
 
+/// Blocks of one size that follow each other. They start at a multiple of it, and at a word.
 #[derive(Debug, Clone, Copy)]
-struct Region {
+pub(super) struct Region {
     start: u32,
-    end: u32,
+    count: u32,
     size_log2: u32,
 }
 
 impl Region {
-    /// Blocks of a size as near as there is one to `size`.
-    fn new(places: Range<u32>, size: f64) -> Self {
-        let Range { start, end } = places;
+    /// Blocks for `bits` places, of a size as near as there is one to `size`.
+    fn new(after: u32, bits: u32, size: f64) -> Self {
         let mut size_log2 = 0;
-        while 1 << size_log2 < end - start && f64::from(1u32 << size_log2) < size * FRAC_1_SQRT_2 {
+        while 1 << size_log2 < bits && f64::from(1u32 << size_log2) < size * FRAC_1_SQRT_2 {
             size_log2 += 1;
         }
         Self {
-            start,
-            end,
+            start: after.next_multiple_of(64.max(1 << size_log2)),
+            count: bits.div_ceil(1 << size_log2),
             size_log2,
         }
     }
 
-    #[inline(always)]
-    fn count(&self) -> u32 {
-        (self.end - self.start).div_ceil(1 << self.size_log2)
+    /// First place of the first block.
+    pub(super) fn start(self) -> u32 {
+        self.start
     }
 
+    /// One beyond the last place of the last block.
+    pub(super) fn end(self) -> u32 {
+        self.start + (self.count << self.size_log2)
+    }
+
+    /// Number of blocks.
     #[inline(always)]
-    fn block(&self, index: u32) -> (u32, u32) {
-        let start = self.start + (index << self.size_log2);
-        (start, (start + (1 << self.size_log2)).min(self.end))
+    pub(super) fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Binary logarithm of the size of each block.
+    #[inline(always)]
+    pub(super) fn size_log2(self) -> u32 {
+        self.size_log2
     }
 }
 
 impl Blocks {
-    /// Blocks of `total` places, 1 to 2³¹, of a size near `size`.
+    /// Blocks of `total` places, 1 to 2³⁰, of a size near `size`.
     pub(super) fn new(total: usize, size: f64) -> Self {
-        let total = total as u32;
-        Self::of_two(0..total, size, total..total, size)
+        Self::of_two((total as u32, size), (0, size))
     }
 
-    /// Blocks of the places in two ranges, the first from 0 on and not both empty.
-    pub(super) fn of_two(
-        first: Range<u32>,
-        first_size: f64,
-        second: Range<u32>,
-        second_size: f64,
-    ) -> Self {
+    /// Blocks of two regions, each of so many places and of a size near the one given; not both
+    /// are empty.
+    pub(super) fn of_two(first: (u32, f64), second: (u32, f64)) -> Self {
+        let first = Region::new(0, first.0, first.1);
         Self {
-            first: Region::new(first, first_size),
-            second: Region::new(second, second_size),
+            first,
+            second: Region::new(first.end(), second.0, second.1),
         }
+    }
+
+    /// The two regions, the second of which may be empty.
+    #[inline(always)]
+    pub(super) fn regions(&self) -> [Region; 2] {
+        [self.first, self.second]
     }
 
     /// Size of a block in the first region.
@@ -92,34 +104,40 @@ impl Blocks {
 
     #[inline(always)]
     pub(super) fn count(&self) -> u32 {
-        self.first.count() + self.second.count()
+        self.first.count + self.second.count
     }
 
-    /// Where block `index` starts and ends.
-    #[inline(always)]
-    pub(super) fn block(&self, index: u32) -> (u32, u32) {
-        match index.checked_sub(self.first.count()) {
-            None => self.first.block(index),
-            Some(index) => self.second.block(index),
-        }
+    /// Words that a string needs for all blocks to lie within it, and a zero one.
+    pub(super) fn words(&self) -> usize {
+        self.second.end().div_ceil(64) as usize + 1
     }
 }
 
 impl Leaves {
     /// Each block a leaf, nothing known odd.
+    #[inline(always)]
     pub(super) fn new(blocks: Blocks) -> Self {
-        let cells = blocks.second.end as usize / 64 + 1;
+        let cells = blocks.words();
         let mut leaves = Self {
             cells: vec![Cell::default(); cells],
             inhabited: vec![0; cells.div_ceil(64)],
             blocks,
         };
-        for index in 0..blocks.count() {
-            let (start, _) = blocks.block(index);
-            leaves.cut(start);
+        for region in blocks.regions() {
+            if region.size_log2 >= 6 {
+                for start in (region.start..region.end()).step_by(1 << region.size_log2) {
+                    leaves.cut(start);
+                }
+            } else if region.count > 0 {
+                let heads = u64::MAX / (u64::MAX >> (64 - (1 << region.size_log2)));
+                let (first, end) = (region.start / 64, region.end().div_ceil(64));
+                for cell in first..end {
+                    leaves.cells[cell as usize].starts = heads;
+                    leaves.inhabited[cell as usize / 64] |= 1 << (cell % 64);
+                }
+            }
+            leaves.cut(region.end());
         }
-        leaves.cut(blocks.first.end);
-        leaves.cut(blocks.second.end);
         leaves
     }
 
@@ -135,14 +153,47 @@ impl Leaves {
         self.inhabited[cell / 64] |= 1 << (cell % 64);
     }
 
-    /// Cuts at `place` the leaf that starts at `start`.
+    /// Cuts leaves of 2^`size_log2` places by halves, down to each of `places`.
     #[inline(always)]
-    pub(super) fn cut_after(&mut self, start: u32, place: u32) {
-        if start / 64 == place / 64 {
-            self.cells[place as usize / 64].starts |= 1 << (place % 64);
-        } else {
-            self.cut(place);
+    pub(super) fn cut_down_to(&mut self, places: &[u32], size_log2: u32) {
+        let cuts = &CUTS[size_log2.min(6) as usize];
+        if size_log2 <= 6 {
+            for &place in places {
+                self.cells[place as usize / 64].starts |= cuts[place as usize % 64];
+            }
+            return;
         }
+        for &place in places {
+            for i in 6..size_log2 {
+                self.cut((place >> i | 1) << i);
+            }
+            let cell = place as usize / 64;
+            self.cells[cell].starts |= cuts[place as usize % 64];
+            self.inhabited[cell / 64] |= 1 << (cell % 64);
+        }
+    }
+
+    /// Changes the marks of the leaves that hold `places`; gives the starts of these leaves.
+    #[inline(always)]
+    pub(super) fn toggle_all(&mut self, places: &[u32]) -> Vec<u32> {
+        let toggle = |&place: &u32| {
+            let start = self.start_of(place);
+            self.cells[start as usize / 64].odd ^= 1 << (start % 64);
+            start
+        };
+        places.iter().map(toggle).collect()
+    }
+
+    /// Keeps those of `starts` that are marked, each once, and takes the mark off.
+    #[inline(always)]
+    pub(super) fn unmark_all(&mut self, starts: &mut Vec<u32>) {
+        let mut stay = 0;
+        for i in 0..starts.len() {
+            let start = starts[i];
+            starts[stay] = start;
+            stay += self.unmark(start) as usize;
+        }
+        starts.truncate(stay);
     }
 
     /// First place of the leaf that holds `place`.
@@ -211,6 +262,24 @@ impl Leaves {
     }
 }
 
+/// Where halving a leaf of 2^i places, within a word, down to bit j has leaves start, at `[i][j]`.
+static CUTS: [[u64; 64]; 7] = cuts();
+
+const fn cuts() -> [[u64; 64]; 7] {
+    let mut cuts = [[0; 64]; 7];
+    let mut i = 1;
+    while i < 7 {
+        let mut j = 0;
+        while j < 64 {
+            let middle = (j >> (i - 1) | 1) << (i - 1);
+            cuts[i][j] = cuts[i - 1][j] | 1 << middle;
+            j += 1;
+        }
+        i += 1;
+    }
+    cuts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,25 +295,47 @@ mod tests {
             (5000, 91.0, 128),
             (20_000, 3e4, 32_768),
         ] {
-            let blocks = Blocks::new(total, size);
+            let blocks = Blocks::of_two((total, size), (total, 4.0 * size));
             assert_eq!(blocks.size(), expected, "{total}, {size}");
-            let mut leaves = Leaves::new(blocks);
-            let mut next = 0;
-            for index in 0..blocks.count() {
-                let (start, end) = blocks.block(index);
-                assert_eq!(start, next);
-                for place in start..end {
-                    assert_eq!(leaves.start_of(place), start);
+            let leaves = Leaves::new(blocks);
+            let mut end = 0;
+            for region in blocks.regions() {
+                let size = 1 << region.size_log2();
+                assert!(region.start() >= end && region.start().is_multiple_of(size));
+                assert!(region.end() - region.start() >= total);
+                for block in 0..region.count() {
+                    let start = region.start() + block * size;
+                    for place in start..start + size {
+                        assert_eq!(leaves.start_of(place), start);
+                    }
+                    assert_eq!(leaves.end_of(start), start + size);
                 }
-                assert_eq!(leaves.end_of(start), end);
-                next = end;
+                end = region.end();
             }
-            assert_eq!(next as usize, total);
-            let middle = total as u32 / 2;
-            let before = leaves.start_of(middle);
-            leaves.cut(middle);
-            assert_eq!(leaves.start_of(middle), middle);
-            assert!(middle == before || leaves.end_of(before) == middle);
+        }
+    }
+
+    #[test]
+    fn halving_down_to_a_place_cuts_at_every_middle_on_the_way() {
+        for size_log2 in 0..=9 {
+            let size = 1 << size_log2;
+            for place in size..2 * size {
+                let blocks = Blocks::new(3 * size as usize, f64::from(size));
+                let mut cut = Leaves::new(blocks);
+                let mut expected = Leaves::new(blocks);
+                cut.cut_down_to(&[place], size_log2);
+                let (mut start, mut end) = (size, 2 * size);
+                while end - start > 1 {
+                    let middle = (start + end) / 2;
+                    expected.cut(middle);
+                    *if place < middle { &mut end } else { &mut start } = middle;
+                }
+                for place in 0..3 * size {
+                    let start = expected.start_of(place);
+                    assert_eq!(cut.start_of(place), start, "{place} of {size}");
+                    assert_eq!(cut.end_of(start), expected.end_of(start));
+                }
+            }
         }
     }
 

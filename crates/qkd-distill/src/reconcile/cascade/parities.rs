@@ -2,6 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use super::instructions::Instructions;
+use super::leaves::Region;
+use super::packed::Packer;
+
 /// Bits of a word, words of a group, groups of a region: each 64.
 const FAN: usize = 64;
 /// Bits of a region.
@@ -11,6 +15,7 @@ const REGION_BITS: usize = FAN * FAN * FAN;
 /// word tells the parity before each of them, for each region of 64 groups likewise. A parity reads
 /// three words at either end, and a changed bit changes one word of each kind.
 pub(super) struct Parities {
+    /// And one more of zeros: a stretch may end at the very end of the last word.
     words: Zeroizing<Vec<u64>>,
     /// Bit i of word g: the parity of the words of group g before its i-th.
     groups: Zeroizing<Vec<u64>>,
@@ -21,52 +26,90 @@ pub(super) struct Parities {
 }
 
 impl Parities {
-    /// Room that [`Parities::new`] wants behind the words, so that they stay where they are.
-    pub(super) const SPARE_WORDS: usize = 1;
-
-    /// Takes a string whose words are `words`.
+    /// Takes a string whose words are `words`, the last of which is zero.
     #[inline(always)]
-    pub(super) fn new(mut words: Zeroizing<Vec<u64>>) -> Self {
-        // A stretch may end at the very end of the last word.
-        words.push(0);
+    pub(super) fn new(words: Zeroizing<Vec<u64>>) -> Self {
         let groups_count = words.len().div_ceil(FAN);
         let regions_count = groups_count.div_ceil(FAN);
-        let mut groups = Zeroizing::new(Vec::with_capacity(groups_count));
-        let mut regions = Zeroizing::new(Vec::with_capacity(regions_count));
-        let mut wholes = Zeroizing::new(Vec::with_capacity(regions_count));
-        for region in words.chunks(FAN * FAN) {
+        let mut parities = Self {
+            words,
+            groups: Zeroizing::new(vec![0; groups_count]),
+            regions: Zeroizing::new(vec![0; regions_count]),
+            wholes: Zeroizing::new(vec![0; regions_count]),
+        };
+        parities.sum();
+        parities
+    }
+
+    /// Computes all sums from the words.
+    #[inline(always)]
+    fn sum(&mut self) {
+        let groups = self.groups.chunks_mut(FAN);
+        let sums = self.regions.iter_mut().zip(self.wholes.iter_mut());
+        let regions = self.words.chunks(FAN * FAN).zip(groups).zip(sums);
+        for ((region, groups), (before_groups, whole_region)) in regions {
             let mut group_parities = 0;
-            for (i, group) in region.chunks(FAN).enumerate() {
+            for (i, (group, before)) in region.chunks(FAN).zip(groups).enumerate() {
                 let mut word_parities = 0;
                 for (j, word) in group.iter().enumerate() {
                     word_parities |= parity(*word) << j;
                 }
-                let (before, whole) = beginnings(word_parities);
-                groups.push(before);
+                let whole;
+                (*before, whole) = beginnings(word_parities);
                 group_parities |= whole << i;
             }
-            let (before, whole) = beginnings(group_parities);
-            regions.push(before);
-            wholes.push(whole);
-        }
-        Self {
-            words,
-            groups,
-            regions,
-            wholes,
+            (*before_groups, *whole_region) = beginnings(group_parities);
         }
     }
 
-    /// The words of the string.
+    /// The words of the string and whatever follows them.
     pub(super) fn words(&self) -> &[u64] {
-        &self.words[..self.words.len() - Self::SPARE_WORDS]
+        &self.words
     }
 
     /// Gives the words back.
     pub(super) fn into_words(mut self) -> Vec<u64> {
-        let mut words = std::mem::take(&mut *self.words);
-        words.truncate(words.len() - Self::SPARE_WORDS);
-        words
+        std::mem::take(&mut *self.words)
+    }
+
+    /// Puts the parities of all blocks of a region into a message.
+    #[inline(always)]
+    pub(super) fn blocks(&self, region: Region, instructions: Instructions, parities: &mut Packer) {
+        let words = &self.words[region.start() as usize / FAN..];
+        let count = region.count() as usize;
+        let size_log2 = region.size_log2();
+        if let Some(words_log2) = size_log2.checked_sub(6) {
+            let blocks = words.chunks(1 << words_log2);
+            put_each(blocks.take(count), parities, |block| {
+                parity(block.iter().fold(0, |sum, word| sum ^ word))
+            });
+            return;
+        }
+        // The parity of each block comes to stand at its beginning.
+        let heads = u64::MAX / (u64::MAX >> (64 - (1 << size_log2)));
+        let in_word = FAN >> size_log2;
+        for (&word, first) in words.iter().zip((0..count).step_by(in_word)) {
+            let folded = (0..size_log2).fold(word, |sums, i| sums ^ sums >> (1 << i));
+            let bits = instructions.extract(folded, heads);
+            let due = in_word.min(count - first);
+            parities.put(bits & u64::MAX >> (64 - due), due);
+        }
+    }
+
+    /// Puts the parities of the first halves of leaves into a message: leaves of twice
+    /// 2^`half_log2` places, that start at multiples of their length.
+    #[inline(always)]
+    pub(super) fn halves(&self, starts: &[u32], half_log2: u32, parities: &mut Packer) {
+        if half_log2 < 6 {
+            let low = (1 << (1 << half_log2)) - 1;
+            put_each(starts.iter(), parities, |&start| {
+                parity(self.words[start as usize / FAN] >> (start % 64) & low)
+            });
+        } else {
+            put_each(starts.iter(), parities, |&start| {
+                self.between(start, start + (1 << half_log2))
+            });
+        }
     }
 
     /// Parity of the bits from `start` to just before `end`, in the lowest bit; higher bits are
@@ -98,15 +141,47 @@ impl Parities {
         parity(in_word) ^ in_group ^ in_region
     }
 
+    /// Inverts the bits at `places`.
+    #[inline(always)]
+    pub(super) fn flip_all(&mut self, places: &[u32]) {
+        // A sum of all words takes about as long as this many changes of them.
+        if places.len() <= self.words.len() / 8 {
+            places.iter().for_each(|&place| self.flip(place));
+            return;
+        }
+        for &place in places {
+            self.words[place as usize / FAN] ^= 1 << (place % 64);
+        }
+        self.sum();
+    }
+
     /// Inverts the bit at `place`.
     #[inline(always)]
-    pub(super) fn flip(&mut self, place: u32) {
+    fn flip(&mut self, place: u32) {
         let place = place as usize;
         let (word, group) = (place / FAN, place / FAN / FAN);
         self.words[word] ^= 1 << (place % FAN);
         self.groups[group] ^= u64::MAX << (word % FAN) << 1;
         self.regions[group / FAN] ^= u64::MAX << (group % FAN) << 1;
         self.wholes[group / FAN] ^= 1;
+    }
+}
+
+/// Puts one bit for each of `items` into a message.
+#[inline(always)]
+pub(super) fn put_each<I: ExactSizeIterator>(
+    mut items: I,
+    parities: &mut Packer,
+    parity: impl Fn(I::Item) -> u64,
+) {
+    while items.len() > 0 {
+        let count = items.len().min(64);
+        let mut word = 0;
+        for i in 0..64 {
+            let Some(item) = items.next() else { break };
+            word |= parity(item) << i;
+        }
+        parities.put(word, count);
     }
 }
 
@@ -136,18 +211,22 @@ mod tests {
         let mut rng = SecretRng::from_seed([4; 32]);
         for bits in [64, 4096, 4160, 262_144, 600_000] {
             let mut string = rng.public_bits(bits);
-            let mut parities = Parities::new(Zeroizing::new(string.words().to_vec()));
+            let mut words = string.words().to_vec();
+            words.push(0);
+            let mut parities = Parities::new(Zeroizing::new(words));
             for _ in 0..200 {
                 let (a, b) = (rng.below(bits as u64 + 1), rng.below(bits as u64 + 1));
                 let (start, end) = (a.min(b) as usize, a.max(b) as usize);
                 let expected = u64::from(string.parity(start..end));
                 assert_eq!(parities.between(start as u32, end as u32), expected);
-                let place = rng.below(bits as u64);
-                parities.flip(place as u32);
-                string.flip(place as usize);
+                let flips = rng.below(4) * rng.below(20);
+                let places: Vec<u32> = (0..flips).map(|_| rng.below(bits as u64) as u32).collect();
+                parities.flip_all(&places);
+                places.iter().for_each(|&place| string.flip(place as usize));
             }
-            assert_eq!(parities.words(), string.words());
-            assert_eq!(BitString::from_words(parities.into_words(), bits), string);
+            let mut words = parities.into_words();
+            assert_eq!(words.pop(), Some(0));
+            assert_eq!(BitString::from_words(words, bits), string);
         }
     }
 }

@@ -3,47 +3,76 @@
 use zeroize::Zeroizing;
 
 use super::instructions::Instructions;
+use super::leaves::Blocks;
 
-/// Sorts bits into the chosen ones and, from the next whole word on, the others.
+/// Sorts bits into the chosen ones and the others, each from the start of their region on.
 pub(super) struct Sieve {
     chosen: Vec<u64>,
     /// Chosen bits before each word, and of all words.
     chosen_before: Vec<u32>,
+    /// In which word the first bit of each word of the sorted chosen bits is, and of the others.
+    chosen_words: Vec<u32>,
+    other_words: Vec<u32>,
+    /// The regions that they are sorted into.
+    blocks: Blocks,
     instructions: Instructions,
 }
 
 impl Sieve {
-    /// Takes the chosen bits, set, of all.
+    /// Takes the chosen bits, set, of all, and in what sizes of blocks either kind is wanted.
     #[inline(always)]
-    pub(super) fn new(chosen: &[u64], instructions: Instructions) -> Self {
-        let mut sum = 0;
-        let mut chosen_before = Vec::with_capacity(chosen.len() + 1);
+    pub(super) fn new(chosen: Vec<u64>, sizes: [f64; 2], instructions: Instructions) -> Self {
+        let words = chosen.len();
+        let mut sum = 0u32;
+        let mut chosen_before = Vec::with_capacity(words + 1);
+        // What a word writes is written again by the next one, unless it was right.
+        let mut chosen_words = vec![0; words + 1];
+        let mut other_words = vec![0; words + 1];
         chosen_before.push(0);
-        for word in chosen {
+        for (word, i) in chosen.iter().zip(0..) {
+            chosen_words[sum.div_ceil(64) as usize] = i;
+            other_words[(i * 64 - sum).div_ceil(64) as usize] = i;
             sum += word.count_ones();
             chosen_before.push(sum);
         }
+        let others = words as u32 * 64 - sum;
         Self {
-            chosen: chosen.to_vec(),
+            chosen,
             chosen_before,
+            chosen_words,
+            other_words,
+            blocks: Blocks::of_two((sum, sizes[0]), (others, sizes[1])),
             instructions,
         }
     }
 
+    /// The blocks that it sorts bits into.
+    pub(super) fn blocks(&self) -> Blocks {
+        self.blocks
+    }
+
     /// Where the chosen bits end.
-    pub(super) fn chosen_end(&self) -> u32 {
+    #[inline(always)]
+    fn chosen_end(&self) -> u32 {
         self.chosen_before.last().copied().unwrap_or(0)
     }
 
     /// Where the others start.
     #[inline(always)]
-    pub(super) fn others_start(&self) -> u32 {
-        self.chosen_end().next_multiple_of(64)
+    fn others_start(&self) -> u32 {
+        self.blocks.regions()[1].start()
     }
 
     /// Where the others end.
-    pub(super) fn others_end(&self) -> u32 {
+    #[inline(always)]
+    fn others_end(&self) -> u32 {
         self.others_start() + self.chosen.len() as u32 * 64 - self.chosen_end()
+    }
+
+    /// Whether a bit goes to `place`.
+    #[inline(always)]
+    pub(super) fn fills(&self, place: u32) -> bool {
+        place < self.chosen_end() || (self.others_start()..self.others_end()).contains(&place)
     }
 
     /// Where the bit `at` goes.
@@ -53,39 +82,56 @@ impl Sieve {
         let chosen = self.chosen[word];
         let below = (chosen & ((1 << (at % 64)) - 1)).count_ones();
         let rank = self.chosen_before[word] + below;
-        if chosen >> (at % 64) & 1 == 1 {
-            rank
-        } else {
-            self.others_start() + at - rank
-        }
+        // Which of the two is as good as random: a branch would be mistaken.
+        let is_chosen = 0u32.wrapping_sub((chosen >> (at % 64) & 1) as u32);
+        let other = self.others_start() + at - rank;
+        other ^ ((other ^ rank) & is_chosen)
     }
 
-    /// Which bit goes to `place`, which is not between the two kinds.
+    /// Which bit goes to `place`, to which one does.
     #[inline(always)]
     pub(super) fn origin(&self, place: u32) -> u32 {
         if place < self.chosen_end() {
-            select(place, self.chosen_end(), self.chosen.len(), |word| {
-                (self.chosen_before[word], self.chosen[word])
-            })
+            self.find(place, self.chosen_words[place as usize / 64], 0)
         } else {
-            let others_before = |word: usize| word as u32 * 64 - self.chosen_before[word];
             let rank = place - self.others_start();
-            select(
-                rank,
-                others_before(self.chosen.len()),
-                self.chosen.len(),
-                |word| (others_before(word), !self.chosen[word]),
-            )
+            self.find(rank, self.other_words[rank as usize / 64], u64::MAX)
         }
     }
 
-    /// Sorts `bits`; leaves room for `spare` more words.
+    /// The bit with `rank` others of its kind before it, which are the chosen ones inverted by
+    /// `invert`, from word `first` on.
     #[inline(always)]
-    pub(super) fn sort(&self, bits: &[u64], spare: usize) -> Zeroizing<Vec<u64>> {
-        let words = self.others_end().div_ceil(64) as usize;
-        let mut sorted = Zeroizing::new(Vec::with_capacity(words + spare));
+    fn find(&self, rank: u32, first: u32, invert: u64) -> u32 {
+        let before = |word: usize| {
+            let chosen = self.chosen_before[word];
+            if invert == 0 {
+                chosen
+            } else {
+                word as u32 * 64 - chosen
+            }
+        };
+        let mut word = first as usize;
+        // Two or three words fill one most of the time, and a branch would be mistaken.
+        for _ in 0..2 {
+            word += usize::from(before(word + 1) <= rank);
+        }
+        while before(word + 1) <= rank {
+            word += 1;
+        }
+        let bits = self.chosen[word] ^ invert;
+        word as u32 * 64 + self.instructions.select(bits, rank - before(word))
+    }
+
+    /// Sorts `bits`, with zeros wherever none goes.
+    #[inline(always)]
+    pub(super) fn sort(&self, bits: &[u64]) -> Zeroizing<Vec<u64>> {
+        let words = self.blocks.words();
+        let mut sorted = Zeroizing::new(Vec::with_capacity(words));
         self.append(bits, &mut sorted, |chosen| chosen);
+        sorted.resize(self.others_start() as usize / 64, 0);
         self.append(bits, &mut sorted, |chosen| !chosen);
+        sorted.resize(words, 0);
         sorted
     }
 
@@ -111,29 +157,6 @@ impl Sieve {
     }
 }
 
-/// The bit with `rank` others before it, of `total` in `words` words, of each of which `at` tells
-/// how many are before it and where its own are.
-#[inline(always)]
-fn select(rank: u32, total: u32, words: usize, at: impl Fn(usize) -> (u32, u64)) -> u32 {
-    // They are spread evenly, so that the guess is near; word 0 has none before it.
-    let mut word = (u64::from(rank) * words as u64 / u64::from(total)) as usize;
-    while at(word).0 > rank {
-        word -= 1;
-    }
-    loop {
-        let (before, bits) = at(word);
-        let skip = rank - before;
-        if skip < bits.count_ones() {
-            let mut rest = bits;
-            for _ in 0..skip {
-                rest &= rest - 1;
-            }
-            return word as u32 * 64 + rest.trailing_zeros();
-        }
-        word += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,11 +171,14 @@ mod tests {
                 let chosen: BitString = (0..bits).map(|_| rng.chance(density)).collect();
                 let key = rng.public_bits(bits);
                 for instructions in [Instructions::BASELINE, Instructions::best()] {
-                    let sieve = Sieve::new(chosen.words(), instructions);
-                    let sorted = sieve.sort(key.words(), 0).to_vec();
-                    let end = sieve.others_end() as usize;
-                    let sorted = BitString::from_words(sorted, end.next_multiple_of(64));
+                    let sieve = Sieve::new(chosen.words().to_vec(), [30.0, 300.0], instructions);
+                    let sorted = sieve.sort(key.words()).to_vec();
+                    let end = sorted.len() * 64;
+                    let sorted = BitString::from_words(sorted, end);
+                    let filled = (0..end as u32).filter(|&place| sieve.fills(place));
+                    assert_eq!(filled.count(), bits);
                     for at in 0..bits as u32 {
+                        assert!(sieve.fills(sieve.place(at)));
                         let place = sieve.place(at);
                         assert_eq!(place < sieve.chosen_end(), chosen.get(at as usize));
                         assert!(place < sieve.chosen_end() || place >= sieve.others_start());

@@ -13,12 +13,16 @@ use super::layout::shuffled;
 
 /// Side of a tile in bits: a word.
 const SIDE: usize = 64;
+/// Rotations that one draw of 64 bits gives.
+const ROTATIONS: usize = 10;
 /// Bits of a tile.
 pub(super) const TILE_BITS: usize = SIDE * SIDE;
 
 /// The tables of one such permutation of a piece; pieces follow each other.
 pub(super) struct Tiles {
     piece_words: u32,
+    /// 2⁴² ÷ `piece_words`, rounded up: a division takes as long as all the rest.
+    pieces_per_word: u64,
     /// Which word is row r of tile t, at 64·t + r, and how far it is rotated.
     rows: Vec<Row>,
     /// The inverse: which row of which tile each word is.
@@ -41,13 +45,18 @@ impl Tiles {
         let words = piece_bits / SIDE;
         let (word_of_row, row_of_word) = shuffled(words, rng);
         let (word_of_column, column_of_word) = shuffled(words, rng);
-        let row = |word| Row {
-            word,
-            rotation: (rng.next_u64() >> 58) as u16,
-        };
+        let mut rows = Vec::with_capacity(words);
+        for words in word_of_row.chunks(ROTATIONS) {
+            let drawn = rng.next_u64();
+            rows.extend((0..).zip(words).map(|(i, &word)| Row {
+                word,
+                rotation: (drawn >> (6 * i) & 63) as u16,
+            }));
+        }
         Self {
             piece_words: words as u32,
-            rows: word_of_row.into_iter().map(row).collect(),
+            pieces_per_word: (1u64 << 42).div_ceil(words as u64),
+            rows,
             row_of_word,
             word_of_column,
             column_of_word,
@@ -78,11 +87,10 @@ impl Tiles {
     /// First word of the piece that holds `word`, and which of the piece's words it is.
     #[inline(always)]
     fn within_piece(&self, word: u32) -> (u32, usize) {
-        if word < self.piece_words {
-            return (0, word as usize);
-        }
-        let within = word % self.piece_words;
-        (word - within, within as usize)
+        // Exact for words below 2²² and pieces of at most 2¹⁶ words.
+        let piece = (u64::from(word) * self.pieces_per_word >> 42) as u32;
+        let first = piece * self.piece_words;
+        (first, (word - first) as usize)
     }
 
     /// Reads `key`, whole pieces, into `out`, which is as long.

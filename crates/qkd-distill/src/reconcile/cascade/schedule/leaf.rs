@@ -4,31 +4,24 @@ use std::ops::Range;
 
 use super::Unpacker;
 
-/// An odd leaf of at least two places.
+/// An odd leaf of at least two places: 2^`size_log2` from `start` on, a multiple of as many.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Leaf {
     pub(in super::super) start: u32,
-    pub(in super::super) end: u32,
+    pub(in super::super) size_log2: u32,
 }
 
 impl Leaf {
-    /// Where the second of two halves starts.
+    /// How often it is halved when that may be `levels` times at once.
     #[inline(always)]
-    pub(in super::super) fn middle(self) -> u32 {
-        self.start + (self.end - self.start) / 2
+    pub(in super::super) fn levels(self, levels: u32) -> u32 {
+        levels.min(self.size_log2)
     }
 
-    /// Into how many parts it is cut when there may be `most`.
+    /// Number of questions about it when it may be halved `levels` times at once.
     #[inline(always)]
-    pub(in super::super) fn parts(self, most: u32) -> u32 {
-        most.min(self.end - self.start)
-    }
-
-    /// Where part `part` starts, of as many as there are when there may be `most`.
-    #[inline(always)]
-    pub(in super::super) fn cut(self, part: u32, most: u32) -> u32 {
-        let length = u64::from(self.end - self.start);
-        self.start + (length * u64::from(part) / u64::from(self.parts(most))) as u32
+    pub(super) fn questions(self, levels: u32) -> usize {
+        (1 << self.levels(levels)) - 1
     }
 }
 
@@ -41,29 +34,28 @@ pub(in super::super) struct Hunt {
 }
 
 impl Hunt {
-    fn leaf(self) -> Leaf {
-        Leaf {
-            start: self.start,
-            end: self.end,
-        }
+    /// Number of questions about it when it may be halved `levels` times at once.
+    pub(super) fn questions(self, levels: u32) -> usize {
+        self.parts(levels) - 1
     }
 
-    /// Into how many parts it is cut when there may be `most`.
-    pub(in super::super) fn parts(self, most: u32) -> u32 {
-        self.leaf().parts(most)
+    /// Into how many parts it is cut.
+    pub(in super::super) fn parts(self, levels: u32) -> usize {
+        (1 << levels).min(self.end - self.start) as usize
     }
 
-    /// Part `part` of those.
-    pub(in super::super) fn part(self, part: u32, most: u32) -> Range<usize> {
-        let leaf = self.leaf();
-        leaf.cut(part, most) as usize..leaf.cut(part + 1, most) as usize
+    /// Part number `part`.
+    pub(in super::super) fn part(self, part: usize, levels: u32) -> Range<usize> {
+        let (start, length) = (self.start as usize, (self.end - self.start) as usize);
+        let cut = |part: usize| start + length * part / self.parts(levels);
+        cut(part)..cut(part + 1)
     }
 
     /// The first part that is odd, after one comparison for each part but the last.
-    pub(in super::super) fn narrowed(self, most: u32, answers: &mut Unpacker) -> Self {
-        let count = self.parts(most);
-        let odd = answers.take(count as usize - 1) | 1 << (count - 1);
-        let Range { start, end } = self.part(odd.trailing_zeros(), most);
+    pub(in super::super) fn narrowed(self, levels: u32, answers: &mut Unpacker) -> Self {
+        let count = self.parts(levels);
+        let odd = answers.take(count - 1) | 1 << (count - 1);
+        let Range { start, end } = self.part(odd.trailing_zeros() as usize, levels);
         Self {
             check: self.check,
             start: start as u32,

@@ -41,12 +41,9 @@ impl Schedule {
         let size = |errors_left: f64| SECOND_BLOCK_ERRORS * block_bits / errors_left.max(1e-9);
         let (even, odd) = (size(mean * tanh), size(mean / tanh - 1.0));
         let drawn = Order::drawn(self.layout, &mut self.rng);
-        let order = drawn.sorted(&self.even_blocks, self.instructions);
+        let order = drawn.sorted(&self.even_blocks, [even, odd], self.instructions);
         let blocks = match &order {
-            Order::Sorted(_, sieve) => {
-                let others = sieve.others_start()..sieve.others_end();
-                Blocks::of_two(0..sieve.chosen_end(), even, others, odd)
-            }
+            Order::Sorted(_, sieve) => sieve.blocks(),
             Order::Plain | Order::Table(_) | Order::Tiles(_) => {
                 let left = (self.qber - self.errors_found as f64 / self.key_bits as f64)
                     .max(0.1 * self.qber);
@@ -88,17 +85,19 @@ pub(super) fn ones(count: usize, words: usize) -> Vec<u64> {
     bits
 }
 
-/// Clears the bits from `start` to just before `end`.
+/// Clears the blocks of 2^`size_log2` bits that start at `starts`, multiples of their size.
 #[inline(always)]
-pub(super) fn clear(bits: &mut [u64], start: u32, end: u32) {
-    let (first, last) = (start as usize / 64, (end as usize - 1) / 64);
-    let low = u64::MAX << (start % 64);
-    let high = u64::MAX >> (63 - (end - 1) % 64);
-    if first == last {
-        bits[first] &= !(low & high);
+pub(super) fn clear_all(bits: &mut [u64], starts: &[u32], size_log2: u32) {
+    if let Some(words_log2) = size_log2.checked_sub(6) {
+        for &start in starts {
+            let first = start as usize / 64;
+            let end = (first + (1 << words_log2)).min(bits.len());
+            bits[first..end].fill(0);
+        }
     } else {
-        bits[first] &= !low;
-        bits[first + 1..last].fill(0);
-        bits[last] &= !high;
+        let block = (1 << (1 << size_log2)) - 1;
+        for &start in starts {
+            bits[start as usize / 64] &= !(block << (start % 64));
+        }
     }
 }
