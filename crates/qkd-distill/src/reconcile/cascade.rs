@@ -12,7 +12,7 @@
 //! 2. The same over a random order, the bits of blocks that were even first and in smaller blocks.
 //!    Each correction makes leaves of the other pass odd, which are halved in turn: first all of
 //!    one pass, then all of the other.
-//! 3. When few are left: a third order with four blocks to a piece of the key, and the
+//! 3. When few are left: a third order with eight blocks to a piece of the key, and the
 //!    parities of 16 random subsets of the key. What they still find is hunted down one by one.
 //!
 //! Random orders move words, not bits, parities are differences of two prefixes, and leaves are

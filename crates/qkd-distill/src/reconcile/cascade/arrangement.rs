@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::instructions::{Instructions, Work};
 use super::packed::Packer;
 use super::parities::{Parities, put_each};
-use super::schedule::{CHECKS, Leaf, Pass, Schedule};
+use super::schedule::{CHECKS, Leaf, Pass, SUBSET_WORDS, Schedule};
 use crate::SiftedKey;
 
 /// The key in the order of each pass opened so far.
@@ -67,13 +67,20 @@ impl Arrangement {
         SecretBits::from(BitString::from_words(words, self.key_bits))
     }
 
+    /// The words of the key.
+    fn key(&self) -> &[u64] {
+        &self.orders[0].words()[..self.key_bits.div_ceil(64)]
+    }
+
     /// The parity of the key in every subset, the first in the lowest bit.
     #[inline(always)]
     fn subset_parities(&self, subsets: &[u64]) -> u64 {
         let mut sums = [0; CHECKS];
-        for (word, subsets) in self.orders[0].words().iter().zip(subsets.windows(CHECKS)) {
-            for (sum, subset) in sums.iter_mut().zip(subsets) {
-                *sum ^= word & subset;
+        for words in self.key().chunks(SUBSET_WORDS) {
+            for (word, subsets) in words.iter().zip(subsets.windows(CHECKS)) {
+                for (sum, subset) in sums.iter_mut().zip(subsets) {
+                    *sum ^= word & subset;
+                }
             }
         }
         (0..).zip(sums).fold(0, |all, (i, sum)| {
@@ -81,14 +88,14 @@ impl Arrangement {
         })
     }
 
-    /// Parity of those bits of the key in `range`, which is not empty, that are in the subset.
+    /// Parity of those bits of the key in `range`, which is not empty, that are in subset `check`.
     #[inline(always)]
-    fn subset_parity(&self, subset: &[u64], range: Range<usize>) -> u64 {
-        let key = self.orders[0].words();
+    fn subset_parity(&self, subsets: &[u64], check: u32, range: Range<usize>) -> u64 {
+        let key = self.key();
         let (first, last) = (range.start / 64, (range.end - 1) / 64);
         let low = u64::MAX << (range.start % 64);
         let high = u64::MAX >> (63 - (range.end - 1) % 64);
-        let both = |i: usize| key[i] & subset[i];
+        let both = |i: usize| key[i] & subsets[i % SUBSET_WORDS + check as usize];
         let folded = if first == last {
             both(first) & low & high
         } else {
@@ -165,10 +172,9 @@ impl Work for Answer<'_> {
             parities.put(key.subset_parities(schedule.subsets()), CHECKS);
         }
         if let Some(hunt) = schedule.hunt() {
-            let subset = schedule.subset(hunt.check);
             for part in 0..hunt.parts(schedule.levels()) - 1 {
                 let range = hunt.part(part, schedule.levels());
-                parities.put(key.subset_parity(subset, range), 1);
+                parities.put(key.subset_parity(schedule.subsets(), hunt.check, range), 1);
             }
         }
         parities.finish()

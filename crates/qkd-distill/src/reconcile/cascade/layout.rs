@@ -96,29 +96,7 @@ impl Order {
         }
     }
 
-    /// Where in this order the key's bit `position` is read.
-    #[inline(always)]
-    pub(super) fn place(&self, position: u32) -> u32 {
-        match self {
-            Order::Plain => position,
-            Order::Table(table) => u32::from(table.places[position as usize]),
-            Order::Tiles(tiles) => tiles.place(position),
-            Order::Sorted(tiles, sieve) => sieve.place(tiles.place(position)),
-        }
-    }
-
-    /// Which bit of the key is read at `place`, where one [is](Order::reads).
-    #[inline(always)]
-    pub(super) fn position(&self, place: u32) -> u32 {
-        match self {
-            Order::Plain => place,
-            Order::Table(table) => u32::from(table.offsets[place as usize]),
-            Order::Tiles(tiles) => tiles.position(place),
-            Order::Sorted(tiles, sieve) => tiles.position(sieve.origin(place)),
-        }
-    }
-
-    /// [`Order::place`] of each of `positions`.
+    /// Where in this order the key's bits at `positions` are read.
     #[inline(always)]
     pub(super) fn places(&self, positions: &[u32]) -> Vec<u32> {
         let positions = positions.iter();
@@ -134,7 +112,7 @@ impl Order {
         }
     }
 
-    /// [`Order::position`] of each of `places`.
+    /// Which bits of the key are read at `places`, at each of which one [is](Order::reads).
     #[inline(always)]
     pub(super) fn positions(&self, places: &[u32]) -> Vec<u32> {
         let places = places.iter();
@@ -195,19 +173,20 @@ impl Table {
     }
 }
 
-/// A permutation of `count` numbers (Fisher and Yates) and its inverse, uniform to 2⁻¹⁶ in each
-/// draw, which is more than locating errors takes. `count` is at most 2¹⁶, so they fit.
+/// A permutation of `count` numbers (Fisher and Yates) and its inverse. `count` is at most 2¹⁶, so
+/// that they fit, and each draw uniform to 2⁻⁵ of what a number is worth, to 2⁻¹⁰ for the 2¹¹ words
+/// of a piece, which is more than locating errors takes.
 pub(super) fn shuffled(count: usize, rng: &mut SecretRng) -> (Vec<u16>, Vec<u16>) {
     let mut numbers: Vec<u16> = (0..count).map(|i| i as u16).collect();
-    let mut drawn = 0;
-    for i in (1..count).rev() {
-        // One draw of 64 bits does for two numbers of 32.
-        drawn = match drawn >> 32 {
-            0 => rng.next_u64(),
-            rest => rest,
-        };
-        let j = ((drawn & u64::from(u32::MAX)) * (i as u64 + 1)) >> 32;
-        numbers.swap(i, j as usize);
+    let mut last = count;
+    while last > 1 {
+        // One draw of 64 bits does for three numbers of 21.
+        let drawn = rng.next_u64();
+        for i in 0..3.min(last - 1) {
+            last -= 1;
+            let j = ((drawn >> (21 * i) & 0x1f_ffff) * (last as u64 + 1)) >> 21;
+            numbers.swap(last, j as usize);
+        }
     }
     let mut inverse = vec![0; count];
     for (i, &number) in numbers.iter().enumerate() {
@@ -244,10 +223,11 @@ mod tests {
                 let words = order.read(key.words(), blocks).to_vec();
                 let len = words.len() * 64;
                 let read = BitString::from_words(words, len);
-                for position in 0..total as u32 {
-                    let place = order.place(position);
+                let positions: Vec<u32> = (0..total as u32).collect();
+                let places = order.places(&positions);
+                assert!(order.positions(&places) == positions);
+                for (position, place) in positions.into_iter().zip(places) {
                     assert!(order.reads(place, layout));
-                    assert_eq!(order.position(place), position);
                     assert_eq!(read.get(place as usize), key.get(position as usize));
                 }
             }

@@ -173,15 +173,15 @@ impl Leaves {
         }
     }
 
-    /// Changes the marks of the leaves that hold `places`; gives the starts of these leaves.
+    /// Changes the marks of the leaves that hold `places`; adds the starts of these leaves to
+    /// `touched`.
     #[inline(always)]
-    pub(super) fn toggle_all(&mut self, places: &[u32]) -> Vec<u32> {
-        let toggle = |&place: &u32| {
+    pub(super) fn toggle_all(&mut self, places: &[u32], touched: &mut Vec<u32>) {
+        touched.extend(places.iter().map(|&place| {
             let start = self.start_of(place);
-            self.cells[start as usize / 64].odd ^= 1 << (start % 64);
+            self.toggle(start);
             start
-        };
-        places.iter().map(toggle).collect()
+        }));
     }
 
     /// Keeps those of `starts` that are marked, each once, and takes the mark off.
@@ -240,11 +240,10 @@ impl Leaves {
         self.cells[start as usize / 64].odd >> (start % 64) & 1
     }
 
-    /// Changes the mark of the leaf that starts at `start`; gives the new one in the lowest bit.
+    /// Changes the mark of the leaf that starts at `start`.
     #[inline(always)]
-    pub(super) fn toggle(&mut self, start: u32) -> u64 {
+    fn toggle(&mut self, start: u32) {
         self.cells[start as usize / 64].odd ^= 1 << (start % 64);
-        self.odd(start)
     }
 
     /// Marks the leaf that starts at `start` as odd.
@@ -342,10 +341,14 @@ mod tests {
     #[test]
     fn marks_are_set_changed_and_taken_off_one_by_one() {
         let mut leaves = Leaves::new(Blocks::new(300, 100.0));
-        assert_eq!(leaves.toggle(128), 1);
+        leaves.toggle(128);
         leaves.mark(256);
         assert_eq!((leaves.odd(0), leaves.odd(128), leaves.odd(256)), (0, 1, 1));
         assert_eq!((leaves.unmark(128), leaves.unmark(128)), (1, 0));
-        assert_eq!(leaves.toggle(256), 0);
+        let mut touched = Vec::new();
+        leaves.toggle_all(&[256, 0, 255, 127], &mut touched);
+        assert_eq!(touched, [256, 0, 128, 0]);
+        leaves.unmark_all(&mut touched);
+        assert_eq!(touched, [128]);
     }
 }

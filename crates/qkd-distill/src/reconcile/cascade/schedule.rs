@@ -19,11 +19,13 @@ mod tail;
 pub(super) use descent::Descent;
 pub(super) use leaf::{Hunt, Leaf};
 use opening::{clear_all, ones};
-use pass::Found;
 pub(super) use pass::Pass;
+use tail::Turn;
 
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
 pub(super) const CHECKS: usize = 16;
+/// Words after which the subsets repeat: what a longer string takes to draw would show.
+pub(super) const SUBSET_WORDS: usize = 1024;
 /// Rounds at most; an honest key takes 100 to 350.
 const ROUNDS_MAX: u32 = 2000;
 /// Range in which the prior error rate is taken seriously.
@@ -44,13 +46,15 @@ pub(super) struct Schedule {
     /// each question; so the passes take turns. Meanwhile nothing else is asked.
     descent: Option<Descent>,
     checks_now: bool,
-    /// One uniform string, of which subset i takes the words from i on, and what is known of the
-    /// errors in each subset. For any errors that are left the parities are uniform and
-    /// independent: the one of subset i alone depends on the bit 64·i beyond the last error.
+    /// One uniform string, of which subset i takes the words from i on, again and again, and what
+    /// is known of the errors in each subset. For any errors that are left the parities are uniform
+    /// and independent, unless they cancel at distances of [`SUBSET_WORDS`]: the one of subset i
+    /// alone depends on the bit 64·i beyond the last error.
     subsets: Vec<u64>,
     odd_subsets: u64,
     hunt: Option<Hunt>,
     hunts: u32,
+    turn: Turn,
     /// How often leaves outside a descent are halved in this round, where they are long enough.
     levels: u32,
     questions: usize,
@@ -63,7 +67,8 @@ pub(super) struct Schedule {
     even_blocks: Vec<u64>,
     contradicted: bool,
     errors_found: usize,
-    found: Vec<Found>,
+    /// Where leaves of each pass start that corrections have changed.
+    touched: Vec<Vec<u32>>,
     /// What Bob has to correct: where each pass, as far as they were open, reads the wrong bits.
     flips: Vec<Vec<u32>>,
 }
@@ -85,6 +90,7 @@ impl Schedule {
             odd_subsets: 0,
             hunt: None,
             hunts: 0,
+            turn: Turn::LaterPasses,
             levels: 1,
             questions: 0,
             finished: false,
@@ -95,7 +101,7 @@ impl Schedule {
             even_blocks: Vec::new(),
             contradicted: false,
             errors_found: 0,
-            found: Vec::new(),
+            touched: Vec::new(),
             flips: Vec::new(),
         };
         instructions.run(Open(&mut schedule));
@@ -136,14 +142,9 @@ impl Schedule {
         self.levels
     }
 
-    /// The words of all subsets: number i has those from i on.
+    /// The words of all subsets: number i has those from i on, [`SUBSET_WORDS`] again and again.
     pub(super) fn subsets(&self) -> &[u64] {
         &self.subsets
-    }
-
-    /// The words of subset `check`, at least as many as the key has.
-    pub(super) fn subset(&self, check: u32) -> &[u64] {
-        &self.subsets[check as usize..]
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -242,40 +243,84 @@ impl Schedule {
     fn end_descent(&mut self, descent: Descent) {
         let number = descent.pass();
         let places = descent.end(&mut self.passes[number]);
-        let order = &self.passes[number].order;
-        // Only a liar finds an error where no bit of the key is, or finds one twice.
-        if !places.iter().all(|&place| order.reads(place, self.layout)) {
-            self.contradicted = true;
-            return;
-        }
-        let positions = order.positions(&places);
-        if !positions.iter().all(|&at| (at as usize) < self.key_bits) {
-            self.contradicted = true;
-            return;
-        }
-        for &position in &positions {
-            let bit = 1 << (position % 64);
-            let word = &mut self.errors[position as usize / 64];
-            self.contradicted |= *word & bit != 0;
-            *word |= bit;
-        }
-        self.errors_found += positions.len();
-        self.flips[number].extend_from_slice(&places);
+        self.correct_all(number, &places);
         if self.passes.len() == 1 {
             self.open_pass();
             return;
         }
         let other = 1 - number;
+        let mut odd = std::mem::take(&mut self.touched[other]);
         let pass = &mut self.passes[other];
-        let places = pass.order.places(&positions);
-        let mut odd = pass.leaves.toggle_all(&places);
-        self.flips[other].extend_from_slice(&places);
-        odd.extend(pass.asked.drain(..).map(|leaf| leaf.start));
         pass.leaves.unmark_all(&mut odd);
         if self.are_many(odd.len()) {
             self.descent = Some(Descent::of_leaves(other, &self.passes[other], &odd));
         } else {
             self.search(other, &odd);
+        }
+    }
+
+    /// Corrects the bits that pass `number` reads at `places`: there they are leaves of their own,
+    /// not marked any more, and in the other passes the leaves that hold them are touched.
+    ///
+    /// Each bit is corrected at most once: an honest transcript locates no error twice and none in
+    /// the fill, and one that does would have the leaves of two passes correct each other for ever.
+    #[inline(always)]
+    fn correct_all(&mut self, number: usize, places: &[u32]) {
+        let order = &self.passes[number].order;
+        if !places.iter().all(|&place| order.reads(place, self.layout)) {
+            self.contradicted = true;
+            return;
+        }
+        let positions = order.positions(places);
+        if self.take_down(&positions) {
+            self.touch_all(&positions, Some(number));
+            self.note_flips(number, places);
+        }
+    }
+
+    /// Takes down that the bits at `positions` are corrected; gives whether they can be.
+    #[inline(always)]
+    fn take_down(&mut self, positions: &[u32]) -> bool {
+        if !positions.iter().all(|&at| (at as usize) < self.key_bits) {
+            self.contradicted = true;
+            return false;
+        }
+        let mut twice = 0;
+        for &position in positions {
+            let word = &mut self.errors[position as usize / 64];
+            twice |= *word >> (position % 64) & 1;
+            *word |= 1 << (position % 64);
+        }
+        self.errors_found += positions.len();
+        self.contradicted |= twice == 1;
+        if !self.subsets.is_empty() {
+            for &position in positions {
+                let word = position as usize / 64 % SUBSET_WORDS;
+                for (check, subset) in self.subsets[word..].iter().take(CHECKS).enumerate() {
+                    self.odd_subsets ^= (subset >> (position % 64) & 1) << check;
+                }
+            }
+        }
+        twice == 0
+    }
+
+    /// Changes the marks of the leaves that hold the bits at `positions`, in all passes but one.
+    #[inline(always)]
+    fn touch_all(&mut self, positions: &[u32], except: Option<usize>) {
+        for number in (0..self.passes.len()).filter(|&number| Some(number) != except) {
+            let pass = &mut self.passes[number];
+            let places = pass.order.places(positions);
+            pass.leaves.toggle_all(&places, &mut self.touched[number]);
+            self.note_flips(number, &places);
+        }
+    }
+
+    /// Has Bob correct what a pass reads at `places`.
+    #[inline(always)]
+    fn note_flips(&mut self, number: usize, places: &[u32]) {
+        // A pass that opens in this round is read when they are right.
+        if let Some(flips) = self.flips.get_mut(number) {
+            flips.extend_from_slice(places);
         }
     }
 
@@ -329,21 +374,26 @@ impl Work for Positions<'_> {
     #[inline(always)]
     fn run(self) -> Vec<u32> {
         let Self(schedule) = self;
-        let mut positions = Vec::with_capacity(schedule.errors_found + AT_ONCE);
+        let mut positions = vec![0; schedule.errors_found + AT_ONCE];
+        let mut listed = 0;
         for (&word, first) in schedule.errors.iter().zip((0..).step_by(64)) {
             let mut rest = word;
-            let end = positions.len() + word.count_ones() as usize;
+            let end = listed + word.count_ones() as usize;
             // Some of these are too many most of the time, which costs less than to be mistaken
             // about how many they are.
-            while positions.len() < end {
-                positions.extend([(); AT_ONCE].map(|()| {
-                    let position = first + rest.trailing_zeros();
+            loop {
+                for position in &mut positions[listed..listed + AT_ONCE] {
+                    *position = first + rest.trailing_zeros();
                     rest &= rest.wrapping_sub(1);
-                    position
-                }));
+                }
+                listed += AT_ONCE;
+                if listed >= end {
+                    break;
+                }
             }
-            positions.truncate(end);
+            listed = end;
         }
+        positions.truncate(listed);
         positions
     }
 }

@@ -126,33 +126,37 @@ impl Sieve {
     /// Sorts `bits`, with zeros wherever none goes.
     #[inline(always)]
     pub(super) fn sort(&self, bits: &[u64]) -> Zeroizing<Vec<u64>> {
-        let words = self.blocks.words();
-        let mut sorted = Zeroizing::new(Vec::with_capacity(words));
-        self.append(bits, &mut sorted, |chosen| chosen);
-        sorted.resize(self.others_start() as usize / 64, 0);
-        self.append(bits, &mut sorted, |chosen| !chosen);
-        sorted.resize(words, 0);
+        let mut sorted = Zeroizing::new(vec![0; self.blocks.words()]);
+        let (chosen, others) = sorted.split_at_mut(self.others_start() as usize / 64);
+        self.gather(bits, chosen, 0);
+        self.gather(bits, others, u64::MAX);
         sorted
     }
 
-    /// Appends those of `bits` that `of` chooses, to the end of a word.
+    /// Writes those of `bits` that are chosen, or the others when all are inverted.
     #[inline(always)]
-    fn append(&self, bits: &[u64], sorted: &mut Vec<u64>, of: impl Fn(u64) -> u64) {
-        let (mut pending, mut filled) = (0, 0);
+    fn gather(&self, bits: &[u64], sorted: &mut [u64], invert: u64) {
+        let (mut at, mut pending, mut filled) = (0, 0, 0);
         for (&word, &chosen) in bits.iter().zip(&self.chosen) {
-            let mask = of(chosen);
-            let taken = self.instructions.extract(word, mask);
-            pending |= taken << filled;
-            let end = filled + mask.count_ones();
-            if end >= 64 {
-                sorted.push(pending);
-                // Two shifts: a whole word may have found room.
-                pending = taken >> (63 - filled) >> 1;
+            let mask = chosen ^ invert;
+            // Behind the last bit of this kind there may be no word.
+            if mask == 0 {
+                continue;
             }
+            let taken = self.instructions.extract(word, mask);
+            let whole = pending | taken << filled;
+            let end = filled + mask.count_ones();
+            sorted[at] = whole;
+            // Whether it is full is as good as random: a branch would be mistaken.
+            let full = u64::from(end / 64);
+            // Two shifts: a whole word may have found room.
+            let over = taken >> (63 - filled) >> 1;
+            pending = whole ^ ((whole ^ over) & full.wrapping_neg());
+            at += full as usize;
             filled = end % 64;
         }
         if filled > 0 {
-            sorted.push(pending);
+            sorted[at] = pending;
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Method;
 use qkd_bits::{PhysicsRng, SecretBits, SecretRng};
+use sha2::{Digest, Sha256};
 
 /// Two keys with exactly `errors` different bits at random places, and those places.
 fn pair(key_bits: usize, errors: usize, seed: u8) -> (SiftedKey, SiftedKey, Vec<u32>) {
@@ -101,28 +102,57 @@ fn keys_of_any_length_agree_and_every_bit_on_the_wire_is_counted() {
     }
 }
 
+/// All that Alice and Bob say in turn, and the key that Bob ends with.
+fn transcript(
+    key_bits: usize,
+    errors: usize,
+    of_alice: Instructions,
+    of_bob: Instructions,
+) -> (Vec<BitString>, BitString) {
+    let prior = errors as f64 / key_bits as f64;
+    let (alice, bob, _) = pair(key_bits, errors, 6);
+    let mut alice = CascadeAlice::with(of_alice, alice, plan(key_bits, prior)).unwrap();
+    let mut bob = CascadeBob::with(of_bob, bob, plan(key_bits, prior)).unwrap();
+    let mut said = vec![alice.begin()];
+    loop {
+        let comparison = bob.compare(said.last().unwrap()).unwrap();
+        said.push(comparison.differs.clone());
+        match alice.answer(&comparison.differs).unwrap() {
+            Step::Parities(next) => said.push(next),
+            Step::Finished => break,
+        }
+    }
+    (said, bob.finish().unwrap().bits.expose().clone())
+}
+
 /// What is compiled for the baseline and for this machine says and finds the same.
 #[test]
 fn all_instructions_give_the_same_transcript() {
-    let transcript = |of_alice: Instructions, of_bob: Instructions| {
-        let (alice, bob, _) = pair(40_000, 1200, 6);
-        let mut alice = CascadeAlice::with(of_alice, alice, plan(40_000, 0.03)).unwrap();
-        let mut bob = CascadeBob::with(of_bob, bob, plan(40_000, 0.03)).unwrap();
-        let mut said = vec![alice.begin()];
-        loop {
-            let comparison = bob.compare(said.last().unwrap()).unwrap();
-            said.push(comparison.differs.clone());
-            match alice.answer(&comparison.differs).unwrap() {
-                Step::Parities(next) => said.push(next),
-                Step::Finished => break,
-            }
-        }
-        (said, bob.finish().unwrap().bits.expose().clone())
-    };
     let (best, baseline) = (Instructions::best(), Instructions::BASELINE);
-    let expected = transcript(baseline, baseline);
-    assert!(transcript(best, best) == expected);
-    assert!(transcript(baseline, best) == expected);
+    let expected = transcript(40_000, 1200, baseline, baseline);
+    assert!(transcript(40_000, 1200, best, best) == expected);
+    assert!(transcript(40_000, 1200, baseline, best) == expected);
+}
+
+/// Two sides have to agree about every bit, whatever they run on: who changes what is asked changes
+/// these digests, and both sides at one time.
+#[test]
+fn the_same_seed_gives_the_same_transcript_everywhere() {
+    let digest = |(key_bits, errors): (usize, usize)| -> String {
+        let best = Instructions::best();
+        let mut hash = Sha256::new();
+        for message in transcript(key_bits, errors, best, best).0 {
+            hash.update((message.len() as u64).to_le_bytes());
+            hash.update(message.to_bytes());
+        }
+        hash.finalize()[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    };
+    let digests = [(1000, 50), (70_000, 3500), (300_001, 3000)].map(digest);
+    let expected = ["17026a37432de646", "302443bbb48019f7", "334c27a6ae02a41f"];
+    assert_eq!(digests, expected);
 }
 
 #[test]

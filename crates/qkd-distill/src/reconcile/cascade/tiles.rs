@@ -88,7 +88,7 @@ impl Tiles {
     #[inline(always)]
     fn within_piece(&self, word: u32) -> (u32, usize) {
         // Exact for words below 2²² and pieces of at most 2¹⁶ words.
-        let piece = (u64::from(word) * self.pieces_per_word >> 42) as u32;
+        let piece = ((u64::from(word) * self.pieces_per_word) >> 42) as u32;
         let first = piece * self.piece_words;
         (first, (word - first) as usize)
     }

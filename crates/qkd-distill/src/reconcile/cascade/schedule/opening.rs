@@ -4,14 +4,14 @@ use qkd_security::mathematics::{exp, ln_1p};
 
 use super::super::layout::Order;
 use super::super::leaves::Blocks;
-use super::{CHECKS, PRIOR_RANGE, Pass, Schedule};
+use super::{CHECKS, PRIOR_RANGE, Pass, SUBSET_WORDS, Schedule};
 
 /// Errors expected in a block of the first pass, within a factor of √2.
 const FIRST_BLOCK_ERRORS: f64 = 0.8;
 /// Errors expected to be left in a block of the second pass when it opens, within a factor of √2.
 const SECOND_BLOCK_ERRORS: f64 = 2.0;
 /// Blocks of each later pass for each piece, within a factor of √2.
-const LATE_BLOCKS_PER_PIECE: f64 = 4.0;
+const LATE_BLOCKS_PER_PIECE: f64 = 8.0;
 impl Schedule {
     /// The error rate that the share of odd first blocks tells, with the prior as two more blocks:
     /// the inverse of P(odd) = (1 − (1 − 2q)^k)/2.
@@ -24,8 +24,8 @@ impl Schedule {
     }
 
     pub(super) fn open_checks(&mut self) {
-        let words = self.key_bits.div_ceil(64) + CHECKS;
-        self.subsets = (0..words).map(|_| self.rng.next_u64()).collect();
+        let words = self.key_bits.div_ceil(64).min(SUBSET_WORDS);
+        self.subsets = (0..words + CHECKS).map(|_| self.rng.next_u64()).collect();
         self.checks_now = true;
     }
 
@@ -71,6 +71,7 @@ impl Schedule {
             }
         };
         self.passes.push(Pass::new(order, blocks));
+        self.touched.push(Vec::new());
         self.opens = Some(pass);
     }
 }

@@ -10,13 +10,10 @@ pub(in super::super) struct Pass {
     pub(in super::super) leaves: Leaves,
     /// Odd leaves that are asked about while there are few.
     pub(in super::super) asked: Vec<Leaf>,
-}
-
-/// A bit that is wrong, where a pass reads it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    pub(super) pass: usize,
-    pub(super) place: u32,
+    /// Odd leaves that have to wait for the turn of this pass.
+    waiting: Vec<Leaf>,
+    /// Odd leaves of one place, marked: bits that are wrong.
+    pub(super) found: Vec<u32>,
 }
 
 impl Pass {
@@ -27,18 +24,15 @@ impl Pass {
             order,
             leaves: Leaves::new(blocks),
             asked: Vec::new(),
+            waiting: Vec::new(),
+            found: Vec::new(),
         }
     }
 
     /// Learns one comparison about each leaf asked about: whether its first half is odd. The odd
     /// halves stay, marked, as other passes may change that.
     #[inline(always)]
-    pub(super) fn learn_halves(
-        &mut self,
-        number: usize,
-        answers: &mut Unpacker,
-        found: &mut Vec<Found>,
-    ) {
+    fn learn_halves(&mut self, answers: &mut Unpacker) {
         let mut stay = 0;
         for first in (0..self.asked.len()).step_by(64) {
             let last = (first + 64).min(self.asked.len());
@@ -57,10 +51,7 @@ impl Pass {
                     size_log2: half_log2,
                 };
                 if half_log2 == 0 {
-                    found.push(Found {
-                        pass: number,
-                        place,
-                    });
+                    self.found.push(place);
                 } else {
                     stay += 1;
                 }
@@ -72,15 +63,9 @@ impl Pass {
     /// Learns one comparison about each part but the last of each leaf asked about, halved
     /// `levels` times.
     #[inline(always)]
-    pub(super) fn learn_parts(
-        &mut self,
-        number: usize,
-        levels: u32,
-        answers: &mut Unpacker,
-        found: &mut Vec<Found>,
-    ) {
+    pub(super) fn learn_parts(&mut self, levels: u32, answers: &mut Unpacker) {
         if levels == 1 {
-            self.learn_halves(number, answers, found);
+            self.learn_halves(answers);
             return;
         }
         for leaf in std::mem::take(&mut self.asked) {
@@ -97,10 +82,7 @@ impl Pass {
                 }
                 self.leaves.mark(start);
                 if size_log2 == 0 {
-                    found.push(Found {
-                        pass: number,
-                        place: start,
-                    });
+                    self.found.push(start);
                 } else {
                     self.asked.push(Leaf { start, size_log2 });
                 }
@@ -108,9 +90,30 @@ impl Pass {
         }
     }
 
+    /// Has the leaf that starts at `start`, marked, be asked about.
+    #[inline(always)]
+    pub(super) fn search(&mut self, start: u32) {
+        let size_log2 = (self.leaves.end_of(start) - start).trailing_zeros();
+        if size_log2 == 0 {
+            self.found.push(start);
+        } else {
+            self.asked.push(Leaf { start, size_log2 });
+        }
+    }
+
+    /// The bits found wrong, each once, which other passes may have found too and corrected; takes
+    /// their marks off.
+    #[inline(always)]
+    pub(super) fn take_found(&mut self) -> Vec<u32> {
+        let mut found = std::mem::take(&mut self.found);
+        self.leaves.unmark_all(&mut found);
+        found
+    }
+
     /// Keeps the odd ones of the leaves to ask about, each once; gives how many there are.
     #[inline(always)]
     pub(super) fn prepare(&mut self) -> usize {
+        self.asked.append(&mut self.waiting);
         let mut stay = 0;
         for i in 0..self.asked.len() {
             let leaf = self.asked[i];
@@ -119,5 +122,16 @@ impl Pass {
         }
         self.asked.truncate(stay);
         stay
+    }
+
+    /// Has the leaves to ask about wait, where they may become even.
+    #[inline(always)]
+    pub(super) fn wait(&mut self) {
+        self.waiting.append(&mut self.asked);
+    }
+
+    /// How many leaves are to be asked about or wait; some of them may be even.
+    pub(super) fn listed(&self) -> usize {
+        self.asked.len() + self.waiting.len()
     }
 }

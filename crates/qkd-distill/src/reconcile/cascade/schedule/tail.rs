@@ -2,7 +2,7 @@
 //! saves rounds, and hunts for what shows in random subsets of the key alone.
 
 use super::super::packed::Unpacker;
-use super::{CHECKS, Descent, Found, Hunt, Leaf, Schedule};
+use super::{CHECKS, Hunt, Pass, Schedule};
 
 /// Corrected errors for each search that may still be on when the third pass opens: the last few
 /// are long chains of one correction a round.
@@ -15,40 +15,33 @@ const PASSES_MAX: usize = 12;
 const HUNTS_PER_PASS: u32 = 3;
 /// How often at most a leaf is halved at one time.
 const LEVELS_MAX: u32 = 5;
-/// Corrected errors for each odd leaf, below which two passes take no turns: few searches do not
+/// Corrected errors for each odd leaf, below which passes take no turns: few searches do not
 /// get in each other's way, and turns take rounds.
 const ERRORS_PER_TURN: usize = 50;
+
+/// Whose leaves are asked about when they are not so few after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    FirstPass,
+    LaterPasses,
+}
 
 impl Schedule {
     /// Marks the leaves of a pass that start at `starts` as odd, to be asked about.
     #[inline(always)]
     pub(super) fn search(&mut self, number: usize, starts: &[u32]) {
-        for &start in starts {
-            self.passes[number].leaves.mark(start);
-            self.search_marked(number, start);
-        }
-    }
-
-    /// Has the leaf of a pass that starts at `start`, marked, be asked about.
-    #[inline(always)]
-    fn search_marked(&mut self, number: usize, start: u32) {
         let pass = &mut self.passes[number];
-        let size_log2 = (pass.leaves.end_of(start) - start).trailing_zeros();
-        if size_log2 == 0 {
-            self.found.push(Found {
-                pass: number,
-                place: start,
-            });
-        } else {
-            pass.asked.push(Leaf { start, size_log2 });
+        for &start in starts {
+            pass.leaves.mark(start);
+            pass.search(start);
         }
     }
 
     /// Learns the comparisons about leaves.
     #[inline(always)]
     pub(super) fn learn_about_few(&mut self, answers: &mut Unpacker) {
-        for (number, pass) in self.passes.iter_mut().enumerate() {
-            pass.learn_parts(number, self.levels, answers, &mut self.found);
+        for pass in &mut self.passes {
+            pass.learn_parts(self.levels, answers);
         }
     }
 
@@ -61,7 +54,9 @@ impl Schedule {
         if let Some(hunt) = self.hunt.take() {
             let hunt = hunt.narrowed(self.levels, answers);
             if hunt.end - hunt.start == 1 {
-                self.correct(hunt.start);
+                if self.take_down(&[hunt.start]) {
+                    self.touch_all(&[hunt.start], None);
+                }
             } else {
                 self.hunt = Some(hunt);
             }
@@ -71,49 +66,22 @@ impl Schedule {
     /// Corrects every bit found wrong and every one that this finds.
     #[inline(always)]
     fn settle(&mut self) {
-        let mut next = 0;
-        while next < self.found.len() && !self.contradicted {
-            let Found { pass, place } = self.found[next];
-            next += 1;
-            let pass = &self.passes[pass];
-            // Two passes may have found the same bit.
-            if pass.leaves.odd(place) == 1 {
-                if pass.order.reads(place, self.layout) {
-                    self.correct(pass.order.position(place));
-                } else {
-                    self.contradicted = true;
+        let mut is_settled = false;
+        while !is_settled && !self.contradicted {
+            for (pass, touched) in self.passes.iter_mut().zip(&mut self.touched) {
+                for start in touched.drain(..) {
+                    if pass.leaves.odd(start) == 1 {
+                        pass.search(start);
+                    }
                 }
             }
-        }
-        self.found.clear();
-    }
-
-    /// Corrects one bit, each at most once: an honest transcript locates no error twice and none in
-    /// the fill, and one that does would have the leaves of two passes correct each other for ever.
-    #[inline(always)]
-    fn correct(&mut self, position: u32) {
-        let (word, bit) = (position as usize / 64, 1 << (position % 64));
-        if position as usize >= self.key_bits || self.errors[word] & bit != 0 {
-            self.contradicted = true;
-            return;
-        }
-        self.errors[word] |= bit;
-        self.errors_found += 1;
-        for number in 0..self.passes.len() {
-            let pass = &mut self.passes[number];
-            let place = pass.order.place(position);
-            // A pass that opens in this round is read when this is right.
-            if let Some(flips) = self.flips.get_mut(number) {
-                flips.push(place);
-            }
-            let start = pass.leaves.start_of(place);
-            if pass.leaves.toggle(start) == 1 {
-                self.search_marked(number, start);
-            }
-        }
-        if !self.subsets.is_empty() {
-            for (check, subset) in self.subsets[word..].iter().take(CHECKS).enumerate() {
-                self.odd_subsets ^= (subset >> (position % 64) & 1) << check;
+            is_settled = true;
+            for number in 0..self.passes.len() {
+                let found = self.passes[number].take_found();
+                if !found.is_empty() {
+                    self.correct_all(number, &found);
+                    is_settled = false;
+                }
             }
         }
     }
@@ -126,12 +94,8 @@ impl Schedule {
             self.finished = true;
             return;
         }
-        let searches = self.passes.iter_mut().map(|pass| pass.prepare()).sum();
+        let searches = self.prepare();
         if self.passes.len() == 2 {
-            if self.are_many(searches) {
-                self.take_turns();
-                return;
-            }
             if searches <= 2 + self.errors_found / ERRORS_PER_STRAGGLER {
                 self.open_pass();
                 self.open_checks();
@@ -142,23 +106,34 @@ impl Schedule {
         self.choose_levels(searches);
     }
 
+    /// Puts together the leaves to ask about; gives how many there are, and at least one for each
+    /// odd leaf that waits.
+    #[inline(always)]
+    fn prepare(&mut self) -> usize {
+        let listed = self.passes.iter().map(Pass::listed).sum();
+        if !self.are_many(listed) {
+            return self.passes.iter_mut().map(Pass::prepare).sum();
+        }
+        for _ in 0..2 {
+            let (first, later) = self.passes.split_at_mut(1);
+            let (now, others, next) = match self.turn {
+                Turn::FirstPass => (first, later, Turn::LaterPasses),
+                Turn::LaterPasses => (later, first, Turn::FirstPass),
+            };
+            others.iter_mut().for_each(Pass::wait);
+            let searches: usize = now.iter_mut().map(Pass::prepare).sum();
+            if searches > 0 {
+                return searches + others.iter().map(Pass::listed).sum::<usize>();
+            }
+            self.turn = next;
+        }
+        0
+    }
+
     /// Whether so many odd leaves are to be searched by one pass after the other.
     #[inline(always)]
     pub(super) fn are_many(&self, odd_leaves: usize) -> bool {
         odd_leaves > self.errors_found / ERRORS_PER_TURN
-    }
-
-    /// Has the one of two passes with more odd leaves search them, and the other one wait.
-    #[inline(always)]
-    fn take_turns(&mut self) {
-        let first = usize::from(self.passes[1].asked.len() > self.passes[0].asked.len());
-        let pass = &mut self.passes[1 - first];
-        for leaf in &pass.asked {
-            pass.leaves.mark(leaf.start);
-        }
-        let asked = std::mem::take(&mut self.passes[first].asked);
-        let starts: Vec<u32> = asked.iter().map(|leaf| leaf.start).collect();
-        self.descent = Some(Descent::of_leaves(first, &self.passes[first], &starts));
     }
 
     /// With no odd leaf left: another pass, a hunt, or the end.
