@@ -65,7 +65,7 @@ impl Stage {
     }
 
     /// Whether what it costs depends on the error rate.
-    fn sees_errors(self) -> bool {
+    pub fn sees_errors(self) -> bool {
         match self {
             Stage::Cascade => true,
             Stage::Verify | Stage::Amplify | Stage::Authenticate => false,

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::args::DistillBenchArgs;
+use super::args::{DistillBenchArgs, Stage};
 use super::peer::Peer;
-use super::row::Row;
+use super::row::{Role, Row};
 use crate::bench::machine::Machine;
-use crate::words::{grouped, percent, three_digits, wrapped};
+use crate::words::{grouped, significant, three_digits, wrapped};
 
 /// Lines of words are no longer.
 const WIDTH: usize = 80;
@@ -45,20 +45,36 @@ impl Report {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
+    /// The titles, and the rows of some stages.
+    fn lines_of_rows(
+        &self,
+        stages: impl Fn(Stage) -> bool,
+        titles: &[&str],
+        cells: impl Fn(&Row) -> Vec<String>,
+    ) -> Vec<Vec<String>> {
+        let rows = self.rows.iter().filter(|row| stages(row.stage));
+        let titles = titles.iter().map(|&title| title.to_owned()).collect();
+        std::iter::once(titles).chain(rows.map(cells)).collect()
+    }
+
     /// For people.
     pub fn table(&self) -> String {
         let mut text = lines_of(&self.machine.line());
         if !self.machine.optimised {
             text.push_str("This program was not built for speed (cargo build --release).\n");
         }
-        let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
-        lines.extend(self.rows.iter().map(cells));
-        text.push('\n');
-        text.push_str(&aligned(&lines, &LEFT));
+        let tables = [
+            self.lines_of_rows(Stage::sees_errors, &CORRECTION, correction),
+            self.lines_of_rows(|stage| !stage.sees_errors(), &HASHES, hashes),
+        ];
+        for lines in tables.iter().filter(|lines| lines.len() > 1) {
+            text.push('\n');
+            text.push_str(&aligned(lines, &LEFT));
+        }
         text.push('\n');
         text.push_str(&lines_of(
-            "Input bits per second of CPU time, of one core and one role; a bare role is both: they \
-             do the same. f counts Alice's parities; failed blocks come with the 95 % interval of \
+            "Input bits per second of CPU time, of one core and one role; where no role is named, both \
+             do the same. f counts Alice's parities; beside failed blocks stands the 95 % interval of \
              their rate.",
         ));
         if let Some(peer) = &self.peer {
@@ -69,46 +85,60 @@ impl Report {
     }
 }
 
-const COLUMNS: usize = 10;
-
-const TITLES: [&str; COLUMNS] = [
-    "stage", "role", "QBER", "bits", "blocks", "Mb/s", "ns/bit", "f", "rounds", "",
+const CORRECTION: [&str; 10] = [
+    "stage", "role", "QBER", "bits", "Mb/s", "ns/bit", "f", "rounds", "blocks", "failed",
 ];
 
-/// Columns of words, not of figures.
-const LEFT: [usize; 3] = [0, 1, 9];
+const HASHES: [&str; 6] = ["stage", "", "bits", "Mb/s", "ns/bit", "blocks"];
 
-fn cells(row: &Row) -> Vec<String> {
+/// Columns of words, not of figures.
+const LEFT: [usize; 2] = [0, 1];
+
+fn correction(row: &Row) -> Vec<String> {
     let or_nothing = |number: Option<f64>, digits: usize| {
         number.map_or(String::new(), |number| format!("{number:.digits$}"))
     };
-    let cells: [String; COLUMNS] = [
+    let qber = row
+        .qber
+        .map(|rate| format!("{} %", significant(100.0 * rate)));
+    vec![
         row.stage.name().to_owned(),
-        row.role.map_or("", |role| role.name()).to_owned(),
-        row.qber.map_or(String::new(), percent),
+        row.role.map_or("", Role::name).to_owned(),
+        qber.unwrap_or_default(),
         grouped(row.block_bits as u64),
-        grouped(row.blocks),
         three_digits(row.throughput_bps / 1e6),
         three_digits(row.ns_per_bit),
         or_nothing(row.reconciliation_inefficiency, 4),
         or_nothing(row.rounds, 1),
-        remark(row),
-    ];
-    cells.to_vec()
+        grouped(row.blocks),
+        failed(row),
+    ]
 }
 
-/// What else there is to say about a row.
-fn remark(row: &Row) -> String {
-    match (row.failures, row.output_bits, row.ratio_to_hash) {
-        (Some(failures), _, _) => {
-            let end = |rate: Option<f64>| three_digits(rate.unwrap_or(0.0));
-            let (low, high) = (end(row.failure_rate_low), end(row.failure_rate_high));
-            format!("{} failed ({low} to {high})", grouped(failures))
-        }
-        (None, Some(output), _) => format!("to {} bits", grouped(output as u64)),
-        (None, None, Some(ratio)) => format!("{:.0} % of SHA-256", 100.0 * ratio),
-        (None, None, None) => String::new(),
+fn failed(row: &Row) -> String {
+    let end = |rate: Option<f64>| three_digits(rate.unwrap_or(f64::NAN));
+    let (low, high) = (end(row.failure_rate_low), end(row.failure_rate_high));
+    match row.failures {
+        None => String::new(),
+        Some(0) => format!("0 (< {high})"),
+        Some(failures) => format!("{} ({low} to {high})", grouped(failures)),
     }
+}
+
+fn hashes(row: &Row) -> Vec<String> {
+    let what = match (row.output_bits, row.ratio_to_hash) {
+        (Some(output), _) => format!("to {} bits", grouped(output as u64)),
+        (None, Some(ratio)) => format!("{:.0} % of SHA-256", 100.0 * ratio),
+        (None, None) => String::new(),
+    };
+    vec![
+        row.stage.name().to_owned(),
+        what,
+        grouped(row.block_bits as u64),
+        three_digits(row.throughput_bps / 1e6),
+        three_digits(row.ns_per_bit),
+        grouped(row.blocks),
+    ]
 }
 
 /// Lines of cells in columns, two spaces apart; figures stand at the right of theirs.
@@ -136,4 +166,84 @@ pub fn aligned(lines: &[Vec<String>], left: &[usize]) -> String {
 /// A text of words in lines that a terminal shows whole.
 pub fn lines_of(text: &str) -> String {
     wrapped(text, WIDTH).join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::bench::distill::sample::Samples;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DistillBenchArgs,
+    }
+
+    #[test]
+    fn a_table_of_all_stages_fits_a_terminal_and_says_what_was_not_measured() {
+        let args = Line::parse_from(["qkd"]).args;
+        let mut report = Report::new(Machine::of_this(), &args);
+        for case in args.cases() {
+            let mut samples = Samples::default();
+            samples.add(1_000_000, Duration::from_micros(1437));
+            let mut row = Row::new(&case, 10_000, &samples);
+            match case.stage {
+                Stage::Cascade => {
+                    row.role = Some(Role::Alice);
+                    row.qber = Some(case.qber);
+                    row.reconciliation_inefficiency = Some(1.0553);
+                    row.rounds = Some(174.85);
+                    row = row.with_failures(3);
+                }
+                Stage::Verify => {}
+                Stage::Amplify => row.output_bits = Some(50_000_000),
+                Stage::Authenticate => row.ratio_to_hash = Some(0.93),
+            }
+            report.rows.push(row);
+        }
+        let table = report.table();
+        let width = table.lines().map(|line| line.chars().count()).max();
+        assert!(width <= Some(95), "{width:?}\n{table}");
+        for words in [
+            "0.5 %",
+            "3 (6.2e-5 to 8.8e-4)",
+            "to 50,000,000 bits",
+            "93 % of SHA-256",
+        ] {
+            assert!(table.contains(words), "{words}\n{table}");
+        }
+        assert_eq!(
+            table
+                .lines()
+                .filter(|line| line.starts_with("cascade"))
+                .count(),
+            21
+        );
+        report.rows.retain(|row| row.stage == Stage::Verify);
+        assert!(!report.table().contains("QBER"), "nothing was corrected");
+    }
+
+    #[test]
+    fn figures_that_a_stage_does_not_have_are_null() {
+        let args = Line::parse_from(["qkd", "--stages", "verify"]).args;
+        let mut report = Report::new(Machine::of_this(), &args);
+        let case = &args.cases()[0];
+        report.rows.push(Row::new(case, 0, &Samples::default()));
+        let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        let row = &json["rows"][0];
+        for field in [
+            "role",
+            "qber",
+            "secret_bps",
+            "throughput_bps",
+            "failure_rate",
+        ] {
+            assert!(row[field].is_null(), "{field}: {row}");
+        }
+        assert_eq!(row["stage"], "verify");
+    }
 }
