@@ -24,7 +24,7 @@ use tail::Turn;
 
 /// Random subsets compared at the end: what slips through does so with probability 2⁻¹⁶.
 pub(super) const CHECKS: usize = 16;
-/// Words after which the subsets repeat: what a longer string takes to draw would show.
+/// Words after which the subsets repeat: drawing a longer string would take a share of the time.
 pub(super) const SUBSET_WORDS: usize = 1024;
 /// Rounds at most; an honest key takes 100 to 350.
 const ROUNDS_MAX: u32 = 2000;
@@ -48,8 +48,8 @@ pub(super) struct Schedule {
     checks_now: bool,
     /// One uniform string, of which subset i takes the words from i on, again and again, and what
     /// is known of the errors in each subset. For any errors that are left the parities are uniform
-    /// and independent, unless they cancel at distances of [`SUBSET_WORDS`]: the one of subset i
-    /// alone depends on the bit 64·i beyond the last error.
+    /// and independent, unless they cancel at distances of [`SUBSET_WORDS`]: of what does not, the
+    /// parity of subset i alone depends on the bit 64·i beyond the last error.
     subsets: Vec<u64>,
     odd_subsets: u64,
     hunt: Option<Hunt>,
