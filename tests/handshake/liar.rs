@@ -23,12 +23,13 @@ pub enum Lie {
     ReflectedProof,
     OtherDistance,
     OtherBlock,
+    OtherBlocksInFlight,
     EnvelopeFirst,
     NoKind,
     AuthenticGarbage,
 }
 
-pub const LIES: [Lie; 12] = [
+pub const LIES: [Lie; 13] = [
     Lie::OtherVersion,
     Lie::ShortNonce,
     Lie::Reflection,
@@ -38,6 +39,7 @@ pub const LIES: [Lie; 12] = [
     Lie::ReflectedProof,
     Lie::OtherDistance,
     Lie::OtherBlock,
+    Lie::OtherBlocksInFlight,
     Lie::EnvelopeFirst,
     Lie::NoKind,
     Lie::AuthenticGarbage,
@@ -58,6 +60,9 @@ impl Lie {
             Self::ShortProof => "`proof.tag`",
             Self::OtherDistance => "channel.distance_km is 25.0 here and 50.0 at the peer",
             Self::OtherBlock => "security.block_bits is 200000 here and 100000 at the peer",
+            Self::OtherBlocksInFlight => {
+                "session.blocks_in_flight_max is 32 here and 31 at the peer"
+            }
             Self::EnvelopeFirst => "sent an envelope where an opening was expected",
             Self::NoKind => "`frame.kind`",
             Self::AuthenticGarbage => "sent a payload that is no message",
@@ -96,11 +101,12 @@ impl Liar {
             .expect("the key was made")
             .expose()
             .to_vec();
-        let mut parameters = nodes.alice_config.link.parameters.clone();
+        let mut link = nodes.alice_config.link.clone();
         match lie {
             Lie::OtherKey => key[0] ^= 1,
-            Lie::OtherDistance => parameters.channel.distance_km = 50.0,
-            Lie::OtherBlock => parameters.security.block_bits = 100_000,
+            Lie::OtherDistance => link.parameters.channel.distance_km = 50.0,
+            Lie::OtherBlock => link.parameters.security.block_bits = 100_000,
+            Lie::OtherBlocksInFlight => link.session.blocks_in_flight_max -= 1,
             Lie::OtherVersion
             | Lie::ShortNonce
             | Lie::Reflection
@@ -115,7 +121,7 @@ impl Liar {
             role,
             lie,
             key,
-            parameters: parameters.canonical_text(),
+            parameters: link.agreed_text(),
         }
     }
 
@@ -159,6 +165,7 @@ impl Liar {
             | Lie::ReflectedProof
             | Lie::OtherDistance
             | Lie::OtherBlock
+            | Lie::OtherBlocksInFlight
             | Lie::AuthenticGarbage => {}
         }
         send(opening);
@@ -182,6 +189,7 @@ impl Liar {
             | Lie::ReflectedProof
             | Lie::OtherDistance
             | Lie::OtherBlock
+            | Lie::OtherBlocksInFlight
             | Lie::EnvelopeFirst
             | Lie::NoKind
             | Lie::AuthenticGarbage => {}

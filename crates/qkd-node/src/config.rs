@@ -137,6 +137,19 @@ pub struct LinkConfig {
     pub saes: Vec<SaeConfig>,
 }
 
+impl LinkConfig {
+    /// One `section.key = value` per line: what the two ends of a link must have the same, and the
+    /// handshake compares.
+    pub fn agreed_text(&self) -> String {
+        let mut text = self.parameters.canonical_text();
+        text.push_str(&format!(
+            "session.blocks_in_flight_max = {}\n",
+            self.session.blocks_in_flight_max
+        ));
+        text
+    }
+}
+
 /// `[tls]`: PEM files of the mutual TLS that every service of the node requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -168,7 +181,9 @@ pub struct SessionConfig {
     /// `blocks_max`: no more light is wanted once so many blocks were attempted in the life of the
     /// daemon; no limit when absent.
     pub blocks_max: Option<u64>,
-    /// `blocks_in_flight_max`: blocks in post-processing at once.
+    /// `blocks_in_flight_max`: blocks in post-processing at once, the same at both ends; each takes
+    /// about 1.5 bytes a sifted bit. Light pauses while there are so many: a block takes 60 to 240
+    /// round trips.
     pub blocks_in_flight_max: u64,
     /// `worker_threads`: threads that compute for the blocks in flight; as many as the machine has
     /// cores when absent.

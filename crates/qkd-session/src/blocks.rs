@@ -162,6 +162,11 @@ impl<B: Block> Blocks<B> {
         number < self.opened
     }
 
+    /// Blocks that have not said their first words.
+    pub(crate) fn unopened(&self) -> u64 {
+        self.begun - self.opened
+    }
+
     /// Takes the next block in. The peer can have at most `inbox_max` messages about it under way.
     pub(crate) fn begin(&mut self, block: B, inbox_max: usize) {
         let number = self.begun;

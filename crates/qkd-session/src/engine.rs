@@ -22,7 +22,16 @@ impl fmt::Display for SessionId {
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
     /// Blocks between announcement and key. Bob throws detections away while so many are under
-    /// way; Alice refuses more.
+    /// way; Alice refuses more, so that her limit must not be below his. A block takes a hundred
+    /// round trips and more: at long ones as many blocks must be in flight as the round trips of
+    /// one take time in blocks.
+    ///
+    /// Memory of a block on one side: 16 bytes a detection at Bob until it is announced, which at
+    /// most four blocks wait for, and 8 at Alice until its slots are recalled; then, a sifted bit
+    /// (of 10⁶, `cargo run --release -p qkd-session --example block_memory`), 0.6 bytes until its
+    /// reconciliation begins, 1.5 until that ends, 0.3 from then on, and 0.6 more while it is
+    /// amplified. So blocks of 10⁶ bits take 1.5 MB each, and 2 GiB have room for 256 of them with
+    /// all that is not theirs.
     pub blocks_in_flight_max: usize,
     /// Blocks Bob attempts in this session; without it he goes on while light is wanted.
     pub blocks_max: Option<u64>,

@@ -404,7 +404,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             blocks_max: None,
-            blocks_in_flight_max: 3,
+            blocks_in_flight_max: 32,
             worker_threads: None,
             seed: None,
         }

@@ -206,8 +206,8 @@ pub(super) const BLOCKS_MAX: Rule<u64> = Rule::new("a whole number of blocks fro
 });
 
 pub(super) const BLOCKS_IN_FLIGHT: Rule<u64> = Rule::new(
-    "a whole number of blocks from 1 to 16, such as 3",
-    |value| integer(value).filter(|blocks| (1..=16).contains(blocks)),
+    "a whole number of blocks from 1 to 256, such as 32",
+    |value| integer(value).filter(|blocks| (1..=256).contains(blocks)),
 );
 
 pub(super) const WORKER_THREADS: Rule<NonZeroUsize> = Rule::new(

@@ -316,7 +316,7 @@ const BAD_VALUES: &[Bad] = &[
     bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["from 1e-100 to 0.01"]),
     bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["from 1e-100 to 0.01"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\naccept = { key_counts_min = [1] }", "[1]"], "security.accept.key_counts_min", &["two whole numbers"]),
-    bad(["blocks_in_flight_max = 2", "blocks_in_flight_max = 0", "0\n\n[store]"], "session.blocks_in_flight_max", &["from 1 to 16"]),
+    bad(["blocks_in_flight_max = 2", "blocks_in_flight_max = 0", "0\n\n[store]"], "session.blocks_in_flight_max", &["from 1 to 256"]),
     bad(["blocks_in_flight_max = 2", "blocks_max = 0", "0\n\n[store]"], "session.blocks_max", &["from 1"]),
     bad(["blocks_in_flight_max = 2", "worker_threads = 0", "0\n\n[store]"], "session.worker_threads", &["from 1 to 256"]),
     bad(["blocks_in_flight_max = 2", "worker_threads = 257", "257\n\n[store]"], "session.worker_threads", &["from 1 to 256"]),

@@ -132,8 +132,8 @@ impl LinkNode {
             Side::Alice => AuthRole::Alice,
             Side::Bob => AuthRole::Bob,
         };
-        let parameters = &self.config.parameters;
-        let shaken = shake_hands(role, &self.key, parameters, &mut rng, outgoing, incoming).await;
+        let agreed = self.config.agreed_text();
+        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming).await;
         if shaken.is_err() {
             self.shared.board.handshake_failed();
         }

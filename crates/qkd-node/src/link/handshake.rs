@@ -10,7 +10,6 @@ use qkd_wire::proto::link as proto;
 use tonic::{Status, Streaming};
 
 use super::FrameSender;
-use crate::parameters::LinkParameters;
 
 /// Time for the four messages of a handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -57,7 +56,7 @@ pub enum HandshakeFault {
     Authentication(#[from] qkd_auth::Error),
     /// The two sides are configured differently.
     #[error(
-        "the two sides are configured differently: {0}; make the sections [source], [channel], [detector], [protocol] and [security] equal"
+        "the two sides are configured differently: {0}; make the sections [source], [channel], [detector], [protocol] and [security], and session.blocks_in_flight_max, equal"
     )]
     Parameters(String),
 }
@@ -69,7 +68,8 @@ fn because(reason: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-/// Runs the handshake. What it learns before the peer's proof changes nothing but this connection.
+/// Runs the handshake. `agreed` is what must be the same on both sides, one `key = value` per line
+/// ([`LinkConfig::agreed_text`](crate::config::LinkConfig::agreed_text)). What it learns before the peer's proof changes nothing but this connection.
 ///
 /// # Errors
 /// When the peer is another one, speaks another version, is configured differently, or is not
@@ -77,12 +77,12 @@ fn because(reason: &Option<String>) -> String {
 pub async fn shake_hands(
     role: Role,
     key: &PreSharedKey,
-    parameters: &LinkParameters,
+    agreed: &str,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
 ) -> Result<Established, HandshakeFault> {
-    let handshake = exchange(role, key, parameters, rng, outgoing, incoming);
+    let handshake = exchange(role, key, agreed, rng, outgoing, incoming);
     let result = tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake)
         .await
         .unwrap_or(Err(HandshakeFault::Slow));
@@ -107,13 +107,12 @@ pub async fn hang_up(outgoing: FrameSender, mut incoming: Streaming<proto::Frame
 async fn exchange(
     role: Role,
     key: &PreSharedKey,
-    parameters: &LinkParameters,
+    agreed: &str,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
 ) -> Result<Established, HandshakeFault> {
-    let ours = parameters.canonical_text();
-    let (handshake, opening) = Handshake::start(role, key, ours.clone().into_bytes(), rng)?;
+    let (handshake, opening) = Handshake::start(role, key, agreed.as_bytes().to_vec(), rng)?;
     send(outgoing, opening.into())?;
     let theirs = match next(incoming).await? {
         Frame::Opening(opening) => opening,
@@ -127,7 +126,7 @@ async fn exchange(
     };
     let channel = keyed.receive_proof(&proof)?;
     let theirs = String::from_utf8_lossy(channel.peer_parameters()).into_owned();
-    if let Some(difference) = crate::parameters::first_difference(&ours, &theirs) {
+    if let Some(difference) = crate::parameters::first_difference(agreed, &theirs) {
         return Err(HandshakeFault::Parameters(difference));
     }
     let mut name = [0; 8];

@@ -78,23 +78,21 @@ impl Announced {
     /// Adds the slots of one part.
     fn append(&mut self, block: u64, gaps: Vec<u64>) -> Result<(), Error> {
         self.slots.reserve(gaps.len());
-        let mut position = self.slots.last().copied();
+        let mut position = self.slots.last().copied().unwrap_or(self.first_slot);
+        // Only the very first slot may be where the counting begins.
+        let mut gap_min = u64::from(!self.slots.is_empty());
         for gap in gaps {
-            let slot = match position {
-                None => self.first_slot.checked_add(gap),
-                Some(previous) if gap > 0 => previous.checked_add(gap),
-                Some(_) => None,
-            };
-            let Some(slot) = slot.filter(|&slot| slot < self.end_slot) else {
+            position = position.saturating_add(gap);
+            if gap < gap_min || position >= self.end_slot {
                 return Err(Error::contradiction(
                     block,
                     "slot",
                     "not rising or beyond the block",
                     "rising slots inside the block",
                 ));
-            };
-            self.slots.push(slot);
-            position = Some(slot);
+            }
+            self.slots.push(position);
+            gap_min = 1;
         }
         Ok(())
     }

@@ -7,6 +7,10 @@ use crate::parts::{DETECTIONS_PER_PART_MAX, part_count};
 use crate::report::Ledger;
 use crate::{Error, Message};
 
+/// Closed blocks that wait for a thread to announce them: until then each detection takes 16 bytes,
+/// far more than it does later.
+const UNANNOUNCED_BLOCKS_MAX: u64 = 4;
+
 /// Runs of detections below this length are joined to the one before.
 const RUN_LENGTH_MIN: usize = 1 << 10;
 
@@ -78,7 +82,10 @@ impl Bob {
             .limits
             .blocks_max
             .is_none_or(|max| self.blocks.begun() < max);
-        self.demand && more && self.blocks.len() < self.limits.blocks_in_flight_max
+        self.demand
+            && more
+            && self.blocks.len() < self.limits.blocks_in_flight_max
+            && self.blocks.unopened() < UNANNOUNCED_BLOCKS_MAX
     }
 
     pub(super) fn ask_for_light(&mut self, out: &mut Vec<BobOutput>) {
