@@ -113,6 +113,7 @@ mod tests {
             stored_key_count: 7,
             assigned_count: 0,
             expired_count: 0,
+            has_room: true,
             pending_requests: 0,
         };
         let pool = Pool::new(&limits, &status);

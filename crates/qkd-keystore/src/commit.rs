@@ -41,7 +41,8 @@ impl KeyStore {
             });
             return Ok(());
         }
-        let is_full = self.material_bytes() + bytes as u64 > self.limits.material_bytes_max
+        let is_full = !self.has_room
+            || self.material_bytes() + bytes as u64 > self.limits.material_bytes_max
             || self.undecided.len() >= self.limits.blocks_undecided_max as usize;
         if is_full {
             self.prepared_at_peer.remove(&id);

@@ -27,6 +27,12 @@ pub enum Input {
         /// Seconds since 1970.
         unix_s: u64,
     },
+    /// Whether there is room on the disk for more keys. While there is none, blocks are discarded;
+    /// keys that are here go on being given.
+    Room {
+        /// Whether there is.
+        is_there: bool,
+    },
     /// Distillation finished here.
     Distilled {
         /// The block.
@@ -218,6 +224,8 @@ pub struct StoreStatus {
     pub expired_count: u64,
     /// Requests waiting for the peer's acknowledgement.
     pub pending_requests: u64,
+    /// Whether blocks are taken in, as far as the disk is concerned.
+    pub has_room: bool,
 }
 
 /// Whether a store works.

@@ -78,6 +78,7 @@ impl KeyStore {
             waiting_since: BTreeSet::new(),
             now_s: 0,
             expired: 0,
+            has_room: true,
         };
         store.adopt(contents)?;
         if is_new {

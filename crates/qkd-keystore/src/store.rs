@@ -65,6 +65,8 @@ pub struct KeyStore {
     pub(crate) now_s: u64,
     /// Keys that nobody fetched in time, since this store was opened.
     pub(crate) expired: u64,
+    /// Whether the disk has room for more.
+    pub(crate) has_room: bool,
 }
 
 /// The connection to the peer's store.
@@ -117,6 +119,7 @@ impl KeyStore {
             }
             Input::Begun { budget } => self.begun(&budget),
             Input::Time { unix_s } => self.time(unix_s),
+            Input::Room { is_there } => self.has_room = is_there,
             Input::Distilled { block, key, check } => {
                 self.distilled(block, key, check, &mut outputs)?;
             }
@@ -168,6 +171,7 @@ impl KeyStore {
             assigned_count: self.keys.len() as u64,
             expired_count: self.expired,
             pending_requests: pending.count() as u64,
+            has_room: self.has_room,
         }
     }
 
@@ -201,7 +205,7 @@ impl KeyStore {
                 outputs.push(Output::Send(StoreMessage::Quarantine { reason }));
             }
             // No key comes of it, for certain: that is as ideal as can be, and spends nothing.
-            Input::Begun { .. } | Input::Time { .. } => {}
+            Input::Begun { .. } | Input::Time { .. } | Input::Room { .. } => {}
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
                 return Err(Error::Sealed);
             }

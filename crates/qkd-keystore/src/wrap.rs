@@ -22,7 +22,8 @@ const OVERHEAD_BYTES: usize = NONCE_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES;
 pub(crate) struct Vault {
     side: Side,
     wrapping: Aes256Gcm,
-    record_key: SecretBytes,
+    /// Keyed and with nothing in it yet; every tag begins with a copy.
+    records: Hmac<Sha256>,
 }
 
 impl Vault {
@@ -42,7 +43,10 @@ impl Vault {
         Ok(Self {
             side,
             wrapping: cipher(derive(b"qkd-keystore/1 wrap").expose()),
-            record_key: derive(b"qkd-keystore/1 records"),
+            records: <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(
+                derive(b"qkd-keystore/1 records").expose(),
+            )
+            .expect("HMAC takes keys of any length"),
         })
     }
 
@@ -113,8 +117,7 @@ impl Vault {
     }
 
     fn mac(&self, place: &[u8], content: &[u8]) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(self.record_key.expose())
-            .expect("HMAC takes keys of any length");
+        let mut mac = self.records.clone();
         mac.update(&[self.side as u8, place.len() as u8]);
         mac.update(place);
         mac.update(content);

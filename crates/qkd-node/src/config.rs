@@ -200,9 +200,17 @@ pub struct StoreConfig {
     pub key_size_bits: u64,
     /// `key_count_max`: no more light is wanted once so many keys are in store.
     pub key_count_max: u64,
+    /// `unfetched_age_max_s`: seconds that a key waits here for the slaves that may fetch it; after
+    /// that it is dropped.
+    pub unfetched_age_max_s: u64,
     /// `store_key`: a file with 64 hexadecimal digits that wraps the keys at rest; made with mode
     /// 0600 when absent.
     pub store_key: PathBuf,
+}
+
+impl StoreConfig {
+    /// What holds when nothing is said: thirty days.
+    pub const UNFETCHED_AGE_MAX_S: u64 = 30 * 24 * 3600;
 }
 
 /// `[messages]`.

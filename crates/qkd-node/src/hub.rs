@@ -31,6 +31,9 @@ const TASKS_MAX: usize = 1024;
 /// The answer to a request for keys.
 pub type KeyAnswer = Result<Vec<DeliveredKey>, RequestError>;
 
+/// Says whether the disk has room for more keys.
+pub type RoomCheck = Box<dyn Fn() -> bool + Send>;
+
 /// The way to the key store, to the link it talks through, and to the keys that wait for the peer.
 pub struct KeyHub {
     /// Gone only while the hub is dropped.
@@ -50,11 +53,17 @@ struct Seen {
 }
 
 impl KeyHub {
-    /// Shares `store`. Light is wanted as long as it holds less than `key_bits_max` bits.
+    /// Shares `store`. Light is wanted as long as it holds less than `key_bits_max` bits and the
+    /// disk has room, which `room` is asked once a second.
     ///
     /// # Errors
     /// When its thread does not start.
-    pub fn new(store: KeyStore, key_bits_max: u64, board: StatusBoard) -> std::io::Result<Self> {
+    pub fn new(
+        store: KeyStore,
+        key_bits_max: u64,
+        room: RoomCheck,
+        board: StatusBoard,
+    ) -> std::io::Result<Self> {
         let seen = Arc::new(Seen {
             status: Mutex::new(store.status()),
             changes: watch::Sender::new(()),
@@ -62,7 +71,7 @@ impl KeyHub {
             to_slaves: AtomicU64::new(0),
         });
         let (tasks, receiver) = sync_channel(TASKS_MAX);
-        let keeper = Keeper::new(store, board, seen.clone());
+        let keeper = Keeper::new(store, room, board, seen.clone());
         let keeper = std::thread::Builder::new()
             .name("key store".into())
             .spawn(move || keeper.run(&receiver))?;
@@ -145,7 +154,7 @@ impl KeyHub {
     pub fn demand(&self) -> bool {
         let status = self.status();
         let stored = status.available_bits + status.peer_available_bits;
-        status.health == Health::Sound && stored < self.key_bits_max
+        status.health == Health::Sound && status.has_room && stored < self.key_bits_max
     }
 
     fn ask(&self, task: impl FnOnce(oneshot::Sender<KeyAnswer>) -> Task) -> Asked {

@@ -2,7 +2,7 @@
 
 use qkd_keystore::{Input, KeyId, RequestError, Side, StoreLimits};
 
-use crate::world::{World, fetch, request, sae};
+use crate::world::{World, block, fetch, request, sae};
 
 /// A world in which Alice has asked for a key for the slaves named.
 fn asked(limits: StoreLimits, slaves: &[&str]) -> (World, KeyId) {
@@ -70,4 +70,24 @@ fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
     world.fetchable.clear();
     world.check_healed();
     assert_eq!(world.status(Side::Bob).committed_blocks, 1);
+}
+
+#[test]
+fn without_room_on_the_disk_blocks_are_discarded_and_keys_go_on_being_given() {
+    for side in [Side::Alice, Side::Bob] {
+        let (mut world, id) = asked(StoreLimits::default(), &["slave"]);
+        world.input(side, Input::Room { is_there: false });
+        assert!(!world.status(side).has_room);
+        world.commit_block(2, 1024);
+        for side in [Side::Alice, Side::Bob] {
+            assert!(world.node(side).discarded.contains(&block(2)), "{side}");
+        }
+        assert!(world.fetch(Side::Bob, "slave", &[id]).is_ok());
+        let ids = world.ask(side, request(1, 128)).unwrap();
+        assert!(world.fetch(side.peer(), "slave", &ids).is_ok());
+        world.input(side, Input::Room { is_there: true });
+        world.commit_block(3, 1024);
+        assert!(world.node(side).committed.contains(&block(3)));
+        world.check_healed();
+    }
 }

@@ -412,7 +412,15 @@ impl Default for SessionConfig {
 }
 
 fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
-    let store = root.section("store", &["key_size_bits", "key_count_max", "store_key"])?;
+    let store = root.section(
+        "store",
+        &[
+            "key_size_bits",
+            "key_count_max",
+            "unfetched_age_max_s",
+            "store_key",
+        ],
+    )?;
     let key_size_bits = store.optional("key_size_bits", &rules::KEY_SIZE_BITS)?;
     let key_size_bits = key_size_bits.unwrap_or(256);
     let key_count_max = store.optional("key_count_max", &rules::KEY_COUNT)?;
@@ -425,6 +433,8 @@ fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
     Ok(StoreConfig {
         key_size_bits,
         key_count_max,
+        unfetched_age_max_s: (store.optional("unfetched_age_max_s", &rules::AGE_SECONDS)?)
+            .unwrap_or(StoreConfig::UNFETCHED_AGE_MAX_S),
         store_key: store.file("store_key")?,
     })
 }

@@ -228,6 +228,11 @@ pub(super) const KEY_COUNT: Rule<u64> = Rule::new(
     |value| integer(value).filter(|keys| (1..=100_000_000).contains(keys)),
 );
 
+pub(super) const AGE_SECONDS: Rule<u64> = Rule::new(
+    "a whole number of seconds from 1 to 3153600000 (100 years), such as 2592000",
+    |value| integer(value).filter(|seconds| (1..=3_153_600_000).contains(seconds)),
+);
+
 // The least still takes the longest message.
 pub(super) const MAILBOX_BYTES: Rule<u64> = Rule::new(
     "a whole number of bytes from 2097152 (2 MiB) to 1099511627776 (1 TiB), such as 268435456",

@@ -132,6 +132,10 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
         &[
             ("key_size_bits", link.store.key_size_bits.to_string()),
             ("key_count_max", link.store.key_count_max.to_string()),
+            (
+                "unfetched_age_max_s",
+                link.store.unfetched_age_max_s.to_string(),
+            ),
             ("store_key", path(&link.store.store_key)),
         ],
     );

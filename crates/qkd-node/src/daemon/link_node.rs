@@ -1,6 +1,7 @@
 //! What Alice and Bob have in common: keys, store, board, services.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use qkd_auth::{PreSharedKey, Role as AuthRole};
@@ -17,7 +18,7 @@ use tonic::Streaming;
 
 use super::{NodeError, server};
 use crate::config::LinkConfig;
-use crate::hub::KeyHub;
+use crate::hub::{KeyHub, RoomCheck};
 use crate::link::{Established, FrameSender, HandshakeFault, Instruments, cores, shake_hands};
 use crate::mailbox::Mailboxes;
 use crate::metrics::{self, CallTimes, Calls, LinkMetrics, MetricsListener};
@@ -44,6 +45,10 @@ const STORE_FILE: &str = "keys.redb";
 
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";
+
+/// Room on the disk below which no more keys are taken in, while applications still get those that
+/// are there: these need a few pages, which their removal gives back.
+const ROOM_BYTES_MIN: u64 = 64 << 20;
 
 /// One end of a link, opened and ready to bind.
 pub(super) struct LinkNode {
@@ -89,7 +94,9 @@ impl LinkNode {
         }
         let board = StatusBoard::default();
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
-        let hub = KeyHub::new(store, key_bits_max, board.clone()).map_err(NodeError::Thread)?;
+        let room = room_in(config.data_dir.clone());
+        let hub =
+            KeyHub::new(store, key_bits_max, room, board.clone()).map_err(NodeError::Thread)?;
         let (directory, local) = directory(&config)?;
         let path = config.data_dir.join(MESSAGES_FILE);
         let bytes_max = config.messages.mailbox_bytes_max;
@@ -282,6 +289,15 @@ fn open_store(
     KeyStore::open(side, Box::new(storage), store_key, rng, limits).map_err(failed)
 }
 
+/// Asks the file system of the key store how much room it has.
+fn room_in(folder: PathBuf) -> RoomCheck {
+    Box::new(move || match rustix::fs::statvfs(&folder) {
+        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize) >= ROOM_BYTES_MIN,
+        // A file system that does not say is not full for all anybody knows.
+        Err(_) => true,
+    })
+}
+
 fn store_limits(config: &LinkConfig) -> StoreLimits {
     let key_bytes = config.store.key_count_max * config.store.key_size_bits / 8;
     let defaults = StoreLimits::default();
@@ -289,6 +305,7 @@ fn store_limits(config: &LinkConfig) -> StoreLimits {
         // The configuration bounds both numbers far below these limits.
         key_size_bits: config.store.key_size_bits as u32,
         key_count_max: config.store.key_count_max as u32,
+        unfetched_age_max_s: config.store.unfetched_age_max_s,
         // Blocks are stored whole, and demand is looked at between blocks.
         material_bytes_max: (2 * key_bytes).max(defaults.material_bytes_max),
         ..defaults

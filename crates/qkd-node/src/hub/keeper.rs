@@ -11,14 +11,14 @@ use qkd_security::SecurityParameters;
 use qkd_wire::link::LinkMessage;
 use tokio::sync::oneshot;
 
-use super::{KeyAnswer, Seen};
+use super::{KeyAnswer, RoomCheck, Seen};
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 
 /// Inputs that share one commit at most: the more there are, the later the first one is answered.
 const BATCH_MAX: usize = 256;
 
-/// Distance of two looks at the clock on the wall.
+/// Distance of two looks at the clock on the wall and at the room on the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the store is to be told.
@@ -68,6 +68,8 @@ enum Waiting {
 /// The thread's own.
 pub(super) struct Keeper {
     store: KeyStore,
+    room: RoomCheck,
+    has_room: bool,
     board: StatusBoard,
     seen: Arc<Seen>,
     link: Option<LinkHandle>,
@@ -80,9 +82,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(store: KeyStore, board: StatusBoard, seen: Arc<Seen>) -> Self {
+    pub(super) fn new(
+        store: KeyStore,
+        room: RoomCheck,
+        board: StatusBoard,
+        seen: Arc<Seen>,
+    ) -> Self {
         Self {
             store,
+            room,
+            has_room: true,
             board,
             seen,
             link: None,
@@ -107,6 +116,7 @@ impl Keeper {
             if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 looked = Some(Instant::now());
                 self.look_at_the_clock();
+                self.look_at_the_disk();
             }
             let batch = first.into_iter().chain(tasks.try_iter());
             for task in batch.take(BATCH_MAX) {
@@ -121,6 +131,24 @@ impl Keeper {
         if let Ok(since) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
             let unix_s = since.as_secs();
             self.stage(Input::Time { unix_s });
+        }
+    }
+
+    /// A full disk is noticed before a write fails on it, because after that the store is sealed.
+    fn look_at_the_disk(&mut self) {
+        let is_there = (self.room)();
+        if is_there == self.has_room {
+            return;
+        }
+        self.has_room = is_there;
+        self.stage(Input::Room { is_there });
+        if is_there {
+            tracing::info!("the disk has room again: keys are taken in");
+        } else {
+            let alarm =
+                "key store: the disk is nearly full: no keys are taken in until it has room";
+            tracing::error!("{alarm}");
+            self.board.alarm(alarm.to_owned());
         }
     }
 

@@ -22,7 +22,8 @@ fn hub(folder: &Path, side: Side) -> Arc<KeyHub> {
     let limits = StoreLimits::default();
     let key = vec![1; 32].into();
     let store = KeyStore::open(side, Box::new(storage), key, rng, limits).unwrap();
-    Arc::new(KeyHub::new(store, u64::MAX, StatusBoard::default()).unwrap())
+    let room: RoomCheck = Box::new(|| true);
+    Arc::new(KeyHub::new(store, u64::MAX, room, StatusBoard::default()).unwrap())
 }
 
 /// Two hubs that agree, with `bits` of key.

@@ -305,6 +305,11 @@ impl LinkMetrics {
             "Keys that masters at the other side were given and slaves here have not fetched.",
             store.assigned_count as f64,
         )?;
+        page.counter(
+            "qkd_keys_expired_total",
+            "Keys dropped because a slave here did not fetch them within store.unfetched_age_max_s.",
+            store.expired_count,
+        )?;
         let (to_masters, to_slaves) = self.hub.delivered();
         page.counters(
             "qkd_keys_delivered_total",

@@ -123,6 +123,7 @@ mod tests {
             stored_key_count,
             assigned_count: 0,
             expired_count: 0,
+            has_room: true,
             pending_requests: 0,
         }
     }

@@ -79,7 +79,7 @@ fn instruments(folder: &TempDir) -> Instruments {
     let mailboxes = Mailboxes::open(path, [], 1 << 20, board.clone());
     let [here, there] = ["kme-bob", "kme-alice"].map(|name| KmeId::new(name).unwrap());
     Instruments {
-        hub: Arc::new(KeyHub::new(store, 1 << 20, board.clone()).unwrap()),
+        hub: Arc::new(KeyHub::new(store, 1 << 20, Box::new(|| true), board.clone()).unwrap()),
         board,
         mailboxes: Arc::new(mailboxes.unwrap_or_else(|error| panic!("{error}"))),
         relay: Arc::default(),
