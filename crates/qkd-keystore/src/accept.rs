@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::material::Block;
 use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
-use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, StoreMessage};
+use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, Side, StoreMessage};
 
 impl KeyStore {
     /// The owner assigned keys: they become fetchable here, or none of them does.
@@ -16,10 +16,9 @@ impl KeyStore {
             outputs.push(Output::Send(StoreMessage::AssignRefused { id, reason }));
             return;
         }
-        let owner = self.side.peer();
         for key in assignment.keys {
             for range in &key.ranges {
-                self.pool.advance(owner, range);
+                self.pool.advance(range);
                 self.pool.change(&range.block, Block::hold);
             }
             let record = KeyRecord {
@@ -62,7 +61,7 @@ impl KeyStore {
             self.drop_key(key.key_id, void.id);
         }
         for range in ranges() {
-            self.pool.advance(owner, range);
+            self.pool.advance(range);
         }
         self.retire_blocks_of(void);
         self.ledger.last_accepted = self.ledger.last_accepted.max(void.id);
@@ -119,13 +118,13 @@ impl KeyStore {
     /// Each range lies in the owner's share of a committed block, beyond all that came before.
     fn check_ranges(&self, assignment: &Assignment) -> Result<(), &'static str> {
         let owner = self.side.peer();
-        let mut used: BTreeMap<BlockId, u32> = BTreeMap::new();
+        let mut used: BTreeMap<(BlockId, Option<Side>), u32> = BTreeMap::new();
         for range in assignment.keys.iter().flat_map(|key| &key.ranges) {
             let block = self
                 .pool
                 .get(&range.block)
                 .ok_or("a block is not committed here")?;
-            let used = used.entry(range.block).or_default();
+            let used = used.entry((range.block, block.cut_for(range))).or_default();
             if !block.is_free(owner, range) || range.offset < *used {
                 return Err("bits are not the owner's or were assigned before");
             }

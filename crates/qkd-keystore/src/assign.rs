@@ -188,13 +188,14 @@ impl KeyStore {
         while missing > 0
             && let Some(id) = self.pool.first_open(side)
             && let Some(block) = self.pool.get(&id)
+            && let Some((offset, bytes)) = block.next_free(side)
         {
             let range = KeyRange {
                 block: id,
-                offset: block.cursor(side),
-                bytes: block.free(side).min(missing),
+                offset,
+                bytes: bytes.min(missing),
             };
-            self.pool.advance(side, &range);
+            self.pool.advance(&range);
             self.pool.change(&id, Block::hold);
             missing -= range.bytes;
             ranges.push(range);

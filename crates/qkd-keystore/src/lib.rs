@@ -20,6 +20,7 @@ mod material;
 mod message;
 mod open;
 mod pool;
+mod rebalance;
 mod record;
 mod resume;
 mod storage;

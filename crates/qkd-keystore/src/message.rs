@@ -67,6 +67,17 @@ pub enum StoreMessage {
         /// The assignment.
         id: u64,
     },
+    /// Owner → peer: the owner's share of this block, of which it assigned nothing, is the peer's. The
+    /// owner has given it up durably, and says so again on every connection until it is answered.
+    Give {
+        /// The block.
+        block: BlockId,
+    },
+    /// Peer → owner: the share is durably the peer's.
+    Taken {
+        /// The block.
+        block: BlockId,
+    },
     /// The sender has sealed its store because the two histories contradict each other.
     Quarantine {
         /// What was found, in words.
@@ -88,6 +99,8 @@ impl StoreMessage {
             StoreMessage::AssignRefused { .. } => "AssignRefused",
             StoreMessage::Void(_) => "Void",
             StoreMessage::VoidAccepted { .. } => "VoidAccepted",
+            StoreMessage::Give { .. } => "Give",
+            StoreMessage::Taken { .. } => "Taken",
             StoreMessage::Quarantine { .. } => "Quarantine",
         }
     }

@@ -79,6 +79,7 @@ impl KeyStore {
             now_s: 0,
             expired: 0,
             has_room: true,
+            giving: BTreeSet::new(),
         };
         store.adopt(contents)?;
         if is_new {
@@ -118,6 +119,7 @@ impl KeyStore {
                 },
             );
         }
+        self.giving = self.pool.on_the_way(self.side);
         for id in self.pool.ids() {
             self.retire_if_exhausted(id);
         }
@@ -145,9 +147,8 @@ impl KeyStore {
 
     /// Counts a key that waits here as a user of its block.
     fn adopt_user(&mut self, range: &KeyRange) -> Option<()> {
-        let owner = self.side.peer();
         let block = self.pool.get(&range.block)?;
-        if !block.contains(owner, range) || block.is_free(owner, range) {
+        if !block.was_assigned(range) {
             return None;
         }
         self.pool.change(&range.block, Block::hold)
@@ -186,9 +187,11 @@ impl Contents {
                     wrapped.insert(id, content);
                     Some(())
                 }
-                Place::Block(id) => BlockRecord::decode(&content).map(|record| {
-                    states.insert(id, record);
-                }),
+                Place::Block(id) => {
+                    BlockRecord::decode(format_of(&value), &content).map(|record| {
+                        states.insert(id, record);
+                    })
+                }
                 Place::Assignment(id) => AssignmentRecord::decode(&content)
                     .filter(|record| record.assignment.id == id)
                     .map(|record| {

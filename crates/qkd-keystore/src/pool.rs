@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::material::Block;
+use crate::material::{Block, Holder};
 use crate::{BlockId, KeyRange, Side};
 
 const SIDES: [Side; 2] = [Side::Alice, Side::Bob];
@@ -68,7 +68,7 @@ impl Pool {
             .map(|(&index, &id)| (index, id))
     }
 
-    /// Free bytes of `side`'s share.
+    /// Bytes that `side` may assign.
     pub(crate) fn free_bytes(&self, side: Side) -> u64 {
         self.free_bytes[side as usize]
     }
@@ -82,6 +82,32 @@ impl Pool {
     pub(crate) fn first_open(&self, side: Side) -> Option<BlockId> {
         let index = self.open[side as usize].first()?;
         self.order.get(index).copied()
+    }
+
+    /// The newest blocks in which `side` has free bytes.
+    pub(crate) fn newest_open(&self, side: Side) -> impl Iterator<Item = (BlockId, &Block)> {
+        let newest = self.open[side as usize].iter().rev();
+        newest.filter_map(|index| {
+            let id = self.order.get(index)?;
+            self.blocks.get(id).map(|block| (*id, block))
+        })
+    }
+
+    /// Has a share change hands.
+    pub(crate) fn set_holder(&mut self, id: BlockId, first: Side, holder: Holder) {
+        if self
+            .change(&id, |block| block.set_holder(first, holder))
+            .is_some()
+        {
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Blocks of which this side gave its share up without having heard that the other has it.
+    pub(crate) fn on_the_way(&self, first: Side) -> BTreeSet<BlockId> {
+        let blocks = self.blocks.iter();
+        let on_the_way = blocks.filter(|(_, block)| block.holder(first) == Holder::Nobody);
+        on_the_way.map(|(id, _)| *id).collect()
     }
 
     /// Changes a block that is here, and adds up anew what it has free.
@@ -101,10 +127,10 @@ impl Pool {
         Some(changed)
     }
 
-    /// Marks everything of `side`'s share up to the end of `range` as assigned.
-    pub(crate) fn advance(&mut self, side: Side, range: &KeyRange) {
+    /// Marks everything of a share up to the end of `range` as assigned.
+    pub(crate) fn advance(&mut self, range: &KeyRange) {
         if self
-            .change(&range.block, |block| block.advance(side, range))
+            .change(&range.block, |block| block.advance(range))
             .is_some()
         {
             self.dirty.insert(range.block);
@@ -177,7 +203,7 @@ mod tests {
             offset: 0,
             bytes: 4,
         };
-        pool.advance(Side::Alice, &whole_share);
+        pool.advance(&whole_share);
         assert_eq!(SIDES.map(|side| pool.free_bytes(side)), [10, 14]);
         assert_eq!(
             SIDES.map(|side| pool.first_open(side)),
@@ -188,7 +214,7 @@ mod tests {
             offset: 4,
             ..whole_share
         };
-        pool.advance(Side::Bob, &of_bob);
+        pool.advance(&of_bob);
         assert_eq!(
             pool.take_dirty().map(|(id, _)| id).collect::<Vec<_>>(),
             [id(2)]

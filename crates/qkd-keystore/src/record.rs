@@ -5,14 +5,22 @@
 
 use qkd_security::Spent;
 
+use crate::material::Holder;
 use crate::wrap::Vault;
 use crate::{
     AssignedKey, Assignment, BlockId, Change, CheckValue, Error, KeyId, KeyRange, SaeId, Side,
 };
 
 /// What is written. Format 2 has in the ledger what the pair has spent; format 3 has with a key since
-/// when it waits and who was given it already. Everything else is as in format 1.
-const FORMAT: u8 = 3;
+/// when it waits and who was given it already; format 4 has with a block whose its shares are.
+/// Everything else is as in format 1.
+const FORMAT: u8 = 4;
+
+/// The first format that says since when a key waits.
+const FORMAT_OF_DATES: u8 = 3;
+
+/// The first format that says whose the shares of a block are.
+const FORMAT_OF_HOLDERS: u8 = 4;
 
 /// The oldest format that is still read.
 const FORMAT_OLDEST: u8 = 1;
@@ -64,8 +72,10 @@ pub(crate) struct BlockRecord {
     pub(crate) check: CheckValue,
     /// Its place among all committed blocks, from 1; 0 while it is prepared only.
     pub(crate) index: u64,
-    /// First unassigned byte of Alice's and of Bob's share.
+    /// First unassigned byte of the shares cut for Alice and for Bob.
     pub(crate) cursors: [u32; 2],
+    /// Whose they are.
+    pub(crate) holders: [Holder; 2],
 }
 
 /// An assignment of this owner that is not settled.
@@ -157,7 +167,7 @@ impl Place {
     pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
         let known = FORMAT_OLDEST..=FORMAT;
         if value.first().is_some_and(|format| !known.contains(format)) {
-            return Err(self.corrupt("its format is none of 1 to 3: another version wrote it"));
+            return Err(self.corrupt("its format is none of 1 to 4: another version wrote it"));
         }
         let (body, tag) = value
             .split_last_chunk::<TAG_BYTES>()
@@ -245,16 +255,27 @@ impl BlockRecord {
         for cursor in self.cursors {
             bytes.extend_from_slice(&cursor.to_be_bytes());
         }
+        bytes.extend(self.holders.map(|holder| match holder {
+            Holder::First => 0,
+            Holder::Nobody => 1,
+            Holder::Other => 2,
+        }));
         bytes
     }
 
-    pub(crate) fn decode(content: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(format: u8, content: &[u8]) -> Option<Self> {
         let mut reader = Reader(content);
-        let record = Self {
+        let mut record = Self {
             check: reader.array()?,
             index: reader.u64()?,
             cursors: [reader.u32()?, reader.u32()?],
+            holders: [Holder::First; 2],
         };
+        if format >= FORMAT_OF_HOLDERS {
+            for holder in &mut record.holders {
+                *holder = reader.holder()?;
+            }
+        }
         reader.0.is_empty().then_some(record)
     }
 }
@@ -319,7 +340,7 @@ impl KeyRecord {
         let (master, slaves) = reader.names()?;
         let ranges = reader.ranges()?;
         let (since_s, served) = match format {
-            FORMAT_OLDEST..3 => (0, Vec::new()),
+            FORMAT_OLDEST..FORMAT_OF_DATES => (0, Vec::new()),
             _later => {
                 let since_s = reader.u64()?;
                 let served = (0..reader.u32()?).map(|_| reader.name());
@@ -397,6 +418,15 @@ impl Reader<'_> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    fn holder(&mut self) -> Option<Holder> {
+        match self.u8()? {
+            0 => Some(Holder::First),
+            1 => Some(Holder::Nobody),
+            2 => Some(Holder::Other),
+            _ => None,
+        }
     }
 
     fn spent(&mut self) -> Option<Spent> {

@@ -92,6 +92,8 @@ impl KeyStore {
         }
         let voids = self.unsettled.values().map(|u| u.assignment.clone());
         outputs.extend(voids.map(|void| Output::Send(StoreMessage::Void(void))));
+        let gives = self.giving.iter();
+        outputs.extend(gives.map(|&block| Output::Send(StoreMessage::Give { block })));
         Ok(())
     }
 

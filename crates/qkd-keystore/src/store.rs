@@ -67,6 +67,8 @@ pub struct KeyStore {
     pub(crate) expired: u64,
     /// Whether the disk has room for more.
     pub(crate) has_room: bool,
+    /// Blocks of which this side gave its share up, until it hears that the peer has it.
+    pub(crate) giving: BTreeSet<BlockId>,
 }
 
 /// The connection to the peer's store.
@@ -130,6 +132,7 @@ impl KeyStore {
                 outputs.push(Output::Answer { ticket, result });
             }
         }
+        self.rebalance(&mut outputs);
         self.staged.append(&mut outputs);
         Ok(())
     }
@@ -293,6 +296,8 @@ impl KeyStore {
             }
             (_, StoreMessage::Void(assignment)) => self.peer_voided(&assignment, outputs),
             (_, StoreMessage::VoidAccepted { id }) => self.peer_accepted_void(id),
+            (_, StoreMessage::Give { block }) => self.peer_gave(block, outputs),
+            (_, StoreMessage::Taken { block }) => self.peer_took(block),
             (_, StoreMessage::Quarantine { reason }) => {
                 let words: String = reason.chars().take(WORDS_MAX).collect();
                 self.quarantine(format!("the peer found: {words}"), outputs);

@@ -76,8 +76,21 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
         check: [1; 8],
         index: 2,
         cursors: [3, 4],
+        holders: [Holder::Other, Holder::Nobody],
     };
-    assert_eq!(BlockRecord::decode(&block.encode()), Some(block));
+    let bytes = block.encode();
+    assert_eq!(BlockRecord::decode(FORMAT, &bytes), Some(block));
+    let as_cut = BlockRecord {
+        holders: [Holder::First; 2],
+        ..block
+    };
+    for format in [1, 2, 3] {
+        assert_eq!(
+            BlockRecord::decode(format, &bytes[..bytes.len() - 2]),
+            Some(as_cut)
+        );
+        assert_eq!(BlockRecord::decode(format, &bytes), None);
+    }
     let record = assignment();
     let bytes = record.encode();
     for cut in 0..bytes.len() {

@@ -69,7 +69,7 @@ fn a_crash_at_any_commit_of_either_side_breaks_nothing() {
 /// The check of the checker: without an answer in the run it would hold of nothing.
 #[test]
 fn random_lives_keep_agreement_single_use_and_every_answered_key() {
-    let (mut answered, mut committed, mut restarts) = (0, 0, 0);
+    let (mut answered, mut committed, mut restarts, mut gives) = (0, 0, 0, 0);
     for seed in 0..150 {
         let outcome = std::panic::catch_unwind(|| {
             let mut life = Life::new(seed);
@@ -85,15 +85,17 @@ fn random_lives_keep_agreement_single_use_and_every_answered_key() {
                 nodes.iter().map(|n| n.delivered.len()).sum::<usize>(),
                 nodes.iter().map(|n| n.committed.len()).sum::<usize>(),
                 nodes.iter().map(restarts).sum::<u64>(),
+                life.world.gives,
             )
         });
-        let (keys, blocks, boots) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+        let (keys, blocks, boots, given) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
         answered += keys;
         committed += blocks;
         restarts += boots;
+        gives += given;
     }
-    println!("{answered} keys, {committed} commits, {restarts} restarts");
-    assert!(answered > 0 && committed > 0 && restarts > 0);
+    println!("{answered} keys, {committed} commits, {restarts} restarts, {gives} shares given");
+    assert!(answered > 0 && committed > 0 && restarts > 0 && gives > 100);
 }
 
 #[test]

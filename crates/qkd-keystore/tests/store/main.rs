@@ -7,6 +7,7 @@ mod batches;
 mod budget;
 mod faults;
 mod opening;
+mod rebalancing;
 mod rules;
 mod waiting;
 mod world;

@@ -41,6 +41,8 @@ pub struct World {
     pub connected: bool,
     /// Whether inputs are staged only, until [`World::flush`].
     pub holding: bool,
+    /// Shares that changed owner.
+    pub gives: u64,
     /// Keys answered at the owner and not yet asked for at the peer (the owner's side is given).
     pub fetchable: Vec<(Side, KeyId)>,
     limits: StoreLimits,
@@ -122,6 +124,7 @@ impl World {
             queues: [VecDeque::new(), VecDeque::new()],
             connected: false,
             holding: false,
+            gives: 0,
             fetchable: Vec::new(),
             limits,
             tickets: 0,
@@ -187,6 +190,7 @@ impl World {
         for output in outputs {
             match output {
                 Output::Send(message) => {
+                    self.gives += u64::from(matches!(message, StoreMessage::Give { .. }));
                     assert!(self.connected, "{side} sent {message:?} into nowhere");
                     self.queues[side.peer() as usize].push_back(message);
                 }
@@ -386,6 +390,8 @@ pub struct Life {
     blocks: u64,
     /// Blocks that a side has not been handed yet.
     waiting: Vec<(Side, u64)>,
+    /// Applications ask at Alice nearly always, so that key changes owner.
+    is_one_sided: bool,
 }
 
 impl Life {
@@ -401,6 +407,7 @@ impl Life {
             rng: PhysicsRng::from_seed(seed),
             blocks: 0,
             waiting: Vec::new(),
+            is_one_sided: seed % 2 == 1,
         }
     }
 
@@ -420,6 +427,8 @@ impl Life {
             65..80 => {
                 let number = 1 + self.rng.below(3) as u32;
                 let size = 64 + 8 * self.rng.below(30) as u32;
+                let leans = self.is_one_sided && self.rng.below(10) > 0;
+                let side = if leans { Side::Alice } else { side };
                 self.world.request(side, request(number, size));
             }
             80..90 => {

@@ -57,6 +57,8 @@ pub(super) fn encode(message: &StoreMessage) -> proto::StoreMessage {
         }),
         StoreMessage::Void(assignment) => Kind::Void(encode_assignment(assignment)),
         &StoreMessage::VoidAccepted { id } => Kind::VoidAccepted(proto::VoidAccepted { id }),
+        StoreMessage::Give { block } => Kind::Give(encode_block_id(block)),
+        StoreMessage::Taken { block } => Kind::Taken(encode_block_id(block)),
         StoreMessage::Quarantine { reason } => Kind::Quarantine(proto::Quarantine {
             reason: shortened(reason),
         }),
@@ -93,6 +95,12 @@ pub(super) fn decode(message: proto::StoreMessage) -> Result<StoreMessage, Decod
         },
         Kind::Void(assignment) => StoreMessage::Void(decode_assignment(assignment)?),
         Kind::VoidAccepted(proto::VoidAccepted { id }) => StoreMessage::VoidAccepted { id },
+        Kind::Give(block) => StoreMessage::Give {
+            block: decode_block("give", Some(block))?,
+        },
+        Kind::Taken(block) => StoreMessage::Taken {
+            block: decode_block("taken", Some(block))?,
+        },
         Kind::Quarantine(quarantine) => StoreMessage::Quarantine {
             reason: reason("quarantine.reason", quarantine.reason)?,
         },
@@ -100,10 +108,14 @@ pub(super) fn decode(message: proto::StoreMessage) -> Result<StoreMessage, Decod
 }
 
 fn encode_block(block: &BlockId) -> Option<proto::BlockId> {
-    Some(proto::BlockId {
+    Some(encode_block_id(block))
+}
+
+fn encode_block_id(block: &BlockId) -> proto::BlockId {
+    proto::BlockId {
         session: block.session,
         block: block.block,
-    })
+    }
 }
 
 fn decode_block(

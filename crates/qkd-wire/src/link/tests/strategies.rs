@@ -222,6 +222,8 @@ fn store() -> impl Strategy<Value = StoreMessage> {
             .prop_map(|(id, reason)| StoreMessage::AssignRefused { id, reason }),
         assignment().prop_map(StoreMessage::Void),
         any::<u64>().prop_map(|id| StoreMessage::VoidAccepted { id }),
+        block().prop_map(|block| StoreMessage::Give { block }),
+        block().prop_map(|block| StoreMessage::Taken { block }),
         "\\PC{0,40}".prop_map(|reason| StoreMessage::Quarantine { reason }),
     ]
 }
