@@ -32,9 +32,9 @@ use crate::tls::LiveTls;
 /// Time that Bob may take to announce what Alice has sent, in seconds.
 const ANSWER_SECONDS_MAX: f64 = 5.0;
 
-/// Bytes that one side can have to say about one detection before the other answers, at most: a
-/// gap and a basis, or a disclosure, parities and a seed.
-const BYTES_PER_DETECTION_MAX: u64 = 5;
+/// Bytes of an announcement for one detection, at most: a gap and a basis. No second one is begun
+/// while the first waits.
+const ANNOUNCED_BYTES_MAX: u64 = 5;
 
 /// Bytes that may wait for the peer however small the blocks: a full queue of events, each of them
 /// said at once, and what waits while nothing new is begun.
@@ -160,14 +160,15 @@ impl LinkNode {
         }
     }
 
-    /// Bytes that may wait for the peer to take them, at most: what the blocks in flight can have
-    /// to say at once and as much as nothing new is begun with, in a network of any speed.
+    /// Bytes that may wait for the peer to take them, at most: what is begun before the link
+    /// notices, and the answers that every block in flight can have to give at once. Those are less
+    /// than a byte for each detection: a disclosure, parities and a seed.
     pub(super) fn waiting_bytes_max(&self) -> usize {
-        let blocks = self.config.session.blocks_in_flight_max.saturating_add(1);
+        let blocks = self.config.session.blocks_in_flight_max;
         let detections = self.setup.plan.detections;
         let bytes = blocks
+            .saturating_add(ANNOUNCED_BYTES_MAX)
             .saturating_mul(detections)
-            .saturating_mul(BYTES_PER_DETECTION_MAX)
             .saturating_add(WAITING_BYTES_MIN);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
