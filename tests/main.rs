@@ -13,6 +13,7 @@ mod client;
 mod containers;
 mod dependencies;
 mod deployment;
+mod etsi014;
 mod examples;
 mod fibre;
 mod garbage;

@@ -10,6 +10,7 @@ fn bob_at(installation: &Installation, key: &str, address: &HostPort) -> String 
         "quantum" => bob.quantum_listen = address.clone(),
         "classical" => bob.classical_listen = address.clone(),
         "services" => bob.link.services_listen = address.clone(),
+        "etsi014" => bob.link.etsi014_listen = Some(address.clone()),
         "metrics" => bob.link.metrics_listen = Some(address.clone()),
         other => panic!("there is no address {other}"),
     }
@@ -20,7 +21,7 @@ fn bob_at(installation: &Installation, key: &str, address: &HostPort) -> String 
 fn a_port_that_is_taken_is_named_with_what_to_do() {
     let installation = Installation::new();
     let taken = HostPort::from(installation.taken.address);
-    for key in ["quantum", "classical", "services", "metrics"] {
+    for key in ["quantum", "classical", "services", "etsi014", "metrics"] {
         let config = installation.write("bob.toml", &bob_at(&installation, key, &taken));
         let said = refusal("bob", &config);
         let start = format!("[{key}] listen cannot listen on {taken}: ");
@@ -41,7 +42,7 @@ fn an_address_of_another_machine_is_named() {
     let installation = Installation::new();
     // Reserved for documentation (RFC 5737): no machine has it.
     let elsewhere = HostPort::new("192.0.2.1", 0);
-    for key in ["quantum", "classical", "services", "metrics"] {
+    for key in ["quantum", "classical", "services", "etsi014", "metrics"] {
         let config = installation.write("bob.toml", &bob_at(&installation, key, &elsewhere));
         let said = refusal("bob", &config);
         let start = format!("[{key}] listen cannot listen on {elsewhere}: ");

@@ -67,6 +67,8 @@ pub struct Node {
     pub classical: Option<SocketAddr>,
     /// Where its gRPC services are.
     pub services: SocketAddr,
+    /// Where keys are delivered by ETSI GS QKD 014, if they are.
+    pub etsi014: Option<SocketAddr>,
     /// Where Prometheus finds its page, if it has one.
     pub metrics: Option<SocketAddr>,
     /// Its name, as in its certificate.
@@ -83,6 +85,7 @@ struct ReadyLine {
     quantum: Option<SocketAddr>,
     classical: Option<SocketAddr>,
     services: SocketAddr,
+    etsi014: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
 
@@ -128,6 +131,7 @@ impl Node {
         let mut node = Self {
             quantum: None,
             classical: None,
+            etsi014: None,
             metrics: None,
             services: SocketAddr::from(([0, 0, 0, 0], 0)),
             name,
@@ -143,10 +147,11 @@ impl Node {
                 quantum,
                 classical,
                 services,
+                etsi014,
                 metrics,
             }) => {
                 (node.quantum, node.classical) = (quantum, classical);
-                (node.services, node.metrics) = (services, metrics);
+                (node.services, node.etsi014, node.metrics) = (services, etsi014, metrics);
                 node
             }
             Err(_) => node.fail(&format!(

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, LinkConfig, MessagesConfig,
-    NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, IdentityRule, LinkConfig,
+    MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
@@ -113,6 +113,8 @@ impl Builder {
             data_dir: folder.join(format!("{name}-data")),
             pre_shared_key: pki.pre_shared_key(),
             services_listen: any_port(),
+            sae_identity: IdentityRule::default(),
+            etsi014_listen: None,
             metrics_listen: None,
             tls: pki.files_of(name),
             parameters: self.parameters.clone(),

@@ -96,8 +96,7 @@ impl GrpcKeyDelivery {
             max_key_per_request: pool.keys_per_request_max,
             max_key_size: pool.key_size_max_bits,
             min_key_size: pool.key_size_min_bits,
-            // The standard counts the additional slaves, not the one every request names.
-            max_sae_id_count: pool.slaves_per_request_max.saturating_sub(1),
+            max_sae_id_count: pool.additional_slaves_max(),
         }
     }
 
@@ -224,7 +223,7 @@ impl KeyDelivery for GrpcKeyDelivery {
 }
 
 /// What the store answers, unless that takes too long.
-async fn within<T, E: Into<Error>>(
+pub(crate) async fn within<T, E: Into<Error>>(
     limit: Duration,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {

@@ -8,12 +8,14 @@
 
 mod directory;
 mod error;
+pub mod etsi014;
 mod grpc;
 mod identity;
 mod source;
 
 pub use directory::{Directory, Kme, KmeId};
 pub use error::Error;
+pub use etsi014::Etsi014;
 pub use grpc::{GrpcKeyDelivery, REQUEST_BYTES_MAX, Server};
 pub use identity::{Caller, CallerInterceptor, IdentityRule};
-pub use source::{Answer, FetchRequest, KeySource, Pool};
+pub use source::{Answer, FetchRequest, KeySource, Pool, RequestLimits};

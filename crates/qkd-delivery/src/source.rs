@@ -20,6 +20,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// What the store holds and which requests it takes.
     fn pool(&self) -> Answer<'_, Pool>;
 
+    /// Which requests the store takes: the same for as long as it is open.
+    fn limits(&self) -> RequestLimits;
+
     /// Fresh keys for a master and its slaves, in full or not at all. They are durable at the peer
     /// when this answers.
     fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>>;
@@ -43,6 +46,40 @@ pub struct FetchRequest {
     pub master: SaeId,
     /// The keys, at least one.
     pub key_ids: Vec<KeyId>,
+}
+
+/// Which requests a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Size of a key when a request names none, in bits.
+    pub key_size_bits: u32,
+    /// Smallest key, in bits.
+    pub key_size_min_bits: u32,
+    /// Largest key, in bits.
+    pub key_size_max_bits: u32,
+    /// Keys that one request may ask for.
+    pub keys_per_request_max: u32,
+    /// Slaves that one request may name.
+    pub slaves_per_request_max: u32,
+}
+
+impl RequestLimits {
+    /// Slaves beside the one that every request names: what ETSI GS QKD 014 counts.
+    pub fn additional_slaves_max(&self) -> u32 {
+        self.slaves_per_request_max.saturating_sub(1)
+    }
+}
+
+impl From<&StoreLimits> for RequestLimits {
+    fn from(limits: &StoreLimits) -> Self {
+        Self {
+            key_size_bits: limits.key_size_bits,
+            key_size_min_bits: limits.key_size_min_bits,
+            key_size_max_bits: limits.key_size_max_bits,
+            keys_per_request_max: limits.keys_per_request_max,
+            slaves_per_request_max: limits.slaves_per_request_max,
+        }
+    }
 }
 
 /// What a store holds and which requests it takes.
@@ -69,6 +106,11 @@ impl Pool {
     /// that is not sound says that nothing could be delivered.
     pub fn is_healthy(&self) -> bool {
         self.stored_key_count > 0
+    }
+
+    /// Slaves beside the one that every request names: what ETSI GS QKD 014 counts.
+    pub fn additional_slaves_max(&self) -> u32 {
+        self.slaves_per_request_max.saturating_sub(1)
     }
 
     /// What a store with these limits says of itself.

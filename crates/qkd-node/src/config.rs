@@ -26,6 +26,7 @@ pub use address::{HostPort, NotAnAddress};
 pub use measured::Measurement;
 pub use place::{ConfigError, Place};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
+pub use qkd_delivery::IdentityRule;
 
 use crate::parameters::LinkParameters;
 
@@ -121,6 +122,10 @@ pub struct LinkConfig {
     pub pre_shared_key: PathBuf,
     /// `services.listen`: the TCP address of delivery, messaging, status, health and reflection.
     pub services_listen: HostPort,
+    /// `services.sae_identity`: where in a client certificate the name of its application stands.
+    pub sae_identity: IdentityRule,
+    /// `etsi014.listen`: the TCP address of key delivery by ETSI GS QKD 014; none when absent.
+    pub etsi014_listen: Option<HostPort>,
     /// `metrics.listen`: the TCP address at which Prometheus finds `/metrics`; none when absent.
     pub metrics_listen: Option<HostPort>,
     /// `[tls]`.

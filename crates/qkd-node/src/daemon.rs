@@ -27,6 +27,8 @@ pub struct Ready {
     pub classical: Option<SocketAddr>,
     /// TCP address of the gRPC services.
     pub services: SocketAddr,
+    /// TCP address of key delivery by ETSI GS QKD 014, if there is one.
+    pub etsi014: Option<SocketAddr>,
     /// TCP address of the page for Prometheus, if there is one.
     pub metrics: Option<SocketAddr>,
 }

@@ -16,7 +16,7 @@ use prometheus::Result;
 pub use eve::EveMetrics;
 pub use link::{Calls, LinkMetrics};
 pub use serve::{MetricsListener, bind};
-pub use timing::{CallTimes, Timed};
+pub use timing::{CallTimes, HttpTimes, Timed};
 
 use page::Page;
 

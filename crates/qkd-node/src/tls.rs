@@ -26,7 +26,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 use zeroize::Zeroizing;
 
-pub(crate) use accept::incoming;
+pub(crate) use accept::{Accepted, incoming, incoming_http};
 pub use dates::{now_seconds, utc};
 pub use dial::ConnectError;
 pub use error::TlsError;
@@ -44,6 +44,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// HTTP/2, as TLS names it: gRPC is nothing else.
 const ALPN_H2: &[u8] = b"h2";
+
+/// HTTP/1.1, for clients of the REST service.
+const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// How often a certificate and a key that do not fit are looked at again: a renewal replaces one
 /// file after the other.
@@ -140,16 +143,18 @@ impl TlsMaterial {
         WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider()).build()
     }
 
-    /// For one connection of a server that takes the clients that `verifier` takes.
+    /// For one connection of a server that takes the clients that `verifier` takes and speaks
+    /// `protocols`.
     fn server_config(
         &self,
         verifier: Arc<dyn ClientCertVerifier>,
+        protocols: &[&[u8]],
     ) -> Result<ServerConfig, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(self.shown.clone());
-        config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         // A resumed session would go on with a certificate that may have expired since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;

@@ -150,6 +150,7 @@ struct ReadyLine {
     quantum: Option<SocketAddr>,
     classical: Option<SocketAddr>,
     services: SocketAddr,
+    etsi014: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
 
@@ -160,6 +161,7 @@ fn announce(role: Role, ready: &qkd_node::Ready) {
         quantum: ready.quantum,
         classical: ready.classical,
         services: ready.services,
+        etsi014: ready.etsi014,
         metrics: ready.metrics,
     };
     let written = serde_json::to_string(&line)
@@ -195,11 +197,12 @@ mod tests {
             quantum: Some(SocketAddr::from(([127, 0, 0, 1], 4567))),
             classical: None,
             services: SocketAddr::from(([127, 0, 0, 1], 9)),
+            etsi014: None,
             metrics: None,
         };
         assert_eq!(
             serde_json::to_string(&line).unwrap(),
-            r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9","metrics":null}"#
+            r#"{"ready":true,"role":"bob","quantum":"127.0.0.1:4567","classical":null,"services":"127.0.0.1:9","etsi014":null,"metrics":null}"#
         );
     }
 }

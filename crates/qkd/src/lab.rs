@@ -149,6 +149,11 @@ impl Lab<'_> {
         };
         if self.args.serve {
             self.announce(&running, &pki)?;
+            if let Some(curl) = serving::curl(&running, &pki) {
+                display.say(&format!(
+                    "A key by ETSI GS QKD 014, once there is one:\n{curl}"
+                ));
+            }
         }
         display.say("All services are running:");
         let mut watch = Watch::new(nodes, display, self.plan.block_bits());

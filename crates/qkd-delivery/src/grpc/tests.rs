@@ -8,7 +8,7 @@ use qkd_keystore::KeyId;
 use tokio::sync::watch;
 
 use super::*;
-use crate::{Answer, Kme, KmeId, Pool};
+use crate::{Answer, Kme, KmeId, Pool, RequestLimits};
 
 /// Keys handed out, by identity, with the master and the slaves they are for.
 type Assigned = BTreeMap<KeyId, (Vec<u8>, SaeId, Vec<SaeId>)>;
@@ -115,6 +115,16 @@ impl KeySource for MemorySource {
                 ..POOL
             })
         })
+    }
+
+    fn limits(&self) -> RequestLimits {
+        RequestLimits {
+            key_size_bits: POOL.key_size_bits,
+            key_size_min_bits: POOL.key_size_min_bits,
+            key_size_max_bits: POOL.key_size_max_bits,
+            keys_per_request_max: POOL.keys_per_request_max,
+            slaves_per_request_max: POOL.slaves_per_request_max,
+        }
     }
 
     fn get_key(&self, request: KeyRequest) -> Answer<'_, Vec<DeliveredKey>> {

@@ -22,6 +22,7 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
     "quantum",
     "classical",
     "services",
+    "etsi014",
     "metrics",
     "tls",
     "source",
@@ -141,7 +142,7 @@ fn eve(root: &Section<'_>) -> Result<EveConfig, ConfigError> {
         quantum_listen: quantum.required("listen", &rules::LISTEN)?,
         quantum_peer: quantum.required("peer", &rules::PEER)?,
         services_listen: services.required("listen", &rules::LISTEN)?,
-        metrics_listen: metrics(root)?,
+        metrics_listen: listen_of(root, "metrics")?,
         tls: tls(root)?,
         attack: attack.required("attack", &rules::ATTACK)?,
         outgoing,
@@ -160,12 +161,15 @@ fn link(
         return Err(node.refuse("peer", "the name of the other node, not this one's own"));
     }
     let data_dir = PathBuf::from(node.required("data_dir", &rules::DIRECTORY)?);
-    let services = root.section("services", &["listen"])?;
+    let services = root.section("services", &["listen", "sae_identity"])?;
+    let sae_identity = services.optional("sae_identity", &rules::SAE_IDENTITY)?;
     Ok(LinkConfig {
         data_dir: path.parent().unwrap_or(Path::new("")).join(data_dir),
         pre_shared_key: classical.file("pre_shared_key")?,
         services_listen: services.required("listen", &rules::LISTEN)?,
-        metrics_listen: metrics(root)?,
+        sae_identity: sae_identity.unwrap_or_default(),
+        etsi014_listen: listen_of(root, "etsi014")?,
+        metrics_listen: listen_of(root, "metrics")?,
         tls: tls(root)?,
         parameters: parameters(root)?,
         session: session(root)?,
@@ -177,9 +181,10 @@ fn link(
     })
 }
 
-fn metrics(root: &Section<'_>) -> Result<Option<HostPort>, ConfigError> {
-    match root.section_if_present("metrics", &["listen"])? {
-        Some(metrics) => Ok(Some(metrics.required("listen", &rules::LISTEN)?)),
+/// `listen` of a section that may be absent.
+fn listen_of(root: &Section<'_>, name: &'static str) -> Result<Option<HostPort>, ConfigError> {
+    match root.section_if_present(name, &["listen"])? {
+        Some(section) => Ok(Some(section.required("listen", &rules::LISTEN)?)),
         None => Ok(None),
     }
 }

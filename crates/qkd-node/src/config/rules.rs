@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use qkd_delivery::IdentityRule;
 use toml::de::DeValue;
 
 use super::address::HostPort;
@@ -270,6 +271,18 @@ pub(super) const SAE_ID: Rule<String> = Rule::new(
         good.then(|| id.to_owned())
     },
 );
+
+pub(super) const SAE_IDENTITY: Rule<IdentityRule> = Rule {
+    expected: "the place of an application's name in its certificate, \"san-dns-or-common-name\", \
+               \"san-dns\", \"san-uri\" or \"common-name\"",
+    read: |value| value.as_str()?.parse().ok(),
+    known: &[
+        "san-dns-or-common-name",
+        "san-dns",
+        "san-uri",
+        "common-name",
+    ],
+};
 
 pub(super) const DIRECTORY: Rule<String> =
     Rule::new("the path of a folder, as a string", |value| {

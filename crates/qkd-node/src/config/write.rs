@@ -72,7 +72,7 @@ fn eve(config: &EveConfig) -> String {
     );
     let services = string(&config.services_listen.to_string());
     section(&mut text, "services", &[("listen", services)]);
-    metrics(&mut text, &config.metrics_listen);
+    listen(&mut text, "metrics", &config.metrics_listen);
     tls(&mut text, &config.tls);
     section(&mut text, "eve", &[("attack", string(&config.attack))]);
     section(
@@ -105,8 +105,14 @@ fn node_section(link: &LinkConfig) -> String {
 
 fn rest_of_link(text: &mut String, link: &LinkConfig) {
     let services = string(&link.services_listen.to_string());
-    section(text, "services", &[("listen", services)]);
-    metrics(text, &link.metrics_listen);
+    let identity = string(link.sae_identity.name());
+    section(
+        text,
+        "services",
+        &[("listen", services), ("sae_identity", identity)],
+    );
+    listen(text, "etsi014", &link.etsi014_listen);
+    listen(text, "metrics", &link.metrics_listen);
     tls(text, &link.tls);
     text.push('\n');
     text.push_str(&link.parameters.to_toml());
@@ -150,9 +156,10 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
     }
 }
 
-fn metrics(text: &mut String, listen: &Option<HostPort>) {
-    if let Some(listen) = listen {
-        section(text, "metrics", &[("listen", string(&listen.to_string()))]);
+/// A section with an address, where there is one.
+fn listen(text: &mut String, name: &str, address: &Option<HostPort>) {
+    if let Some(address) = address {
+        section(text, name, &[("listen", string(&address.to_string()))]);
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) async fn run(
         quantum: None,
         classical: None,
         services: listeners.services_address,
+        etsi014: listeners.etsi014_address(),
         metrics: listeners.metrics.address(),
     });
     let board = node.shared.board.clone();

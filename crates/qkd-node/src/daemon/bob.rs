@@ -50,6 +50,7 @@ pub(super) async fn run(
         quantum: quantum_bound,
         classical: Some(classical_bound),
         services: listeners.services_address,
+        etsi014: listeners.etsi014_address(),
         metrics: listeners.metrics.address(),
     });
     let answerer = Answerer {

@@ -40,6 +40,7 @@ pub(super) async fn run(
         quantum: listening.local_addr().ok(),
         classical: None,
         services,
+        etsi014: None,
         metrics: metrics.address(),
     });
     tracing::info!(attack = config.attack, "in the fibre");

@@ -21,7 +21,7 @@ use crate::config::LinkConfig;
 use crate::hub::{KeyHub, RoomCheck};
 use crate::link::{Established, FrameSender, HandshakeFault, Instruments, cores, shake_hands};
 use crate::mailbox::Mailboxes;
-use crate::metrics::{self, CallTimes, Calls, LinkMetrics, MetricsListener};
+use crate::metrics::{self, CallTimes, Calls, HttpTimes, LinkMetrics, MetricsListener};
 use crate::secret_file;
 use crate::services::NodeService;
 use crate::shutdown::Shutdown;
@@ -205,9 +205,14 @@ impl LinkNode {
         let config = &self.config;
         let (services, services_address) =
             server::listen("[services] listen", &config.services_listen).await?;
+        let etsi014 = match &config.etsi014_listen {
+            Some(address) => Some(server::listen("[etsi014] listen", address).await?),
+            None => None,
+        };
         Ok(Listeners {
             services,
             services_address,
+            etsi014,
             metrics: metrics::bind(config.metrics_listen.as_ref()).await?,
         })
     }
@@ -233,12 +238,20 @@ impl LinkNode {
         let calls = Calls {
             delivery: CallTimes::of_delivery()?,
             messaging: CallTimes::of_messaging()?,
+            etsi014: HttpTimes::of_etsi014()?,
         };
         let page = self.metrics(calls.clone());
+        let times = calls.etsi014.clone();
         let services = (listeners.services, calls);
         let served = async {
             tokio::try_join!(
                 server::link_services(self, node, services, shutdown.clone()),
+                async {
+                    if let Some((listener, _)) = listeners.etsi014 {
+                        server::etsi014(self, listener, times, shutdown.clone()).await;
+                    }
+                    Ok(())
+                },
                 async {
                     listeners.metrics.serve(page, shutdown.clone()).await;
                     Ok(())
@@ -246,7 +259,7 @@ impl LinkNode {
             )
         };
         tokio::select! {
-            served = served => served.map(|((), ())| ()),
+            served = served => served.map(|((), (), ())| ()),
             never = self.tls.watch(&self.shared.board) => match never {},
         }
     }
@@ -270,7 +283,15 @@ impl LinkNode {
 pub(super) struct Listeners {
     services: TcpListener,
     pub(super) services_address: SocketAddr,
+    etsi014: Option<(TcpListener, SocketAddr)>,
     pub(super) metrics: MetricsListener,
+}
+
+impl Listeners {
+    /// The address of key delivery by ETSI GS QKD 014, where there is one.
+    pub(super) fn etsi014_address(&self) -> Option<SocketAddr> {
+        self.etsi014.as_ref().map(|(_, address)| *address)
+    }
 }
 
 fn open_store(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use qkd_delivery::{GrpcKeyDelivery, IdentityRule};
+use qkd_delivery::{Etsi014, GrpcKeyDelivery};
 use qkd_wire::proto::eve::eve_server::EveServer;
 use qkd_wire::proto::node::node_server::NodeServer;
 use tokio::net::TcpListener;
@@ -12,10 +12,12 @@ use tonic_reflection::server::Builder as Reflection;
 
 use super::NodeError;
 use super::link_node::LinkNode;
-use crate::metrics::{Calls, Timed};
-use crate::services::{EveService, HubKeySource, MessagingService, NodeService, keep_reporting};
+use crate::metrics::{Calls, HttpTimes, Timed};
+use crate::services::{
+    Etsi014Server, EveService, HubKeySource, MessagingService, NodeService, keep_reporting,
+};
 use crate::shutdown::Shutdown;
-use crate::tls::{LiveTls, incoming};
+use crate::tls::{LiveTls, incoming, incoming_http};
 
 /// Distance of two signs of life on an idle connection.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -61,14 +63,9 @@ pub(super) async fn link_services(
     (listener, calls): (TcpListener, Calls),
     shutdown: Shutdown,
 ) -> Result<(), NodeError> {
-    let keys = HubKeySource::new(
-        node.shared.hub.clone(),
-        node.shared.board.clone(),
-        node.store_limits.clone(),
-    );
     let directory = node.shared.directory.clone();
-    let rule = IdentityRule::default();
-    let delivery = GrpcKeyDelivery::new(Arc::new(keys), directory.clone(), ANSWER_TIME_MAX);
+    let rule = node.config.sae_identity;
+    let delivery = GrpcKeyDelivery::new(keys(node), directory.clone(), ANSWER_TIME_MAX);
     let mailboxes = node.shared.mailboxes.clone();
     let messaging = MessagingService::new(directory, mailboxes, node.shared.relay.clone());
     let (health_reporter, health) = tonic_health::server::health_reporter();
@@ -91,6 +88,26 @@ pub(super) async fn link_services(
         served = served(serving, shutdown) => served,
         never = reporting => match never {},
     }
+}
+
+/// Key delivery by ETSI GS QKD 014, until shutdown.
+pub(super) async fn etsi014(
+    node: &LinkNode,
+    listener: TcpListener,
+    times: HttpTimes,
+    shutdown: Shutdown,
+) {
+    let directory = node.shared.directory.clone();
+    let service = Etsi014::new(keys(node), directory, ANSWER_TIME_MAX);
+    let server = Etsi014Server::new(service, node.config.sae_identity, times);
+    let clients = incoming_http(listener, node.tls.clone());
+    server.serve(clients, CALLS_END_WITHIN, shutdown).await;
+}
+
+/// The key store of a node as the delivery standards ask it.
+fn keys(node: &LinkNode) -> Arc<HubKeySource> {
+    let (hub, board) = (node.shared.hub.clone(), node.shared.board.clone());
+    Arc::new(HubKeySource::new(hub, board, node.store_limits.clone()))
 }
 
 /// Control, health and reflection of Eve.

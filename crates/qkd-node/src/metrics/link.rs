@@ -7,7 +7,7 @@ use qkd_keystore::{Health, Side, StoreStatus};
 use qkd_security::{IntensityClass, LinkModel};
 use qkd_session::AbortReason;
 
-use super::{CallTimes, Metrics, Page};
+use super::{CallTimes, HttpTimes, Metrics, Page};
 use crate::hub::KeyHub;
 use crate::status::{LinkState, MeasuredBlock, Snapshot, StatusBoard};
 
@@ -40,6 +40,8 @@ pub struct Calls {
     pub delivery: CallTimes,
     /// About messages.
     pub messaging: CallTimes,
+    /// For keys, by ETSI GS QKD 014.
+    pub etsi014: HttpTimes,
 }
 
 impl Metrics for LinkMetrics {
@@ -65,6 +67,7 @@ impl Metrics for LinkMetrics {
         page.add(self.board.qber())?;
         page.add(self.calls.delivery.clone())?;
         page.add(self.calls.messaging.clone())?;
+        page.add(self.calls.etsi014.clone())?;
         page.certificate(&seen.certificate)?;
         page.text()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qkd_delivery::{Answer, FetchRequest, KeySource, Pool};
+use qkd_delivery::{Answer, FetchRequest, KeySource, Pool, RequestLimits};
 use qkd_keystore::{DeliveredKey, KeyRequest, RequestError, StoreLimits};
 use tokio::sync::watch;
 
@@ -29,6 +29,10 @@ const GOING_DOWN: KeyAnswer = Err(RequestError::Sealed);
 impl KeySource for HubKeySource {
     fn pool(&self) -> Answer<'_, Pool> {
         Box::pin(async { Ok(Pool::new(&self.limits, &self.hub.status())) })
+    }
+
+    fn limits(&self) -> RequestLimits {
+        RequestLimits::from(&self.limits)
     }
 
     fn changes(&self) -> watch::Receiver<()> {

@@ -21,11 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::HANDSHAKE_TIMEOUT;
 use super::explain::{explain_peer, kind_of};
 use super::facts::Facts;
 use super::live::LiveTls;
 use super::peer::harmless;
+use super::{ALPN_H2, ALPN_HTTP1, HANDSHAKE_TIMEOUT};
 
 /// Handshakes under way at once; one more, and the oldest is given up.
 const HANDSHAKES_MAX: usize = 256;
@@ -71,9 +71,27 @@ pub(crate) fn incoming(
     tls: Arc<LiveTls>,
     on_refusal: impl Fn(&Refused) + Send + Sync + 'static,
 ) -> ReceiverStream<io::Result<Accepted>> {
+    incoming_with(listener, tls, &[ALPN_H2], on_refusal)
+}
+
+/// As [`incoming`], for clients that speak HTTP/2, HTTP/1.1, or do not say what they speak.
+pub(crate) fn incoming_http(
+    listener: TcpListener,
+    tls: Arc<LiveTls>,
+) -> ReceiverStream<io::Result<Accepted>> {
+    incoming_with(listener, tls, &[ALPN_H2, ALPN_HTTP1], |_| {})
+}
+
+fn incoming_with(
+    listener: TcpListener,
+    tls: Arc<LiveTls>,
+    protocols: &'static [&'static [u8]],
+    on_refusal: impl Fn(&Refused) + Send + Sync + 'static,
+) -> ReceiverStream<io::Result<Accepted>> {
     let (ready, accepted) = mpsc::channel(READY_MAX);
     let door = Arc::new(Door {
         tls,
+        protocols,
         on_refusal: Box::new(on_refusal),
         said: Mutex::default(),
     });
@@ -83,6 +101,8 @@ pub(crate) fn incoming(
 
 struct Door {
     tls: Arc<LiveTls>,
+    /// What is spoken behind it, as TLS names it, best first.
+    protocols: &'static [&'static [u8]],
     on_refusal: Box<dyn Fn(&Refused) + Send + Sync>,
     /// What was logged lately.
     said: Mutex<VecDeque<(String, Instant)>>,
@@ -136,7 +156,11 @@ impl Door {
             }),
             Err(error) => return tracing::error!(%error, "no client can be checked"),
         };
-        let config = match self.tls.current().server_config(witness.clone()) {
+        let config = match self
+            .tls
+            .current()
+            .server_config(witness.clone(), self.protocols)
+        {
             Ok(config) => Arc::new(config),
             Err(error) => return tracing::error!(%error, "no client can be served"),
         };

@@ -56,6 +56,9 @@ pub struct Readiness {
     pub classical: Option<SocketAddr>,
     /// Address of its services (gRPC).
     pub services: SocketAddr,
+    /// Address of key delivery by ETSI GS QKD 014, where it has one.
+    #[serde(default)]
+    pub etsi014: Option<SocketAddr>,
 }
 
 struct Service {

@@ -1,7 +1,7 @@
 //! The line that `--serve` prints first: all that a client needs to connect.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use qkd_node::pki::LabPki;
 use serde::Serialize;
@@ -16,6 +16,8 @@ struct Line {
     endpoints: Endpoints,
     files: Files,
     clients: Clients,
+    /// A command for a shell that fetches a key for `sae-alice`; `null` without `etsi014`.
+    curl: Option<String>,
 }
 
 /// Addresses as `host:port`; `null` where there is none.
@@ -30,6 +32,8 @@ struct Endpoints {
 struct Endpoint {
     /// gRPC over mutual TLS, TCP.
     services: SocketAddr,
+    /// ETSI GS QKD 014 over HTTPS with mutual TLS, TCP.
+    etsi014: Option<SocketAddr>,
     /// Photon frames, UDP.
     quantum: Option<SocketAddr>,
     /// The link between the nodes, TCP.
@@ -71,6 +75,7 @@ struct Identity {
 pub fn line(running: &Running, pki: &LabPki, folder: &Folder) -> String {
     let endpoint = |ready: &Readiness, server_name| Endpoint {
         services: ready.services,
+        etsi014: ready.etsi014,
         quantum: ready.quantum,
         classical: ready.classical,
         server_name,
@@ -107,9 +112,33 @@ pub fn line(running: &Running, pki: &LabPki, folder: &Folder) -> String {
             operator_bob: folder.file(setup::PROFILE_OPERATOR_BOB),
             operator_eve: eve.map(|_| folder.file(setup::PROFILE_OPERATOR_EVE)),
         },
+        curl: curl(running, pki),
     };
     // Paths that are not UTF-8 are the only thing that JSON cannot carry.
     serde_json::to_string(&line).unwrap_or_else(|_| r#"{"ready":true}"#.to_owned())
+}
+
+/// A command that fetches a key for `sae-alice` by ETSI GS QKD 014, once there is one in store.
+pub fn curl(running: &Running, pki: &LabPki) -> Option<String> {
+    let address = running.alice.etsi014?;
+    let files = pki.files_of(setup::SAE_ALICE);
+    let slave = setup::SAE_BOB;
+    Some(format!(
+        "curl --cacert {} --cert {} --key {} https://{address}/api/v1/keys/{slave}/enc_keys",
+        quoted(&pki.authority()),
+        quoted(&files.certificate),
+        quoted(&files.private_key),
+    ))
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    match text.chars().all(plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +151,14 @@ mod tests {
             quantum: None,
             classical: None,
             services: SocketAddr::from(([127, 0, 0, 1], port)),
+            etsi014: Some(SocketAddr::from(([127, 0, 0, 1], 100 + port))),
         }
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted(Path::new("/tmp/a-b_c.pem")), "/tmp/a-b_c.pem");
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 
     #[test]
@@ -140,6 +176,9 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["ready"], true);
         assert_eq!(json["endpoints"]["bob"]["services"], "127.0.0.1:2");
+        assert_eq!(json["endpoints"]["bob"]["etsi014"], "127.0.0.1:102");
+        let curl = json["curl"].as_str().unwrap();
+        assert!(curl.ends_with(" https://127.0.0.1:101/api/v1/keys/sae-bob/enc_keys"));
         let files = &json["files"];
         let mut paths = vec![&files["folder"], &files["authority"]];
         for who in ["alice", "bob", "eve", "sae_alice", "sae_bob", "operator"] {

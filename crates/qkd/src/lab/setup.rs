@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, LinkConfig, MessagesConfig,
-    NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, IdentityRule, LinkConfig,
+    MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -121,6 +121,8 @@ pub struct Plan {
     key_count_max: u64,
     seed: Option<u64>,
     slots_per_second_max: f64,
+    /// Whether the nodes deliver keys by ETSI GS QKD 014 too.
+    etsi014: bool,
 }
 
 impl Plan {
@@ -136,6 +138,7 @@ impl Plan {
             blocks_max: (!args.serve).then_some(args.blocks),
             key_count_max: wanted.clamp(KEY_COUNT_MIN, KEY_COUNT_MAX),
             seed: args.seed,
+            etsi014: args.serve,
             slots_per_second_max: slots_per_second_max(&parameters, args.eve.is_some()),
             parameters,
         }
@@ -215,6 +218,8 @@ impl Plan {
             data_dir: PathBuf::from(data),
             pre_shared_key: pki.pre_shared_key(),
             services_listen: any_port(),
+            sae_identity: IdentityRule::default(),
+            etsi014_listen: self.etsi014.then(any_port),
             metrics_listen: None,
             tls: pki.files_of(name),
             parameters: self.parameters.clone(),

@@ -1,0 +1,136 @@
+//! Refusals: a status of HTTP and the Error object of clause 6.5.
+
+use bytes::Bytes;
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::{Method, Response, StatusCode};
+use qkd_keystore::RequestError;
+use serde_json::{Value, json};
+
+use super::{ALLOW, respond};
+use crate::Error;
+
+/// When a caller may hope for keys that are not there now, in seconds: about a block's time.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refusal {
+    /// 400, 401, 503 as the standard says; 404, 405, 408, 413 where it is silent.
+    pub(super) status: StatusCode,
+    /// `message` of the Error object: the standard's words where it has some.
+    pub(super) message: String,
+    /// `details` of the Error object; left out when empty.
+    details: Vec<Value>,
+    /// The header that says what would do.
+    advice: Option<(http::HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// A refusal without details.
+    pub(super) fn new(status: StatusCode, message: String) -> Self {
+        Self {
+            status,
+            message,
+            details: Vec::new(),
+            advice: None,
+        }
+    }
+
+    /// 400.
+    pub(super) fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message.into())
+    }
+
+    /// 404.
+    pub(super) fn no_such_path() -> Self {
+        let expected = "/api/v1/keys/{SAE_ID}/status, /enc_keys or /dec_keys";
+        let message = format!("there is nothing at this path, expected {expected}");
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 405, with the methods that are answered.
+    pub(super) fn method(allowed: &[Method]) -> Self {
+        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+        let names = names.join(", ");
+        let message = format!("this path does not answer this method, expected {names}");
+        let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        let value = HeaderValue::from_str(&names);
+        refusal.advice = value.ok().map(|value| (ALLOW, value));
+        refusal
+    }
+
+    /// With name and value pairs for whoever looks into it.
+    pub(super) fn with_details(mut self, details: impl IntoIterator<Item = Value>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
+    /// 503: it may be better in a while.
+    pub(super) fn later(message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, message.into());
+        let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+        refusal.advice = Some((RETRY_AFTER, seconds));
+        refusal
+    }
+}
+
+impl From<Refusal> for Response<Bytes> {
+    fn from(refusal: Refusal) -> Self {
+        let mut body = json!({ "message": refusal.message });
+        if !refusal.details.is_empty() {
+            body["details"] = Value::Array(refusal.details);
+        }
+        let mut response = respond(refusal.status, Bytes::from(body.to_string()));
+        if let Some((name, value)) = refusal.advice {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Name { .. }
+            | Error::KeyIdCount { .. }
+            | Error::UnknownSae { .. }
+            | Error::SameSide { .. }
+            | Error::DuplicateSlave { .. } => Self::bad(message),
+            Error::Certificate { .. }
+            | Error::NoCertificate
+            | Error::NoIdentity { .. }
+            | Error::AmbiguousIdentity { .. }
+            | Error::UnusableIdentity { .. }
+            | Error::NotServedHere { .. } => Self::new(StatusCode::UNAUTHORIZED, message),
+            Error::KmeName { .. } | Error::DuplicateSae { .. } | Error::DeadlineExceeded { .. } => {
+                Self::later(message)
+            }
+            Error::Request(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        let message = error.to_string();
+        match error {
+            RequestError::BadNumber { .. }
+            | RequestError::SizeNotBytes { .. }
+            | RequestError::BadSize { .. }
+            | RequestError::BadSlaves { .. }
+            | RequestError::DuplicateKeyId
+            | RequestError::NotFound => Self::bad(message),
+            RequestError::NotNamedAsSlave { .. } => Self::new(StatusCode::UNAUTHORIZED, message),
+            RequestError::TooFewKeys { available, wanted } => Self::later("too few keys in store")
+                .with_details([
+                    json!({ "number": wanted }),
+                    json!({ "available": available }),
+                ]),
+            RequestError::TooManyRequests
+            | RequestError::PeerUnavailable
+            | RequestError::PeerRefused { .. }
+            | RequestError::Sealed => Self::later(message),
+        }
+    }
+}
