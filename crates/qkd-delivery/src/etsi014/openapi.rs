@@ -86,6 +86,24 @@ mod tests {
     }
 
     #[test]
+    fn it_describes_the_parameters_that_are_read_and_no_others() {
+        let document = document();
+        let mut described = BTreeSet::new();
+        for path in document["paths"].as_object().unwrap().values() {
+            for operation in [&path["get"], &path["post"]] {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                described.extend(parameters.filter_map(|one| one["name"].as_str()));
+            }
+        }
+        assert_eq!(described, BTreeSet::from(["key_ID", "number", "size"]));
+        let body = quoted(include_str!("body.rs"));
+        assert!(described.is_subset(&body));
+        let longest = &document["components"]["responses"]["ContentTooLarge"]["description"];
+        let bytes = super::super::BODY_BYTES_MAX.to_string();
+        assert!(longest.as_str().unwrap().contains(&bytes));
+    }
+
+    #[test]
     fn every_reference_leads_somewhere_and_every_required_member_exists() {
         fn walk(root: &Value, value: &Value) {
             match value {

@@ -6,6 +6,7 @@ use crate::presets;
 
 mod detector_effects;
 mod effects;
+mod etsi014;
 mod files;
 
 const ALICE: &str = r#"# Alice
