@@ -21,8 +21,19 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// `details` of the Error object; left out when empty.
     details: Vec<Value>,
-    /// The header that says what would do.
-    advice: Option<(http::HeaderName, HeaderValue)>,
+    /// What would do.
+    advice: Advice,
+}
+
+/// What a header of a refusal advises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Advice {
+    /// Nothing.
+    None,
+    /// One of these methods.
+    Methods(&'static [Method]),
+    /// To come again.
+    Later,
 }
 
 impl Refusal {
@@ -32,7 +43,7 @@ impl Refusal {
             status,
             message,
             details: Vec::new(),
-            advice: None,
+            advice: Advice::None,
         }
     }
 
@@ -49,13 +60,11 @@ impl Refusal {
     }
 
     /// 405, with the methods that are answered.
-    pub(super) fn method(allowed: &[Method]) -> Self {
-        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
-        let names = names.join(", ");
+    pub(super) fn method(allowed: &'static [Method]) -> Self {
+        let names = listed(allowed);
         let message = format!("this path does not answer this method, expected {names}");
         let mut refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
-        let value = HeaderValue::from_str(&names);
-        refusal.advice = value.ok().map(|value| (ALLOW, value));
+        refusal.advice = Advice::Methods(allowed);
         refusal
     }
 
@@ -68,10 +77,14 @@ impl Refusal {
     /// 503: it may be better in a while.
     pub(super) fn later(message: impl Into<String>) -> Self {
         let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, message.into());
-        let seconds = HeaderValue::from_static(RETRY_AFTER_SECONDS);
-        refusal.advice = Some((RETRY_AFTER, seconds));
+        refusal.advice = Advice::Later;
         refusal
     }
+}
+
+fn listed(methods: &[Method]) -> String {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    names.join(", ")
 }
 
 impl From<Refusal> for Response<Bytes> {
@@ -81,8 +94,18 @@ impl From<Refusal> for Response<Bytes> {
             body["details"] = Value::Array(refusal.details);
         }
         let mut response = respond(refusal.status, Bytes::from(body.to_string()));
-        if let Some((name, value)) = refusal.advice {
-            response.headers_mut().insert(name, value);
+        let headers = response.headers_mut();
+        match refusal.advice {
+            Advice::None => {}
+            Advice::Methods(allowed) => {
+                // Names of methods are tokens, which a header always takes.
+                if let Ok(names) = HeaderValue::from_str(&listed(allowed)) {
+                    headers.insert(ALLOW, names);
+                }
+            }
+            Advice::Later => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            }
         }
         response
     }
