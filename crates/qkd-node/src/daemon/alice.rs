@@ -12,11 +12,10 @@ use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
 use tokio_stream::StreamExt as _;
-use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 use super::link_node::LinkNode;
-use super::server::{KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
+use super::server::link_client;
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, HostPort, Role};
 use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
@@ -134,15 +133,9 @@ impl Caller<'_> {
     /// Calls Bob and shakes hands with him; the error says why there is no connection.
     async fn connect(&self) -> Result<(Connection, Transmitter), String> {
         let node = self.node;
-        let alive = |endpoint: Endpoint| {
-            endpoint
-                .http2_keep_alive_interval(KEEP_ALIVE)
-                .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-                .keep_alive_while_idle(true)
-        };
         let tls = node.tls.current();
         let channel = tls
-            .connect(&self.classical_peer, &self.server_name, alive)
+            .connect(&self.classical_peer, &self.server_name, link_client)
             .await
             .map_err(|error| {
                 format!("Bob cannot be reached at {}: {error}", self.classical_peer)

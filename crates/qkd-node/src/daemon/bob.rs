@@ -95,7 +95,7 @@ async fn answer(
             board.peer_refused(&refused.reason);
         }
     });
-    let serving = server::builder()
+    let serving = server::link_server()
         .add_service(service)
         .serve_with_incoming_shutdown(callers, shutdown.clone().waited());
     server::served(serving, shutdown).await
