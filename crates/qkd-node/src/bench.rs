@@ -2,7 +2,9 @@
 //!
 //! They are the very threads of the daemons, with the measurer in place of the link: no classical
 //! channel, no session, no key. What Bob would announce is forgotten by Alice and looked up by
-//! nobody.
+//! nobody. The other half of a link, without light, is [`distill`].
+
+pub mod distill;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Sender, channel};

@@ -14,7 +14,8 @@ use crate::secret_file::SecretFileError;
 use crate::shutdown::Shutdown;
 use crate::tls::TlsError;
 
-pub(crate) use server::listen;
+pub(crate) use link_node::waiting_bytes_max;
+pub(crate) use server::{link_client, link_server, listen};
 
 /// The addresses of a daemon that is ready to serve.
 #[derive(Debug, Clone, Copy)]

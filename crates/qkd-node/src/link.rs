@@ -101,6 +101,11 @@ impl LinkHandle {
         self.queue(Queueable::End(reason), None);
     }
 
+    /// Share of the queue for events from outside that is taken, 0 to 1.
+    pub(crate) fn taken(&self) -> f64 {
+        1.0 - self.places.available_permits() as f64 / f64::from(PLACES)
+    }
+
     /// Queues an event from outside once there is room for it. False when the link has ended.
     pub async fn tell_when_room(&self, event: LinkEvent) -> bool {
         let places = places_of(&event);

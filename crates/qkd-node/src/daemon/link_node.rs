@@ -160,17 +160,10 @@ impl LinkNode {
         }
     }
 
-    /// Bytes that may wait for the peer to take them, at most: what is begun before the link
-    /// notices, and the answers that every block in flight can have to give at once. Those are less
-    /// than a byte for each detection: a disclosure, parities and a seed.
+    /// As [`waiting_bytes_max`] for this link.
     pub(super) fn waiting_bytes_max(&self) -> usize {
         let blocks = self.config.session.blocks_in_flight_max;
-        let detections = self.setup.plan.detections;
-        let bytes = blocks
-            .saturating_add(ANNOUNCED_BYTES_MAX)
-            .saturating_mul(detections)
-            .saturating_add(WAITING_BYTES_MIN);
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+        waiting_bytes_max(blocks, self.setup.plan.detections)
     }
 
     /// Slots that Alice's transmitter remembers at most: the block that Bob collects and the next
@@ -277,6 +270,17 @@ impl LinkNode {
             calls,
         }
     }
+}
+
+/// Bytes that may wait for the peer to take them, at most: what is begun before the link notices, and
+/// the answers that every block of `detections` in flight can have to give at once. Those are less
+/// than a byte for each detection: a disclosure, parities and a seed.
+pub(crate) fn waiting_bytes_max(blocks_in_flight_max: u64, detections: u64) -> usize {
+    let bytes = blocks_in_flight_max
+        .saturating_add(ANNOUNCED_BYTES_MAX)
+        .saturating_mul(detections)
+        .saturating_add(WAITING_BYTES_MIN);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// What applications and operators call, bound.

@@ -1,0 +1,190 @@
+//! One side of a real link without light, for whoever measures how fast post-processing is.
+//!
+//! Everything from the detector clicks on is what the daemons run: mutual TLS, gRPC, the handshake,
+//! envelopes, the session's engine, the commit of both key stores and the refresh of authentication
+//! keys. In place of the optical instruments stand two generators that know the same raw blocks from
+//! a public seed. The key store keeps its records in memory alone, so that no disk is measured; keys
+//! that come out are worth nothing, and nobody gets them.
+
+mod answer;
+mod instruments;
+mod node;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use qkd_security::planning::{self, ChannelModel, PlanInput, PlanLink, PlanTheorem};
+use tokio::net::TcpListener;
+
+pub use instruments::THREAD as INSTRUMENTS_THREAD;
+pub use node::Figures;
+
+use crate::NodeError;
+use crate::parameters::{FIXED_LENGTH_MIN_BITS, LinkParameters};
+use crate::pki::{LabPki, Parties, PkiError};
+use crate::presets;
+use crate::shutdown::Shutdown;
+use node::Node;
+use raw::Raw;
+
+/// Fibre of the link, km: short, as post-processing is what limits a short link.
+pub const DISTANCE_KM: f64 = 10.0;
+
+/// Names of the two nodes in their certificates.
+const NAMES: [&str; 2] = ["alice", "bob"];
+
+/// The seed that both sides draw the raw blocks from.
+const RAW_SEED: u64 = 0x6469_7374_696c;
+
+/// What both sides of a measurement are told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The link; its light is what the generators imitate.
+    pub parameters: LinkParameters,
+    /// Blocks between announcement and key.
+    pub blocks_in_flight_max: usize,
+    /// Folder with the certificates and the pre-shared key of both, as [`make_pki`] makes them; the
+    /// sides put their own files there as well.
+    pub folder: PathBuf,
+}
+
+/// Makes certificates and the pre-shared key for two sides.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn make_pki(folder: &std::path::Path) -> Result<(), PkiError> {
+    let nodes = &NAMES;
+    LabPki::create(folder, &Parties { nodes, saes: &[] }).map(drop)
+}
+
+/// The link that is measured: nanowire detectors over [`DISTANCE_KM`] of fibre, an error rate of
+/// `qber` by misalignment alone, and the source with the most secret bits per slot for blocks of
+/// `block_bits`. Where no source gives a key to applications, the source is the preset's.
+///
+/// # Errors
+/// When a figure is out of range.
+pub fn link(qber: f64, block_bits: u64) -> Result<LinkParameters, qkd_security::Error> {
+    let mut parameters = presets::snspd(DISTANCE_KM);
+    parameters.protocol.misalignment_error = qber;
+    parameters.security.block_bits = block_bits;
+    let best = planning::optimise(&plan_input(&parameters)?, None)?.link;
+    let mut optimised = parameters.clone();
+    if let ([signal, decoy], [often, rarely]) = (
+        best.intensities.as_slice(),
+        best.intensity_probabilities.as_slice(),
+    ) {
+        optimised.source.intensities = [*signal, *decoy];
+        optimised.source.intensity_probabilities = [*often, *rarely];
+        optimised.protocol.key_basis_probability = best.key_basis_probability;
+    }
+    let length = optimised.block_plan()?.acceptance.secret_length_bits;
+    Ok(if length >= FIXED_LENGTH_MIN_BITS {
+        optimised
+    } else {
+        parameters
+    })
+}
+
+/// What the search for the best source looks at.
+fn plan_input(parameters: &LinkParameters) -> Result<PlanInput, qkd_security::Error> {
+    let model = parameters.link_model()?;
+    Ok(PlanInput {
+        link: PlanLink {
+            intensities: parameters.source.intensities.to_vec(),
+            intensity_probabilities: parameters.source.intensity_probabilities.to_vec(),
+            key_basis_probability: model.key_basis_probability,
+            clock_hz: model.clock_hz,
+            transmittance_channel: model.transmittance_channel,
+            insertion_transmittance: model.insertion_transmittance,
+            detector_efficiency: model.detector_efficiency,
+            dark_count_probability: model.dark_count_probability,
+            dead_time_slots: model.dead_time_slots,
+            afterpulse_probability: model.afterpulse_probability,
+            afterpulse_decay_slots: model.afterpulse_decay_slots,
+            misalignment_error: model.misalignment_error,
+        },
+        theorem: PlanTheorem::Wiesemann2024,
+        channel: ChannelModel::Exact,
+        block_bits: parameters.security.block_bits,
+        parameters: parameters.security_parameters(),
+        // That of `qkd plan`.
+        reconciliation_inefficiency: 1.06,
+    })
+}
+
+/// Bob, bound and not yet called.
+pub struct Answering {
+    node: Node,
+    raw: Raw,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Answering {
+    /// Opens Bob's side and binds a port of loopback that the system chooses.
+    ///
+    /// # Errors
+    /// When the link makes no sense, or a file or socket cannot be had.
+    pub async fn listen(settings: &Settings) -> Result<Self, NodeError> {
+        let node = Node::open(settings, qkd_keystore::Side::Bob)?;
+        let raw = node.raw();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+        let (listener, address) = crate::daemon::listen("the bench's Bob", &address).await?;
+        Ok(Self {
+            node,
+            raw,
+            listener,
+            address,
+        })
+    }
+
+    /// Where Alice has to call.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has come to, from any thread and at any time.
+    pub fn figures(&self) -> Figures {
+        self.node.figures()
+    }
+
+    /// Answers one call and distils until it ends; says why it did.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve(self, shutdown: Shutdown) -> Result<String, NodeError> {
+        answer::answer(self.node, self.raw, self.listener, shutdown).await
+    }
+}
+
+/// Alice, before she calls.
+pub struct Calling {
+    node: Node,
+    raw: Raw,
+}
+
+impl Calling {
+    /// Opens Alice's side.
+    ///
+    /// # Errors
+    /// As [`Answering::listen`].
+    pub fn open(settings: &Settings) -> Result<Self, NodeError> {
+        let node = Node::open(settings, qkd_keystore::Side::Alice)?;
+        let raw = node.raw();
+        Ok(Self { node, raw })
+    }
+
+    /// What it has come to, from any thread and at any time.
+    pub fn figures(&self) -> Figures {
+        self.node.figures()
+    }
+
+    /// Calls Bob at `peer` and distils until the link ends; says why it did.
+    pub async fn serve(self, peer: SocketAddr, shutdown: Shutdown) -> String {
+        self.node.call(self.raw, peer, shutdown).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

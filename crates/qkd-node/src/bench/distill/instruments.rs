@@ -1,0 +1,84 @@
+//! What stands in place of Bob's detectors and of Alice's transmitter's memory: a thread each.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::raw::Raw;
+use crate::link::{LinkEvent, LinkHandle};
+use crate::quantum::Command;
+
+/// Name of the thread in place of the optical instruments: what it takes is no post-processing.
+pub const THREAD: &str = "instruments";
+
+/// Detections handed to the link at once.
+const PORTION: std::ops::RangeInclusive<u64> = 256..=1 << 14;
+
+/// A block takes so many portions or more.
+const PORTIONS_PER_BLOCK: u64 = 16;
+
+/// Share of the link's queue up to which it is filled, about eight portions: what waits there when
+/// the last block in flight closes is thrown away.
+const TAKEN_MAX: f64 = 1.0 / 16.0;
+
+/// Distance of two looks whether there is room.
+const LOOK: Duration = Duration::from_micros(300);
+
+/// Bob's detections of blocks of `block_detections`, as fast as the link takes them while light is
+/// wanted.
+pub(super) fn detect(
+    mut raw: Raw,
+    block_detections: u64,
+    link: LinkHandle,
+    commands: Receiver<Command>,
+) -> std::io::Result<JoinHandle<()>> {
+    let portion =
+        (block_detections / PORTIONS_PER_BLOCK).clamp(*PORTION.start(), *PORTION.end()) as usize;
+    let thread = std::thread::Builder::new().name(THREAD.into());
+    thread.spawn(move || {
+        let mut wanted = false;
+        loop {
+            let room = wanted && link.taken() < TAKEN_MAX;
+            if room {
+                let detections = raw.detections(portion);
+                let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+                // What finds no room belongs to no block, as light that comes unasked.
+                drop(link.try_tell(LinkEvent::Detections {
+                    detections,
+                    next_slot,
+                }));
+            }
+            let command = match (wanted, room) {
+                (true, true) => commands.recv_timeout(Duration::ZERO),
+                (true, false) => commands.recv_timeout(LOOK),
+                (false, _) => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match command {
+                Ok(Command::Transmit { wanted: now }) => wanted = now,
+                Ok(Command::Recall { .. } | Command::Clock { .. })
+                | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    })
+}
+
+/// Alice's memory: answers what she is asked until the link ends.
+pub(super) fn recall(
+    mut raw: Raw,
+    link: LinkHandle,
+    commands: Receiver<Command>,
+) -> std::io::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(THREAD.into());
+    thread.spawn(move || {
+        for command in commands {
+            let Command::Recall { block, slots, .. } = command else {
+                continue;
+            };
+            match raw.recall(&slots) {
+                Some(record) => link.tell(LinkEvent::Recalled { block, record }),
+                None => return link.end(format!("block {block} is of slots that nobody sent")),
+            }
+        }
+    })
+}
