@@ -146,10 +146,90 @@ fn a_measurement_that_is_interrupted_prints_the_rows_it_has() {
     assert!(!table.contains("4,000"), "{}", bench.story());
 }
 
+/// Fields that rows of the pipeline have and others have not.
+const WHOLE: &[&str] = &[
+    "cores",
+    "round_trip_ms",
+    "blocks_in_flight",
+    "sifted_bps",
+    "delivered_bps",
+    "measured_qber",
+    "fixed_length_bits",
+    "aborted",
+    "seconds",
+    "threads_ns_per_bit",
+    "memory_bytes",
+];
+
+#[test]
+fn two_processes_make_keys_of_detections_whatever_the_way_between_them() {
+    #[rustfmt::skip]
+    let report = report_of(&[
+        "--stages", "pipeline", "--qber", "1%", "--block-bits", "1e5", "--seconds", "0.5",
+        "--cores", "2", "--round-trip-ms", "0,20", "--blocks-in-flight", "4",
+    ]);
+    let rows = report["rows"].as_array().unwrap();
+    let whose: Vec<[&Value; 2]> = rows
+        .iter()
+        .map(|row| [&row["role"], &row["round_trip_ms"]])
+        .collect();
+    let expected = [("alice", 0.0), ("bob", 0.0), ("alice", 20.0), ("bob", 20.0)];
+    assert_eq!(serde_json::json!(whose), serde_json::json!(expected));
+    for row in rows {
+        has(row, ROW);
+        has(row, WHOLE);
+        assert_eq!(row["stage"], "pipeline");
+        assert!(number(row, "blocks") >= 4.0, "{row}");
+        assert_eq!(number(row, "failures"), 0.0, "{row}");
+        let qber = number(row, "measured_qber");
+        assert!((0.0085..0.0115).contains(&qber), "{row}");
+        let f = number(row, "reconciliation_inefficiency");
+        assert!((1.0..1.25).contains(&f), "{row}");
+        let (sifted, keys) = (number(row, "sifted_bps"), number(row, "delivered_bps"));
+        assert!(keys > 0.1 * sifted && keys < sifted, "{row}");
+        let (sifted, secret) = (number(row, "throughput_bps"), number(row, "secret_bps"));
+        assert!(
+            (secret / sifted * number(row, "sifted_bps") / keys - 1.0).abs() < 1e-9,
+            "{row}"
+        );
+        assert!(number(row, "memory_bytes") > 1e6, "{row}");
+        assert!(row["threads_ns_per_bit"]["link"].is_number(), "{row}");
+        // Rounds of four blocks in flight wait for each other's answers.
+        let away = number(row, "round_trip_ms") > 0.0;
+        assert!(
+            !away || number(row, "sifted_bps") < 4.0 * 1.2e5 / 0.2,
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn an_interrupted_pipeline_leaves_no_process() {
+    let mut bench = Running::start(&["bench", "distill", "--stages", "pipeline"]);
+    bench.while_running("both sides", |bench| {
+        let there = |side: &str| {
+            let of = |one: &str| one == side;
+            bench
+                .family()
+                .iter()
+                .any(|one| one.arguments.iter().any(|word| of(word)))
+        };
+        ["alice", "bob"].into_iter().all(there).then_some(())
+    });
+    bench.signal("INT");
+    let status = bench.family_ends_within(STOP_WITHIN);
+    assert_eq!(status.code(), Some(130), "{}", bench.story());
+}
+
 #[test]
 fn a_stage_or_an_error_rate_that_there_is_not_is_answered_with_what_there_is() {
-    let cases: [(&[&str], &[&str]); 3] = [
-        (&["--stages", "sifting"], &["sifting", "cascade", "amplify"]),
+    let cases: [(&[&str], &[&str]); 5] = [
+        (
+            &["--stages", "sifting"],
+            &["sifting", "cascade", "amplify", "pipeline"],
+        ),
+        (&["--cores", "0"], &["'0'", "1..=1024"]),
+        (&["--round-trip-ms", "x"], &["'x'", "from 0 to 10000", "ms"]),
         (&["--qber", "3"], &["'3'", "from 0.0001 to 0.25", "1%"]),
         (
             &["--block-bits", "12"],

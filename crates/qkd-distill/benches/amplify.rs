@@ -1,5 +1,6 @@
-//! What follows reconciliation: privacy amplification and verification. Bits of input per second of
-//! one core, by the processor time of the thread, which a machine that is shared leaves nearly alone.
+//! What follows reconciliation: privacy amplification, verification and, for comparison, the HMAC
+//! that authenticates messages. Bits of input per second of one core, by the processor time of the
+//! thread, which a machine that is shared leaves nearly alone.
 //!
 //! `taskset -c 1 cargo bench -p qkd-distill --bench amplify`
 
@@ -7,9 +8,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hmac::{Hmac, KeyInit, Mac};
 use qkd_bits::SecretRng;
 use qkd_distill::{VerificationTag, seed_bits, toeplitz_hash};
 use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest, Sha256};
 
 fn processor_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
@@ -55,5 +58,25 @@ fn verify(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, amplify, verify);
+/// The tag of a message against the bare hash of as many bytes.
+fn authenticate(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("authenticate");
+    for bytes in [1_000usize, 100_000] {
+        let message = vec![3; bytes];
+        group.throughput(Throughput::Elements(8 * bytes as u64));
+        group.bench_function(BenchmarkId::new("hmac", bytes), |bencher| {
+            measure(bencher, || {
+                let mut mac = Hmac::<Sha256>::new_from_slice(black_box(&[5; 32]))
+                    .expect("HMAC takes keys of any length");
+                mac.update(&message);
+                mac.finalize()
+            });
+        });
+        group.bench_function(BenchmarkId::new("hash", bytes), |bencher| {
+            measure(bencher, || Sha256::digest(black_box(&message)));
+        });
+    }
+}
+
+criterion_group!(benches, amplify, verify, authenticate);
 criterion_main!(benches);

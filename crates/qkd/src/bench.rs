@@ -2,9 +2,10 @@
 //!
 //! The photon path is measured as it is used: Alice's and Bob's own threads in two processes, with
 //! loopback UDP between them. No key is made, and no classical channel is there. Distillation is
-//! measured stage by stage, without light.
+//! measured stage by stage, and as a whole between two processes, without light.
 
 mod args;
+mod child;
 mod distill;
 mod fault;
 mod machine;
@@ -35,6 +36,9 @@ pub fn run(command: &BenchCommand) -> Exit {
         BenchCommand::Link(args) => in_runtime(link(args)),
         BenchCommand::Distill(args) => in_runtime(distill::run(args)),
         BenchCommand::Side(args) => side::run(args).map(|()| Exit::Success),
+        BenchCommand::DistillSide(args) => {
+            distill::pipeline::side::run(args).map(|()| Exit::Success)
+        }
     };
     ended.unwrap_or_else(|fault| {
         tell(&format!("qkd bench: {}", one_line(&fault.to_string())));

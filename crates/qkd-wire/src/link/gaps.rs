@@ -1,7 +1,7 @@
 //! Distances between announced slots as bytes: announcements are millions of small numbers.
 //!
 //! One byte says a distance of up to 254 slots. What is longer is 255 and, in a list of its own, the
-//! rest as a LEB128 varint. At 50 km that is about 1.03 bytes a slot, and nearly all of it is moved
+//! rest as a LEB128 varint. At 50 km that is about 1.05 bytes a slot, and nearly all of it is moved
 //! without looking at it; where light is so scarce that most distances are long, announcements are
 //! few.
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use qkd_node::parameters::LinkParameters;
 use qkd_node::presets::Preset;
 
+use super::distill::pipeline::side::DistillSideArgs;
 use super::distill::{self, DistillBenchArgs};
 use crate::cli::{distance, presets};
 
@@ -32,12 +33,16 @@ pub enum BenchCommand {
     /// How fast keys are distilled: error correction, verification, privacy amplification, tags
     ///
     /// Each stage is measured in this process by the CPU time of one core, for each role where they
-    /// differ, with fresh random keys for each block and errors at random places.
+    /// differ, with fresh random keys for each block and errors at random places. The whole pipeline
+    /// runs between two processes, with everything of the daemons but light and disks.
     #[command(after_help = distill::EXAMPLES)]
     Distill(DistillBenchArgs),
     /// One side of the link, started by the other command
     #[command(hide = true)]
     Side(SideArgs),
+    /// One side of the pipeline, started by the other command
+    #[command(hide = true)]
+    DistillSide(DistillSideArgs),
 }
 
 /// The options of `qkd bench link`.

@@ -9,6 +9,7 @@ mod authenticate;
 mod cascade;
 mod draw;
 mod peer;
+pub mod pipeline;
 mod python;
 mod report;
 mod row;
@@ -49,7 +50,9 @@ async fn measure(args: &DistillBenchArgs, report: &mut Report) -> Result<(), Fau
         true => args.peer_block_bits(),
         false => Vec::new(),
     };
-    let progress = Progress::new((cases.len() + peer_sizes.len()) as u64);
+    let pipelines = args.pipelines();
+    let measurements = cases.len() + pipelines.len() + peer_sizes.len();
+    let progress = Progress::new(measurements as u64);
     let mut cryptomite = None;
     if args.peer {
         progress.now("cryptomite");
@@ -66,7 +69,15 @@ async fn measure(args: &DistillBenchArgs, report: &mut Report) -> Result<(), Fau
             Stage::Verify => on_a_thread(move || verify::measure(&case)).await?,
             Stage::Amplify => on_a_thread(move || amplify::measure(&case)).await?,
             Stage::Authenticate => on_a_thread(move || authenticate::measure(&case)).await?,
+            // Not a stage alone: its settings follow.
+            Stage::Pipeline => continue,
         };
+        progress.done(rows.iter().map(Row::line));
+        report.rows.extend(rows);
+    }
+    for setting in pipelines {
+        progress.now(&setting.line());
+        let rows = pipeline::measure(&setting).await?;
         progress.done(rows.iter().map(Row::line));
         report.rows.extend(rows);
     }

@@ -51,6 +51,18 @@ pub enum Fault {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The certificates of the two sides cannot be made.
+    #[error("no certificates: {0}")]
+    Pki(#[from] qkd_node::pki::PkiError),
+    /// A side cannot be opened.
+    #[error(transparent)]
+    Node(#[from] qkd_node::NodeError),
+    /// The link between the sides ended.
+    #[error("the link ended before there were figures: {reason}")]
+    Link {
+        /// Why.
+        reason: String,
+    },
     /// Nothing happens any more.
     #[error("no figures within {seconds} s")]
     Late {

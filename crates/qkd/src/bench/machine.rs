@@ -4,6 +4,8 @@ use std::fs;
 
 use serde::Serialize;
 
+use super::fault::Fault;
+
 /// This machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Machine {
@@ -105,6 +107,32 @@ pub fn last_core() -> usize {
 #[cfg(not(target_os = "linux"))]
 pub fn last_core() -> usize {
     0
+}
+
+/// Ties this process to the last `count` cores that it may use, or to all when there are fewer.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(target_os = "linux")]
+pub fn stay_on_cores(count: usize) -> Result<(), Fault> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let mine = sched_getaffinity(None).map_err(std::io::Error::from);
+    let mine = mine.map_err(Fault::io("see which cores there are"))?;
+    let mut cores = CpuSet::new();
+    let all = (0..CpuSet::MAX_CPU).rev().filter(|&core| mine.is_set(core));
+    all.take(count).for_each(|core| cores.set(core));
+    let set = sched_setaffinity(None, &cores).map_err(std::io::Error::from);
+    set.map_err(Fault::io("stay on some of the cores"))
+}
+
+/// Ties this process to the last `count` cores that it may use.
+///
+/// # Errors
+/// Always: here nobody can.
+#[cfg(not(target_os = "linux"))]
+pub fn stay_on_cores(_count: usize) -> Result<(), Fault> {
+    let no_way = std::io::Error::from(std::io::ErrorKind::Unsupported);
+    Err(Fault::io("stay on some of the cores")(no_way))
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! Alice and Bob as two processes, and the words between them.
 
-use std::process::Stdio;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::child::Child;
 use super::fault::Fault;
 use super::side::{AliceFigures, BobFigures, Ready};
 
@@ -73,15 +71,6 @@ impl Seen {
     }
 }
 
-/// A process of ours. Killed when dropped.
-struct Side {
-    name: &'static str,
-    process: Child,
-    /// Closed when there is nothing more to say.
-    input: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
 /// Runs a link and returns what both sides have seen.
 ///
 /// # Errors
@@ -95,10 +84,10 @@ pub async fn run(link: &Link) -> Result<Seen, Fault> {
 }
 
 async fn converse(link: &Link) -> Result<Seen, Fault> {
-    let mut bob = Side::start("Bob", link, &[])?;
+    let mut bob = start("Bob", link, None)?;
     let line = bob.line().await?;
     let ready: Ready = bob.figures(&line, "its address")?;
-    let mut alice = Side::start("Alice", link, &["--peer", &ready.address.to_string()])?;
+    let mut alice = start("Alice", link, Some(ready.address))?;
     let alice_figures: AliceFigures = loop {
         tokio::select! {
             line = alice.line() => {
@@ -116,7 +105,7 @@ async fn converse(link: &Link) -> Result<Seen, Fault> {
             }
         }
     };
-    bob.input = None;
+    bob.hush();
     let bob_figures: BobFigures = loop {
         let line = bob.line().await?;
         if !is_number(&line) {
@@ -138,63 +127,23 @@ fn is_number(line: &str) -> bool {
     line.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-impl Side {
-    fn start(name: &'static str, link: &Link, more: &[&str]) -> Result<Self, Fault> {
-        let program = std::env::current_exe().map_err(Fault::io("find this very program"))?;
-        let mut command = Command::new(program);
-        command
-            .args(["bench", "side", "--role", &name.to_lowercase()])
-            .args(["--preset", link.preset.name()])
-            .args(["--distance", &link.distance_km.to_string()])
-            .args(["--clock-hz", &link.clock_hz.to_string()])
-            .args(["--seconds", &link.seconds.to_string()])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Ctrl-C in a terminal reaches the whole process group; stopping them is our task.
-            .process_group(0)
-            .kill_on_drop(true);
-        if let Some(core) = link.core {
-            command.args(["--core", &core.to_string()]);
-        }
-        let mut process = command
-            .spawn()
-            .map_err(Fault::io("start this program again"))?;
-        let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
-            unreachable!("both were asked for as pipes");
-        };
-        Ok(Self {
-            name,
-            process,
-            input: Some(input),
-            lines: BufReader::new(output).lines(),
-        })
-    }
-
-    async fn line(&mut self) -> Result<String, Fault> {
-        let line = self.lines.next_line().await;
-        let line = line.map_err(Fault::io("read what a side prints"))?;
-        line.ok_or(Fault::Ended { side: self.name })
-    }
-
-    /// Tells it a line. One that has ended needs none: it is noticed by its silence.
-    async fn say(&mut self, line: &str) {
-        if let Some(input) = &mut self.input {
-            let _gone = input.write_all(format!("{line}\n").as_bytes()).await;
-        }
-    }
-
-    fn figures<T: DeserializeOwned>(&self, line: &str, expected: &'static str) -> Result<T, Fault> {
-        serde_json::from_str(line).map_err(|_| Fault::Strange {
-            side: self.name,
-            expected,
-            line: line.chars().take(200).collect(),
-        })
-    }
-
-    async fn end(mut self) -> Result<(), Fault> {
-        self.input = None;
-        let ended = self.process.wait().await;
-        ended.map(drop).map_err(Fault::io("wait for a side"))
-    }
+/// Starts one side of `link`.
+fn start(name: &'static str, link: &Link, peer: Option<SocketAddr>) -> Result<Child, Fault> {
+    let Link {
+        preset,
+        distance_km,
+        clock_hz,
+        seconds,
+        core,
+    } = link;
+    let mut words = vec![
+        ("--role", name.to_lowercase()),
+        ("--preset", preset.name().to_owned()),
+        ("--distance", distance_km.to_string()),
+        ("--clock-hz", clock_hz.to_string()),
+        ("--seconds", seconds.to_string()),
+    ];
+    words.extend(peer.map(|peer| ("--peer", peer.to_string())));
+    words.extend(core.map(|core| ("--core", core.to_string())));
+    Child::start(name, "side", &words)
 }

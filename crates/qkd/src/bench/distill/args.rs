@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use qkd_distill::KEY_BITS_MAX;
 use serde::Serialize;
 
+use super::pipeline::Setting;
 use crate::words::{grouped, percent};
 
 pub const EXAMPLES: &str = "\
@@ -16,6 +17,8 @@ Examples:
   qkd bench distill --stages amplify --block-bits 1e6,1e7 --ratio 0.25
   qkd bench distill --stages amplify --block-bits 1e6 --peer
                                                     beside cryptomite, in turns
+  qkd bench distill --stages pipeline --qber 1% --round-trip-ms 0,1,10,100
+                                                    all of it, over a long way
   qkd bench distill --json > distill.json
 
 Exit status: 0 all rows measured, 1 a fault (its cause is printed), 64 wrong usage, 130 interrupted by
@@ -33,14 +36,17 @@ pub enum Stage {
     Amplify,
     /// Sealing and opening the envelopes of the classical channel
     Authenticate,
+    /// All of it between two processes, from detections to keys in both stores
+    Pipeline,
 }
 
 impl Stage {
-    const ALL: [Stage; 4] = [
+    const ALL: [Stage; 5] = [
         Stage::Cascade,
         Stage::Verify,
         Stage::Amplify,
         Stage::Authenticate,
+        Stage::Pipeline,
     ];
 
     /// As in the table, the JSON, and on the command line.
@@ -50,6 +56,7 @@ impl Stage {
             Stage::Verify => "verify",
             Stage::Amplify => "amplify",
             Stage::Authenticate => "authenticate",
+            Stage::Pipeline => "pipeline",
         }
     }
 
@@ -61,13 +68,14 @@ impl Stage {
                 &[10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
             }
             Stage::Authenticate => &[8_000, 80_000, 800_000, 8_000_000],
+            Stage::Pipeline => &[1_000_000],
         }
     }
 
     /// Whether what it costs depends on the error rate.
     pub fn sees_errors(self) -> bool {
         match self {
-            Stage::Cascade => true,
+            Stage::Cascade | Stage::Pipeline => true,
             Stage::Verify | Stage::Amplify | Stage::Authenticate => false,
         }
     }
@@ -79,7 +87,7 @@ pub struct DistillBenchArgs {
     /// What to measure [default: all stages]
     #[arg(long, value_name = "STAGE,…", value_delimiter = ',', value_enum)]
     pub stages: Vec<Stage>,
-    /// Error rates of the sifted key for `cascade`: 0.0001 to 0.25, or in per cent with a % sign
+    /// Error rates of the sifted key for `cascade` and `pipeline`: 0.0001 to 0.25, or in per cent with a % sign
     #[arg(long, value_name = "RATE,…", value_delimiter = ',', value_parser = qber(),
           default_value = "0.5%,1%,2%,3%,5%,8%,11%")]
     pub qber: Vec<f64>,
@@ -97,6 +105,18 @@ pub struct DistillBenchArgs {
     /// Output over input of `amplify`, 0.001 to 0.999
     #[arg(long, value_name = "RATIO", default_value = "0.5", value_parser = ratio())]
     pub ratio: f64,
+    /// Cores that the two processes of `pipeline` share, 1 to 1024, as far as there are so many
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub cores: Vec<u16>,
+    /// Delay that `pipeline` adds to a message and its answer, 0 to 10000 ms
+    #[arg(long, value_name = "MS,…", value_delimiter = ',', default_value = "0",
+          value_parser = round_trip())]
+    pub round_trip_ms: Vec<f64>,
+    /// Blocks between announcement and key in `pipeline`, 1 to 4096 [default: enough for the round
+    /// trip, as far as memory goes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub blocks_in_flight: Option<u16>,
     /// What keys, errors and seeds are drawn from: the same number gives the same blocks
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
@@ -147,14 +167,46 @@ impl Case {
 }
 
 impl DistillBenchArgs {
-    /// Everything that is to be measured, in order.
-    pub fn cases(&self) -> Vec<Case> {
-        let stages = match self.stages.as_slice() {
-            [] => Stage::ALL.as_slice(),
+    fn stages(&self) -> &[Stage] {
+        match self.stages.as_slice() {
+            [] => &Stage::ALL,
             chosen => chosen,
+        }
+    }
+
+    /// What is to be measured of the whole pipeline, in order.
+    pub fn pipelines(&self) -> Vec<Setting> {
+        let (seconds, blocks_min) = match self.effort() {
+            Effort::Blocks(blocks) => (0.0, blocks),
+            Effort::Seconds(seconds) => (seconds, 1),
         };
+        let mut settings = Vec::new();
+        if !self.stages().contains(&Stage::Pipeline) {
+            return settings;
+        }
+        for &qber in &self.qber {
+            for &block_bits in self.sizes(Stage::Pipeline) {
+                for &round_trip_ms in &self.round_trip_ms {
+                    settings.extend(self.cores.iter().map(|&cores| Setting {
+                        qber,
+                        block_bits: block_bits as u64,
+                        seconds,
+                        blocks_min,
+                        cores: usize::from(cores),
+                        round_trip_ms,
+                        blocks_in_flight: self.blocks_in_flight.map(usize::from),
+                    }));
+                }
+            }
+        }
+        settings
+    }
+
+    /// Every single stage that is to be measured, in order.
+    pub fn cases(&self) -> Vec<Case> {
+        let alone = |stage: &&Stage| **stage != Stage::Pipeline;
         let mut cases = Vec::new();
-        for &stage in stages {
+        for &stage in self.stages().iter().filter(alone) {
             let rates = match stage.sees_errors() {
                 true => self.qber.as_slice(),
                 false => &[0.0],
@@ -223,6 +275,10 @@ fn seconds() -> impl TypedValueParser<Value = f64> {
     within(0.01..=3600.0, "seconds from 0.01 to 3600, such as 2")
 }
 
+fn round_trip() -> impl TypedValueParser<Value = f64> {
+    within(0.0..=10_000.0, "milliseconds from 0 to 10000, such as 10")
+}
+
 fn ratio() -> impl TypedValueParser<Value = f64> {
     within(0.001..=0.999, "a ratio from 0.001 to 0.999, such as 0.5")
 }
@@ -271,7 +327,8 @@ mod tests {
         let args = distill(&[]).unwrap();
         let cases = args.cases();
         let of = |stage: Stage| cases.iter().filter(|case| case.stage == stage).count();
-        assert_eq!(Stage::ALL.map(of), [7 * 3, 5, 5, 4]);
+        assert_eq!(Stage::ALL.map(of), [7 * 3, 5, 5, 4, 0]);
+        assert_eq!(args.pipelines().len(), 7 * 2);
         assert_eq!(cases[0].line(), "cascade 0.50 % 65,536 bits");
         assert_eq!(cases[0].effort, Effort::Seconds(2.0));
         assert_eq!(args.peer_block_bits(), [10_000, 100_000, 1_000_000]);
@@ -288,7 +345,10 @@ mod tests {
     fn a_size_that_is_asked_for_is_one_for_all_stages() {
         let args = distill(&["--block-bits", "1e6", "--qber", "1%", "--blocks", "3"]).unwrap();
         let cases = args.cases();
-        assert_eq!(cases.len(), Stage::ALL.len());
+        assert_eq!(cases.len(), Stage::ALL.len() - 1);
+        let whole = args.pipelines();
+        let sizes = |setting: &Setting| (setting.block_bits, setting.blocks_min);
+        assert!(whole.len() == 2 && whole.iter().all(|one| sizes(one) == (1_000_000, 3)));
         let fits = |case: &Case| case.block_bits == 1_000_000 && case.effort == Effort::Blocks(3);
         assert!(cases.iter().all(fits));
     }

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::args::{DistillBenchArgs, Stage};
+use super::args::DistillBenchArgs;
 use super::peer::Peer;
+use super::pipeline;
 use super::row::{Role, Row};
 use crate::bench::machine::Machine;
 use crate::words::{grouped, significant, three_digits, wrapped};
@@ -45,14 +46,14 @@ impl Report {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
-    /// The titles, and the rows of some stages.
+    /// The titles, and the rows that are chosen.
     fn lines_of_rows(
         &self,
-        stages: impl Fn(Stage) -> bool,
+        chosen: impl Fn(&Row) -> bool,
         titles: &[&str],
         cells: impl Fn(&Row) -> Vec<String>,
     ) -> Vec<Vec<String>> {
-        let rows = self.rows.iter().filter(|row| stages(row.stage));
+        let rows = self.rows.iter().filter(|row| chosen(row));
         let titles = titles.iter().map(|&title| title.to_owned()).collect();
         std::iter::once(titles).chain(rows.map(cells)).collect()
     }
@@ -63,14 +64,20 @@ impl Report {
         if !self.machine.optimised {
             text.push_str("This program was not built for speed (cargo build --release).\n");
         }
+        let sees_errors = |row: &Row| row.stage.sees_errors();
         let tables = [
-            self.lines_of_rows(Stage::sees_errors, &CORRECTION, correction),
-            self.lines_of_rows(|stage| !stage.sees_errors(), &HASHES, hashes),
+            self.lines_of_rows(
+                |row| row.whole.is_none() && sees_errors(row),
+                &CORRECTION,
+                correction,
+            ),
+            self.lines_of_rows(|row| !sees_errors(row), &HASHES, hashes),
         ];
         for lines in tables.iter().filter(|lines| lines.len() > 1) {
             text.push('\n');
             text.push_str(&aligned(lines, &LEFT));
         }
+        text.push_str(&pipeline::table(&self.rows));
         text.push('\n');
         text.push_str(&lines_of(
             "Input bits per second of CPU time, of one core and one role; where no role is named, both \
@@ -175,6 +182,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::bench::distill::args::Stage;
     use crate::bench::distill::sample::Samples;
 
     #[derive(Parser)]
@@ -202,6 +210,7 @@ mod tests {
                 Stage::Verify => {}
                 Stage::Amplify => row.output_bits = Some(50_000_000),
                 Stage::Authenticate => row.ratio_to_hash = Some(0.93),
+                Stage::Pipeline => unreachable!("it is no case of a stage alone"),
             }
             report.rows.push(row);
         }

@@ -6,6 +6,7 @@ use qkd_security::concentration::{
 use serde::Serialize;
 
 use super::args::{Case, Stage};
+use super::pipeline::Whole;
 use super::sample::Samples;
 use crate::words::{grouped, metric, percent};
 
@@ -66,19 +67,31 @@ pub struct Row {
     pub rounds: Option<f64>,
     /// Throughput over that of the bare hash of as many bytes.
     pub ratio_to_hash: Option<f64>,
-    /// Secret bits per second of wall-clock time, of the whole pipeline.
+    /// Secret bits per second of one core, CPU time of this role; of the whole pipeline.
     pub secret_bps: Option<f64>,
+    /// What else there is of the whole pipeline, its fields among the others.
+    #[serde(flatten)]
+    pub whole: Option<Whole>,
 }
 
 impl Row {
     /// A row of what every stage has.
     pub fn new(case: &Case, blocks: u64, samples: &Samples) -> Self {
-        let ns_per_bit = samples.median_ns_per_bit();
+        Self::of(
+            case.stage,
+            case.block_bits,
+            blocks,
+            samples.median_ns_per_bit(),
+        )
+    }
+
+    /// The same where nothing was timed block by block.
+    pub fn of(stage: Stage, block_bits: usize, blocks: u64, ns_per_bit: f64) -> Self {
         Self {
-            stage: case.stage,
+            stage,
             role: None,
             qber: None,
-            block_bits: case.block_bits,
+            block_bits,
             blocks,
             throughput_bps: 1e9 / ns_per_bit,
             ns_per_bit,
@@ -93,6 +106,7 @@ impl Row {
             rounds: None,
             ratio_to_hash: None,
             secret_bps: None,
+            whole: None,
         }
     }
 
@@ -119,6 +133,10 @@ impl Row {
         let speed = metric(self.throughput_bps, "b/s");
         let what = words.join(" ");
         match self.reconciliation_inefficiency {
+            Some(f) if self.whole.is_some() => {
+                let secret = metric(self.secret_bps.unwrap_or(0.0), "b/s");
+                format!("{what} {bits} bits: {speed}, secret {secret}, f {f:.4}")
+            }
             Some(f) => format!("{what} {bits} bits: {speed}, f {f:.4}"),
             None => format!("{what} {bits} bits: {speed}"),
         }

@@ -1,0 +1,177 @@
+//! The whole pipeline: Alice and Bob as two processes that make keys out of detections which cost
+//! nothing, with the envelopes, the gRPC and the TLS of the daemons between them.
+
+mod relay;
+mod rows;
+pub mod side;
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use self::relay::Relay;
+pub use self::rows::{Whole, table};
+use self::side::{Figures, Ready};
+use super::row::Row;
+use crate::bench::child::Child;
+use crate::bench::fault::Fault;
+use crate::words::{grouped, percent};
+
+/// Beyond what follows from the measurement itself: start, end, and a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Rounds of error correction that a block takes at most, for patience and for blocks in flight.
+const ROUNDS_MAX: f64 = 300.0;
+
+/// Rounds that a block takes, about.
+const ROUNDS: f64 = 120.0;
+
+/// Sifted bits per second for which there are blocks in flight.
+const SIFTED_BPS: f64 = 200e6;
+
+/// Blocks in flight without a round trip: while one waits for the peer, others are worked on.
+const IN_FLIGHT_MIN: f64 = 8.0;
+
+/// The most that daemons may have in flight.
+const IN_FLIGHT_MAX: f64 = 256.0;
+
+/// Sifted bits in flight, at most: memory.
+const BITS_IN_FLIGHT_MAX: f64 = 3e8;
+
+/// One measurement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// Error rate of the sifted key.
+    pub qber: f64,
+    /// Sifted bits per block.
+    pub block_bits: u64,
+    /// Length of the measurement, s; at least as many blocks as are in flight.
+    pub seconds: f64,
+    /// Blocks that are measured at least.
+    pub blocks_min: u64,
+    /// Cores that both processes may use.
+    pub cores: usize,
+    /// What is added to the time of a message to the peer and back, ms.
+    pub round_trip_ms: f64,
+    /// Blocks in flight, where it was asked for.
+    pub blocks_in_flight: Option<usize>,
+}
+
+impl Setting {
+    /// Blocks between announcement and key: so many that the round trip can be waited for.
+    pub fn in_flight(&self) -> usize {
+        self.blocks_in_flight.unwrap_or_else(|| {
+            let bits = self.block_bits as f64;
+            let waiting = ROUNDS * self.round_trip_ms * 1e-3 * SIFTED_BPS / bits;
+            let room = (BITS_IN_FLIGHT_MAX / bits).clamp(3.0, IN_FLIGHT_MAX);
+            (IN_FLIGHT_MIN + waiting).min(room) as usize
+        })
+    }
+
+    /// What is being measured, in a few words.
+    pub fn line(&self) -> String {
+        let (qber, bits) = (percent(self.qber), grouped(self.block_bits));
+        let (cores, away) = (self.cores, self.round_trip_ms);
+        format!("pipeline {qber} {bits} bits, {cores} cores, {away} ms")
+    }
+
+    fn patience(&self) -> Duration {
+        // The blocks in flight go through once before and once while they are measured.
+        let waiting = 3.0 * ROUNDS_MAX * self.round_trip_ms * 1e-3;
+        PATIENCE + Duration::from_secs_f64(3.0 * self.seconds + waiting)
+    }
+}
+
+/// What the two sides have seen.
+struct Seen {
+    alice: Figures,
+    bob: Figures,
+}
+
+/// Runs a pair of sides: a row for each.
+///
+/// # Errors
+/// When a side has no figures, or none in time.
+pub async fn measure(setting: &Setting) -> Result<Vec<Row>, Fault> {
+    let patience = setting.patience();
+    let late = |_| Fault::Late {
+        seconds: patience.as_secs(),
+    };
+    let seen = timeout(patience, converse(setting)).await.map_err(late)??;
+    Ok(rows::rows(setting, &seen))
+}
+
+async fn converse(setting: &Setting) -> Result<Seen, Fault> {
+    let folder = tempfile::tempdir().map_err(Fault::io("make a temporary folder"))?;
+    qkd_node::bench::distill::make_pki(&pki(&folder))?;
+    let mut bob = start("Bob", setting, &folder, None)?;
+    let line = bob.line().await?;
+    let ready: Ready = bob.figures(&line, "its address")?;
+    let relay = Relay::start(ready.address, setting.round_trip_ms).await?;
+    let mut alice = start("Alice", setting, &folder, Some(relay.address()))?;
+    // Both go on until both have been measured.
+    let (hers, his) = tokio::try_join!(alice.line(), bob.line())?;
+    let (hers, his): (Figures, Figures) = (
+        alice.figures(&hers, "its figures")?,
+        bob.figures(&his, "its figures")?,
+    );
+    alice.hush();
+    bob.hush();
+    tokio::try_join!(alice.end(), bob.end())?;
+    Ok(Seen {
+        alice: hers,
+        bob: his,
+    })
+}
+
+fn pki(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("pki")
+}
+
+/// Starts one side; Alice's with the address to call.
+fn start(
+    name: &'static str,
+    setting: &Setting,
+    folder: &TempDir,
+    peer: Option<std::net::SocketAddr>,
+) -> Result<Child, Fault> {
+    let mut options = vec![
+        ("--role", name.to_lowercase()),
+        ("--folder", pki(folder).display().to_string()),
+        ("--qber", setting.qber.to_string()),
+        ("--block-bits", setting.block_bits.to_string()),
+        ("--blocks-in-flight", setting.in_flight().to_string()),
+        ("--seconds", setting.seconds.to_string()),
+        ("--blocks-min", setting.blocks_min.to_string()),
+        ("--cores", setting.cores.to_string()),
+    ];
+    options.extend(peer.map(|peer| ("--peer", peer.to_string())));
+    Child::start(name, "distill-side", &options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_round_trips_have_more_blocks_in_flight_as_far_as_memory_goes() {
+        let in_flight = |block_bits, round_trip_ms| {
+            Setting {
+                qber: 0.01,
+                block_bits,
+                seconds: 1.0,
+                blocks_min: 1,
+                cores: 1,
+                round_trip_ms,
+                blocks_in_flight: None,
+            }
+            .in_flight()
+        };
+        assert_eq!(in_flight(1_000_000, 0.0), 8);
+        assert_eq!(in_flight(1_000_000, 1.0), 32);
+        assert_eq!(in_flight(1_000_000, 100.0), 256);
+        assert_eq!(in_flight(10_000_000, 100.0), 30);
+        assert_eq!(in_flight(100_000_000, 100.0), 3);
+    }
+}

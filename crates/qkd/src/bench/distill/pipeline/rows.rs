@@ -1,0 +1,194 @@
+//! What the two sides have seen, as rows and as a table.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::side::Figures;
+use super::{Seen, Setting};
+use crate::bench::distill::args::Stage;
+use crate::bench::distill::report::{aligned, lines_of};
+use crate::bench::distill::row::{Role, Row};
+use crate::words::{grouped, significant, three_digits};
+
+/// What the whole pipeline has and a stage alone has not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Whole {
+    /// Cores that both processes shared.
+    pub cores: usize,
+    /// Delay that was added to a message and its answer, ms.
+    pub round_trip_ms: f64,
+    /// Blocks between announcement and key, at most.
+    pub blocks_in_flight: usize,
+    /// Sifted bits of all blocks per second of wall-clock time.
+    pub sifted_bps: f64,
+    /// Bits of key in both stores per second of wall-clock time.
+    pub delivered_bps: f64,
+    /// Error rate that was found, over all verified blocks.
+    pub measured_qber: Option<f64>,
+    /// Bits of key that an accepted block gives; 0 where the theorem leaves none, and every block
+    /// ends before amplification.
+    pub fixed_length_bits: u64,
+    /// Blocks that ended without a key, for whatever reason.
+    pub aborted: u64,
+    /// Length of the measurement, s.
+    pub seconds: f64,
+    /// CPU time of each kind of thread per sifted bit, ns; `instruments` stand for the optics and
+    /// are in no other figure.
+    pub threads_ns_per_bit: BTreeMap<String, f64>,
+    /// Peak of this role's memory without the keys in its store, bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// A row for each role.
+pub(super) fn rows(setting: &Setting, seen: &Seen) -> Vec<Row> {
+    let sides = [(Role::Alice, &seen.alice), (Role::Bob, &seen.bob)];
+    sides.map(|(role, seen)| row(setting, role, seen)).to_vec()
+}
+
+fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
+    let sifted = seen.sifted_bits as f64;
+    let ns_per_bit = seen.cpu_seconds * 1e9 / sifted;
+    // Where there can be no key, a block without one has not failed.
+    let failures = match seen.fixed_length_bits {
+        0 => seen.unverified,
+        1.. => seen.aborted,
+    };
+    let per_bit = |(name, seconds): (&String, &f64)| (name.clone(), seconds * 1e9 / sifted);
+    let whole = Whole {
+        cores: setting.cores,
+        round_trip_ms: setting.round_trip_ms,
+        blocks_in_flight: setting.in_flight(),
+        sifted_bps: sifted / seen.seconds,
+        delivered_bps: seen.secret_bits as f64 / seen.seconds,
+        measured_qber: (seen.verified_bits > 0)
+            .then(|| seen.errors as f64 / seen.verified_bits as f64),
+        fixed_length_bits: seen.fixed_length_bits,
+        aborted: seen.aborted,
+        seconds: seen.seconds,
+        threads_ns_per_bit: seen.threads.iter().map(per_bit).collect(),
+        memory_bytes: seen.memory_bytes,
+    };
+    let block_bits = setting.block_bits as usize;
+    Row {
+        role: Some(role),
+        qber: Some(setting.qber),
+        reconciliation_inefficiency: seen.reconciliation_inefficiency,
+        secret_bps: Some(seen.secret_bits as f64 / seen.cpu_seconds),
+        whole: Some(whole),
+        ..Row::of(Stage::Pipeline, block_bits, seen.blocks, ns_per_bit).with_failures(failures)
+    }
+}
+
+const TITLES: [&str; 13] = [
+    "pipeline", "QBER", "bits", "cores", "ms", "blocks", "Mb/s", "secret", "sifted", "keys", "f",
+    "lost", "MB",
+];
+
+/// The rows of the whole pipeline, for people; nothing when there are none.
+pub fn table(rows: &[Row]) -> String {
+    let mut lines = vec![TITLES.map(str::to_owned).to_vec()];
+    for row in rows {
+        lines.extend(row.whole.as_ref().map(|whole| cells(row, whole)));
+    }
+    if lines.len() == 1 {
+        return String::new();
+    }
+    let words = lines_of(
+        "pipeline: Mb/s and secret are sifted and secret bits per second of CPU time of that role, \
+         sifted and keys those per second of wall-clock time, which both roles share with what \
+         stands for the optics; lost are blocks without a key; MB without the keys in the store. 0 \
+         secret bits: the theorem leaves no key at that error rate.",
+    );
+    format!("\n{}\n{words}", aligned(&lines, &[0]))
+}
+
+fn cells(row: &Row, whole: &Whole) -> Vec<String> {
+    let mega = |per_second: f64| three_digits(per_second / 1e6);
+    let or_nothing = |text: Option<String>| text.unwrap_or_default();
+    let qber = |rate: f64| format!("{} %", significant(100.0 * rate));
+    vec![
+        row.role.map_or("", Role::name).to_owned(),
+        or_nothing(row.qber.map(qber)),
+        grouped(row.block_bits as u64),
+        whole.cores.to_string(),
+        whole.round_trip_ms.to_string(),
+        grouped(row.blocks),
+        mega(row.throughput_bps),
+        mega(row.secret_bps.unwrap_or(0.0)),
+        mega(whole.sifted_bps),
+        mega(whole.delivered_bps),
+        or_nothing(row.reconciliation_inefficiency.map(|f| format!("{f:.3}"))),
+        or_nothing(row.failures.map(grouped)),
+        or_nothing(whole.memory_bytes.map(|bytes| grouped(bytes / 1_000_000))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(fixed_length_bits: u64) -> Seen {
+        let side = Figures {
+            seconds: 2.0,
+            cpu_seconds: 1.0,
+            threads: BTreeMap::from([("link".to_owned(), 0.25)]),
+            blocks: 200,
+            aborted: 3,
+            unverified: 1,
+            sifted_bits: 200_000_000,
+            secret_bits: 80_000_000,
+            errors: 1_990_000,
+            verified_bits: 199_000_000,
+            reconciliation_inefficiency: Some(1.04),
+            fixed_length_bits,
+            memory_bytes: Some(1_234_000_000),
+        };
+        Seen {
+            alice: side.clone(),
+            bob: side,
+        }
+    }
+
+    const SETTING: Setting = Setting {
+        qber: 0.01,
+        block_bits: 10_000_000,
+        seconds: 2.0,
+        blocks_min: 1,
+        cores: 2,
+        round_trip_ms: 100.0,
+        blocks_in_flight: None,
+    };
+
+    #[test]
+    fn speeds_are_of_a_roles_core_and_rates_of_the_wall_clock() {
+        let rows = rows(&SETTING, &seen(420_000));
+        assert_eq!(rows.len(), 2);
+        let row = &rows[1];
+        assert_eq!(row.role, Some(Role::Bob));
+        assert_eq!((row.throughput_bps, row.secret_bps), (2e8, Some(8e7)));
+        let whole = row.whole.as_ref().unwrap();
+        assert_eq!((whole.sifted_bps, whole.delivered_bps), (1e8, 4e7));
+        assert_eq!(whole.threads_ns_per_bit["link"], 1.25);
+        assert_eq!(whole.measured_qber, Some(0.01));
+        assert_eq!(row.failures, Some(3));
+        let json = serde_json::to_value(row).unwrap();
+        assert_eq!(
+            (&json["stage"], &json["cores"]),
+            (&"pipeline".into(), &2.into())
+        );
+    }
+
+    #[test]
+    fn where_there_can_be_no_key_only_blocks_whose_tags_differed_have_failed() {
+        assert_eq!(rows(&SETTING, &seen(0))[0].failures, Some(1));
+    }
+
+    #[test]
+    fn the_table_fits_a_terminal_and_is_not_there_without_rows() {
+        let table = table(&rows(&SETTING, &seen(420_000)));
+        let width = table.lines().map(|line| line.chars().count()).max();
+        assert!(width <= Some(95), "{width:?}: {table}");
+        assert_eq!(super::table(&[]), "");
+    }
+}
