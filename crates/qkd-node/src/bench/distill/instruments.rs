@@ -37,20 +37,19 @@ pub(super) fn detect(
     let thread = std::thread::Builder::new().name(THREAD.into());
     thread.spawn(move || {
         let mut wanted = false;
+        let mut held = None;
         loop {
-            let room = wanted && link.taken() < TAKEN_MAX;
-            if room {
-                let detections = raw.detections(portion);
-                let next_slot = detections.last().map_or(0, |last| last.slot + 1);
-                // What finds no room belongs to no block, as light that comes unasked.
-                drop(link.try_tell(LinkEvent::Detections {
-                    detections,
-                    next_slot,
-                }));
+            if wanted && link.taken() < TAKEN_MAX {
+                let event = held
+                    .take()
+                    .unwrap_or_else(|| next_portion(&mut raw, portion));
+                // What the link does not take now it takes later: a block has no holes.
+                held = link.try_tell(event).err();
             }
-            let command = match (wanted, room) {
-                (true, true) => commands.recv_timeout(Duration::ZERO),
-                (true, false) => commands.recv_timeout(LOOK),
+            let full = held.is_some() || link.taken() >= TAKEN_MAX;
+            let command = match (wanted, full) {
+                (true, false) => commands.recv_timeout(Duration::ZERO),
+                (true, true) => commands.recv_timeout(LOOK),
                 (false, _) => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match command {
@@ -61,6 +60,15 @@ pub(super) fn detect(
             }
         }
     })
+}
+
+fn next_portion(raw: &mut Raw, portion: usize) -> LinkEvent {
+    let detections = raw.detections(portion);
+    let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+    LinkEvent::Detections {
+        detections,
+        next_slot,
+    }
 }
 
 /// Alice's memory: answers what she is asked until the link ends.
