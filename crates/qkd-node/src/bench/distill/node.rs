@@ -10,7 +10,7 @@ use qkd_bits::SecretRng;
 use qkd_delivery::{Directory, KmeId};
 use qkd_keystore::{Change, KeyStore, Record, Side, Storage, StorageError, StoreLimits};
 use qkd_protocols::LinkSetup;
-use qkd_session::{Alice, BlockReport, Bob, SessionLimits};
+use qkd_session::{AbortReason, Alice, BlockReport, Bob, Outcome, SessionLimits};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -81,6 +81,14 @@ impl Figures {
     pub fn reports_after(&self, after: u64) -> Vec<BlockReport> {
         let reports = self.board.reports_after(after).into_iter();
         reports.map(|numbered| numbered.report).collect()
+    }
+
+    /// Whether a block ended because the tags of its two sides differed.
+    pub fn is_unverified(report: &BlockReport) -> bool {
+        match &report.outcome {
+            Outcome::Aborted(abort) => abort.reason == AbortReason::VerificationFailed,
+            Outcome::Key { .. } => false,
+        }
     }
 
     /// Bytes of key that the store holds in memory.

@@ -255,9 +255,8 @@ impl Mark {
                 totals.verified_bits += report.sifted_bits;
                 totals.errors += counted.key.errors.iter().sum::<u64>();
                 self.inefficient_bits += f * report.sifted_bits as f64;
-            } else {
-                totals.unverified += 1;
             }
+            totals.unverified += u64::from(distill::Figures::is_unverified(&report));
         }
         true
     }
