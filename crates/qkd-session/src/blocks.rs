@@ -52,6 +52,9 @@ pub(crate) trait Block: Send {
     /// Whether the peer may take it for ended already.
     fn is_over_for_peer(&self) -> bool;
 
+    /// Whether the peer takes the block for ended once it has said this.
+    fn is_last_word(input: &Self::Input) -> bool;
+
     fn has_ended(&self) -> bool;
 
     /// Whether this is still to be done when the block ended before its first words could go out.
@@ -195,6 +198,7 @@ impl<B: Block> Blocks<B> {
                 format!("at most {}", place.inbox_max),
             ));
         }
+        place.is_over_for_peer |= B::is_last_word(&input);
         place.inbox.push_back(input);
         Ok(true)
     }
@@ -238,7 +242,7 @@ impl<B: Block> Blocks<B> {
             return Err(fault);
         }
         place.is_opening = block.is_opening();
-        place.is_over_for_peer = block.is_over_for_peer();
+        place.is_over_for_peer |= block.is_over_for_peer();
         place.held.append(&mut outputs);
         if block.has_ended() {
             let held = std::mem::take(&mut place.held);

@@ -7,6 +7,11 @@ use crate::parts::part_count;
 use crate::report::Ledger;
 use crate::{DETECTIONS_PER_PART_MAX, Error};
 
+/// Blocks here for each that Bob may have in flight, at most. Those that he has done with and Alice
+/// has not, as their last step is still to be run, are twice as many at most when he is honest: none
+/// opens while there are more than once as many, and he ends none that has not opened.
+const BLOCKS_PER_PLACE_MAX: usize = 3;
+
 impl Alice {
     /// Opens a block when the first part of its announcement arrives.
     pub(super) fn admit(
@@ -26,7 +31,7 @@ impl Alice {
                 self.blocks.begun(),
             ));
         }
-        // Bob need not wait for Alice's last step.
+        // Bob need not wait for Alice's last step, nor for her to read that he aborts.
         let in_flight = self.blocks.len() - self.blocks.over_for_peer();
         let limit = self.limits.blocks_in_flight_max;
         if in_flight >= limit {
@@ -36,6 +41,15 @@ impl Alice {
                 "announcement",
                 given,
                 format!("at most {limit}"),
+            ));
+        }
+        let blocks_max = limit.saturating_mul(BLOCKS_PER_PLACE_MAX);
+        if self.blocks.len() >= blocks_max {
+            return Err(Error::contradiction(
+                number,
+                "announcement",
+                format!("block number {} at once", self.blocks.len() + 1),
+                format!("at most {blocks_max}"),
             ));
         }
         if slots.start < self.next_slot || slots.end <= slots.start {

@@ -174,6 +174,10 @@ impl Block for AliceBlock {
         matches!(self.state, State::Amplifying { .. })
     }
 
+    fn is_last_word(input: &Told) -> bool {
+        matches!(input, Told::Message(Message::Abort { .. }))
+    }
+
     fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }

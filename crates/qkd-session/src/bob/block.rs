@@ -152,6 +152,10 @@ impl Block for BobBlock {
         false
     }
 
+    fn is_last_word(input: &Message) -> bool {
+        matches!(input, Message::Abort { .. })
+    }
+
     fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended)
     }

@@ -115,6 +115,84 @@ fn alice_waits_for_her_own_amplification_and_refuses_nobody_for_it() {
     assert_eq!(keys, (3, 3));
 }
 
+/// Block 0's announcement made into one of `block`, whose slots follow those of the one before.
+fn announcement(steps: &Steps, block: u64) -> Vec<Message> {
+    let of_block_0 =
+        |said: &&(bool, Message)| matches!(said.1, Message::Announcement { block: 0, .. });
+    let parts = steps.said.iter().filter(of_block_0).map(|(_, part)| {
+        let mut part = part.clone();
+        if let Message::Announcement {
+            block: number,
+            first_slot,
+            end_slot,
+            ..
+        } = &mut part
+        {
+            let slots = *end_slot - *first_slot;
+            (*number, *first_slot, *end_slot) = (block, block * slots, (block + 1) * slots);
+        }
+        part
+    });
+    parts.collect()
+}
+
+/// Bob has a place again as soon as he aborts: what he begins in it may reach Alice before she has
+/// run the step in which she reads the abort.
+#[test]
+fn an_abort_frees_a_place_at_once_and_no_liar_gains_by_it() {
+    let mut steps = Steps::of(5, 1);
+    steps
+        .bob(BobInput::Demand { wanted: true })
+        .expect("honest");
+    let mut detections = steps.pair.detections();
+    detections.truncate(detections.len() / 5);
+    let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+    let detections = BobInput::Detections {
+        detections,
+        next_slot,
+    };
+    steps.bob(detections).expect("honest");
+    let sifting = |steps: &Steps| {
+        let disclosure = |(_, message): &(bool, Message)| message.name() == "disclosure";
+        steps.said.iter().any(disclosure) && steps.alices_step(0).is_some()
+    };
+    steps.run_until(sifting).expect("honest");
+
+    let abort = |block| {
+        let abort = ABORT;
+        AliceInput::Message(Message::Abort { block, abort })
+    };
+    let announce = |steps: &mut Steps, block| {
+        let parts = announcement(steps, block).into_iter();
+        let mut parts = parts.map(AliceInput::Message);
+        parts.try_for_each(|part| steps.alice(part))
+    };
+    steps.alice(abort(0)).expect("allowed");
+    assert_eq!(announce(&mut steps, 1), Ok(()), "Bob has a place again");
+    let refused = announce(&mut steps, 2).expect_err("but one").to_string();
+    assert!(refused.contains("expected at most 1"), "{refused}");
+
+    // A liar aborts what she has not even read.
+    steps.alice(abort(1)).expect("allowed");
+    assert_eq!(announce(&mut steps, 2), Ok(()));
+    steps.alice(abort(2)).expect("allowed");
+    let refused = announce(&mut steps, 3).expect_err("too many").to_string();
+    assert!(refused.contains("expected at most 3"), "{refused}");
+
+    // All of it ends once she has the time.
+    while let Some(step) = steps.work.iter().position(|(alices, _)| *alices) {
+        steps.work(step).expect("allowed");
+    }
+    let ended = steps.pair.alice_reports.iter();
+    let mut ended: Vec<_> = ended.map(|report| (report.block, report.outcome)).collect();
+    ended.sort_unstable_by_key(|(block, _)| *block);
+    assert_eq!(
+        ended,
+        [0, 1, 2].map(|block| (block, Outcome::Aborted(ABORT)))
+    );
+    assert_eq!(announce(&mut steps, 3), Ok(()), "and there is room again");
+}
+
 #[test]
 fn a_step_of_another_session_is_the_callers_mistake() {
     let mut steps = away_at_alice();
