@@ -156,6 +156,7 @@ const WHOLE: &[&str] = &[
     "measured_qber",
     "fixed_length_bits",
     "aborted",
+    "lost",
     "seconds",
     "threads_ns_per_bit",
     "memory_bytes",
@@ -204,6 +205,34 @@ fn two_processes_make_keys_of_detections_whatever_the_way_between_them() {
 }
 
 #[test]
+fn where_there_can_be_no_key_blocks_are_lost_and_none_has_failed() {
+    #[rustfmt::skip]
+    let report = report_of(&[
+        "--stages", "pipeline", "--qber", "8%", "--block-bits", "1e5", "--seconds", "0.2",
+        "--cores", "2", "--blocks-in-flight", "4",
+    ]);
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!(number(row, "fixed_length_bits"), 0.0, "{row}");
+        assert_eq!(number(row, "failures"), 0.0, "{row}");
+        assert_eq!(number(row, "failure_rate"), 0.0, "{row}");
+        assert_eq!(row["lost"], row["blocks"], "{row}");
+        assert_eq!(row["aborted"], row["blocks"], "{row}");
+        assert_eq!(number(row, "secret_bps"), 0.0, "{row}");
+        assert!(row["rounds"].is_null(), "{row}");
+    }
+    // Bob has found the errors, and ends the block; nobody tells Alice how many there were.
+    let (alice, bob) = (&rows[0], &rows[1]);
+    assert!(alice["measured_qber"].is_null(), "{alice}");
+    assert!(alice["reconciliation_inefficiency"].is_null(), "{alice}");
+    assert!(
+        (0.07..0.09).contains(&number(bob, "measured_qber")),
+        "{bob}"
+    );
+}
+
+#[test]
 fn an_interrupted_pipeline_leaves_no_process() {
     let mut bench = Running::start(&["bench", "distill", "--stages", "pipeline"]);
     bench.while_running("both sides", |bench| {
@@ -233,7 +262,7 @@ fn a_stage_or_an_error_rate_that_there_is_not_is_answered_with_what_there_is() {
         (&["--qber", "3"], &["'3'", "from 0.0001 to 0.25", "1%"]),
         (
             &["--block-bits", "12"],
-            &["'12'", "from 1000 to 268435456", "bits"],
+            &["'12'", "from 1000 to 268435456", "or 1e6"],
         ),
     ];
     for (arguments, words) in cases {

@@ -8,7 +8,7 @@ mod args;
 mod evaluate;
 mod fault;
 mod file;
-mod list;
+pub mod list;
 mod picture;
 mod plot;
 mod progress;

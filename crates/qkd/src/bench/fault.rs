@@ -64,7 +64,7 @@ pub enum Fault {
         reason: String,
     },
     /// Nothing happens any more.
-    #[error("no figures within {seconds} s")]
+    #[error("nothing has happened for {seconds} s: no block ended, and there are no figures")]
     Late {
         /// The patience.
         seconds: u64,

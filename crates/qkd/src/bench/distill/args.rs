@@ -6,11 +6,12 @@ use qkd_distill::KEY_BITS_MAX;
 use serde::Serialize;
 
 use super::pipeline::Setting;
+use crate::plan::list;
 use crate::words::{grouped, percent};
 
 pub const EXAMPLES: &str = "\
 Examples:
-  qkd bench distill                                 all stages: takes some minutes
+  qkd bench distill                                 all stages: two to four minutes
   qkd bench distill --stages cascade --qber 1%,3%   error correction at two error rates
   qkd bench distill --stages cascade --qber 1% --block-bits 65536 --blocks 10000
                                                     how often it fails
@@ -91,15 +92,17 @@ pub struct DistillBenchArgs {
     #[arg(long, value_name = "RATE,…", value_delimiter = ',', value_parser = qber(),
           default_value = "0.5%,1%,2%,3%,5%,8%,11%")]
     pub qber: Vec<f64>,
-    /// Bits of a block, or of a message to authenticate, 1000 to 268435456 [default: several sizes
-    /// that depend on the stage]
+    /// Bits of a block, or of a message to authenticate, 1000 to 268435456, such as 65536 or
+    /// 1e5,1e6 [default: several sizes that depend on the stage]
     #[arg(long, value_name = "BITS,…", value_delimiter = ',', value_parser = block_bits())]
     pub block_bits: Vec<usize>,
-    /// Length of the measurement of each row, 0.01 to 3600 s; three batches of blocks at least
+    /// Length of the measurement of each row, 0.01 to 3600 s; three batches of blocks at least. Rows of
+    /// `pipeline` end at 1 GiB of keys
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds(),
           conflicts_with = "blocks")]
     pub seconds: f64,
-    /// Blocks of each row, in place of a time: 1 to 1000000000
+    /// Blocks of each row, in place of a time: 1 to 1000000000; fewer where `pipeline` has made 1 GiB
+    /// of keys
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub blocks: Option<u64>,
     /// Output over input of `amplify`, 0.001 to 0.999
@@ -265,9 +268,10 @@ fn qber() -> impl TypedValueParser<Value = f64> {
 fn block_bits() -> impl TypedValueParser<Value = usize> {
     let expected = "a whole number of bits from 1000 to 268435456, such as 65536 or 1e6";
     parsed(expected, |text| {
-        let bits: f64 = text.parse().ok()?;
-        let whole = bits.fract() == 0.0 && bits <= KEY_BITS_MAX as f64;
-        (whole && bits >= BLOCK_BITS_MIN as f64).then_some(bits as usize)
+        let bits = usize::try_from(list::block_bits(text).ok()?).ok()?;
+        (BLOCK_BITS_MIN..=KEY_BITS_MAX)
+            .contains(&bits)
+            .then_some(bits)
     })
 }
 
@@ -343,6 +347,8 @@ mod tests {
 
     #[test]
     fn a_size_that_is_asked_for_is_one_for_all_stages() {
+        let args = distill(&["--block-bits", "1e5,1_000_000"]).unwrap();
+        assert_eq!(args.block_bits, [100_000, 1_000_000]);
         let args = distill(&["--block-bits", "1e6", "--qber", "1%", "--blocks", "3"]).unwrap();
         let cases = args.cases();
         assert_eq!(cases.len(), Stage::ALL.len() - 1);
@@ -355,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &[&str]); 9] = [
+        let cases: [(&[&str], &[&str]); 10] = [
             (
                 &["--stages", "cascade,sift"],
                 &["sift", "cascade", "authenticate"],
@@ -364,6 +370,7 @@ mod tests {
             (&["--qber", "30%"], &["30%", "from 0.0001 to 0.25"]),
             (&["--qber", "nan"], &["nan", "from 0.0001 to 0.25"]),
             (&["--block-bits", "999"], &["999", "from 1000 to 268435456"]),
+            (&["--block-bits", "1e6,1.5"], &["1.5", "or 1e6"]),
             (&["--block-bits", "1e9"], &["1e9", "from 1000 to 268435456"]),
             (&["--seconds", "0"], &["from 0.01 to 3600"]),
             (&["--ratio", "1"], &["from 0.001 to 0.999"]),

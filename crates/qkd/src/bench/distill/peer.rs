@@ -225,7 +225,8 @@ async fn turns(
     }))
 }
 
-/// The result, and nanoseconds per bit; small blocks are hashed several times.
+/// The result, and nanoseconds per bit; small blocks are hashed several times. The first time, which
+/// gives the result, is not timed: the peer's is not either.
 fn timed(
     block_bits: usize,
     hash: impl Fn() -> Result<SecretBits, qkd_distill::Error>,

@@ -12,17 +12,20 @@ use tokio::time::timeout;
 
 use self::relay::Relay;
 pub use self::rows::{Whole, table};
-use self::side::{Figures, Ready};
+use self::side::{Figures, Ready, Word};
 use super::row::Row;
 use crate::bench::child::Child;
 use crate::bench::fault::Fault;
 use crate::words::{grouped, percent};
 
-/// Beyond what follows from the measurement itself: start, end, and a machine that is busy.
+/// Longest silence of a side beyond what its blocks explain: start, end, and a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Rounds of error correction that a block takes at most, for patience and for blocks in flight.
+/// Rounds of error correction that a block takes at most, for patience.
 const ROUNDS_MAX: f64 = 300.0;
+
+/// Sifted bits per second of the slowest machine, for patience.
+const SIFTED_BPS_MIN: f64 = 1e6;
 
 /// Rounds that a block takes, about.
 const ROUNDS: f64 = 120.0;
@@ -76,10 +79,12 @@ impl Setting {
         format!("pipeline {qber} {bits} bits, {cores} cores, {away} ms")
     }
 
+    /// Longest time without a block that ends: the first waits for all its rounds, and all that are
+    /// in flight are worked on meanwhile. How long the measurement is does not matter.
     fn patience(&self) -> Duration {
-        // The blocks in flight go through once before and once while they are measured.
-        let waiting = 3.0 * ROUNDS_MAX * self.round_trip_ms * 1e-3;
-        PATIENCE + Duration::from_secs_f64(3.0 * self.seconds + waiting)
+        let waiting = ROUNDS_MAX * self.round_trip_ms * 1e-3;
+        let working = self.in_flight() as f64 * self.block_bits as f64 / SIFTED_BPS_MIN;
+        PATIENCE + Duration::from_secs_f64(waiting + working)
     }
 }
 
@@ -92,33 +97,51 @@ struct Seen {
 /// Runs a pair of sides: a row for each.
 ///
 /// # Errors
-/// When a side has no figures, or none in time.
+/// When a side has no figures, or nothing happens any more.
 pub async fn measure(setting: &Setting) -> Result<Vec<Row>, Fault> {
-    let patience = setting.patience();
-    let late = |_| Fault::Late {
-        seconds: patience.as_secs(),
-    };
-    let seen = timeout(patience, converse(setting)).await.map_err(late)??;
+    let seen = converse(setting).await?;
     Ok(rows::rows(setting, &seen))
 }
 
+/// What comes of something that should not take longer than `patience`.
+async fn in_time<T>(
+    patience: Duration,
+    coming: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = |_| Fault::Late {
+        seconds: patience.as_secs(),
+    };
+    timeout(patience, coming).await.map_err(late)?
+}
+
+/// The figures of a side, however long it takes while it tells of blocks that end.
+async fn figures_of(side: &mut Child, patience: Duration) -> Result<Figures, Fault> {
+    loop {
+        let line = in_time(patience, side.line()).await?;
+        match side.figures(&line, "its figures")? {
+            Word::Ended(_) => {}
+            Word::Figures(figures) => return Ok(*figures),
+        }
+    }
+}
+
 async fn converse(setting: &Setting) -> Result<Seen, Fault> {
+    let patience = setting.patience();
     let folder = tempfile::tempdir().map_err(Fault::io("make a temporary folder"))?;
     qkd_node::bench::distill::make_pki(&pki(&folder))?;
     let mut bob = start("Bob", setting, &folder, None)?;
-    let line = bob.line().await?;
+    let line = in_time(patience, bob.line()).await?;
     let ready: Ready = bob.figures(&line, "its address")?;
     let relay = Relay::start(ready.address, setting.round_trip_ms).await?;
     let mut alice = start("Alice", setting, &folder, Some(relay.address()))?;
     // Both go on until both have been measured.
-    let (hers, his) = tokio::try_join!(alice.line(), bob.line())?;
-    let (hers, his): (Figures, Figures) = (
-        alice.figures(&hers, "its figures")?,
-        bob.figures(&his, "its figures")?,
-    );
+    let (hers, his) = tokio::try_join!(
+        figures_of(&mut alice, patience),
+        figures_of(&mut bob, patience)
+    )?;
     alice.hush();
     bob.hush();
-    tokio::try_join!(alice.end(), bob.end())?;
+    in_time(patience, async { tokio::try_join!(alice.end(), bob.end()) }).await?;
     Ok(Seen {
         alice: hers,
         bob: his,
@@ -153,6 +176,25 @@ fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patience_depends_on_a_block_and_its_way_and_on_no_length_of_the_measurement() {
+        let patience = |seconds, blocks_min, round_trip_ms| {
+            Setting {
+                qber: 0.01,
+                block_bits: 1_000_000,
+                seconds,
+                blocks_min,
+                cores: 1,
+                round_trip_ms,
+                blocks_in_flight: Some(8),
+            }
+            .patience()
+        };
+        assert_eq!(patience(2.0, 1, 0.0), Duration::from_secs(68));
+        assert_eq!(patience(2.0, 1, 0.0), patience(3600.0, 1_000_000, 0.0));
+        assert_eq!(patience(2.0, 1, 1000.0), Duration::from_secs(368));
+    }
 
     #[test]
     fn longer_round_trips_have_more_blocks_in_flight_as_far_as_memory_goes() {

@@ -31,6 +31,9 @@ pub struct Whole {
     pub fixed_length_bits: u64,
     /// Blocks that ended without a key, for whatever reason.
     pub aborted: u64,
+    /// Those of them whose tags agreed, or were never compared: refused by the acceptance test, or
+    /// without a key by the theorem.
+    pub lost: u64,
     /// Length of the measurement, s.
     pub seconds: f64,
     /// CPU time of each kind of thread per sifted bit, ns; `instruments` stand for the optics and
@@ -49,11 +52,6 @@ pub(super) fn rows(setting: &Setting, seen: &Seen) -> Vec<Row> {
 fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
     let sifted = seen.sifted_bits as f64;
     let ns_per_bit = seen.cpu_seconds * 1e9 / sifted;
-    // Where there can be no key, a block without one has not failed.
-    let failures = match seen.fixed_length_bits {
-        0 => seen.unverified,
-        1.. => seen.aborted,
-    };
     let per_bit = |(name, seconds): (&String, &f64)| (name.clone(), seconds * 1e9 / sifted);
     let whole = Whole {
         cores: setting.cores,
@@ -65,6 +63,7 @@ fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
             .then(|| seen.errors as f64 / seen.verified_bits as f64),
         fixed_length_bits: seen.fixed_length_bits,
         aborted: seen.aborted,
+        lost: seen.aborted.saturating_sub(seen.unverified),
         seconds: seen.seconds,
         threads_ns_per_bit: seen.threads.iter().map(per_bit).collect(),
         memory_bytes: seen.memory_bytes,
@@ -76,7 +75,8 @@ fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
         reconciliation_inefficiency: seen.reconciliation_inefficiency,
         secret_bps: Some(seen.secret_bits as f64 / seen.cpu_seconds),
         whole: Some(whole),
-        ..Row::of(Stage::Pipeline, block_bits, seen.blocks, ns_per_bit).with_failures(failures)
+        ..Row::of(Stage::Pipeline, block_bits, seen.blocks, ns_per_bit)
+            .with_failures(seen.unverified)
     }
 }
 
@@ -97,8 +97,8 @@ pub fn table(rows: &[Row]) -> String {
     let words = lines_of(
         "pipeline: Mb/s and secret are sifted and secret bits per second of CPU time of that role, \
          sifted and keys those per second of wall-clock time, which both roles share with what \
-         stands for the optics; lost are blocks without a key; MB without the keys in the store. 0 \
-         secret bits: the theorem leaves no key at that error rate.",
+         stands for the optics; lost are blocks without a key, and +N those whose tags differed; MB \
+         without the keys in the store. 0 secret bits: the theorem leaves no key at that error rate.",
     );
     format!("\n{}\n{words}", aligned(&lines, &[0]))
 }
@@ -119,9 +119,16 @@ fn cells(row: &Row, whole: &Whole) -> Vec<String> {
         mega(whole.sifted_bps),
         mega(whole.delivered_bps),
         or_nothing(row.reconciliation_inefficiency.map(|f| format!("{f:.3}"))),
-        or_nothing(row.failures.map(grouped)),
+        lost(row, whole),
         or_nothing(whole.memory_bytes.map(|bytes| grouped(bytes / 1_000_000))),
     ]
+}
+
+/// Blocks without a key, and behind a + those whose tags differed, if any did.
+fn lost(row: &Row, whole: &Whole) -> String {
+    let failures = row.failures.filter(|&failures| failures > 0);
+    let failed = failures.map(|failures| format!(" +{}", grouped(failures)));
+    grouped(whole.lost) + &failed.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -171,7 +178,7 @@ mod tests {
         assert_eq!((whole.sifted_bps, whole.delivered_bps), (1e8, 4e7));
         assert_eq!(whole.threads_ns_per_bit["link"], 1.25);
         assert_eq!(whole.measured_qber, Some(0.01));
-        assert_eq!(row.failures, Some(3));
+        assert_eq!((row.failures, whole.aborted, whole.lost), (Some(1), 3, 2));
         let json = serde_json::to_value(row).unwrap();
         assert_eq!(
             (&json["stage"], &json["cores"]),
@@ -180,8 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn where_there_can_be_no_key_only_blocks_whose_tags_differed_have_failed() {
-        assert_eq!(rows(&SETTING, &seen(0))[0].failures, Some(1));
+    fn only_blocks_whose_tags_differed_have_failed_with_a_key_to_be_had_or_without() {
+        for fixed_length_bits in [0, 420_000] {
+            let rows = rows(&SETTING, &seen(fixed_length_bits));
+            assert!(rows.iter().all(|row| row.failures == Some(1)), "{rows:?}");
+        }
     }
 
     #[test]
@@ -189,6 +199,7 @@ mod tests {
         let table = table(&rows(&SETTING, &seen(420_000)));
         let width = table.lines().map(|line| line.chars().count()).max();
         assert!(width <= Some(95), "{width:?}: {table}");
+        assert!(table.contains("2 +1"), "{table}");
         assert_eq!(super::table(&[]), "");
     }
 }

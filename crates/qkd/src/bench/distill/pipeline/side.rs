@@ -24,6 +24,13 @@ use crate::output::print;
 /// Distance of two looks at what has come out.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Distance of two lines that tell of progress.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Bytes of key in the store at which a measurement ends, however long it should have been: nobody
+/// fetches keys, and a full store takes no more.
+const KEY_BYTES_MAX: u64 = 1 << 30;
+
 /// Keys before the figures begin.
 const WARM_UP: Duration = Duration::from_millis(300);
 
@@ -66,7 +73,17 @@ pub struct Ready {
     pub address: SocketAddr,
 }
 
-/// The last line: what happened between two looks.
+/// What either side says from then on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// So many blocks have ended since it began: more than the last time.
+    Ended(u64),
+    /// The last line.
+    Figures(Box<Figures>),
+}
+
+/// What happened between two looks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Time between them, s.
@@ -78,7 +95,7 @@ pub struct Figures {
     pub threads: BTreeMap<String, f64>,
     /// Blocks that ended.
     pub blocks: u64,
-    /// Those of them without a key.
+    /// Those of them without a key, for whatever reason.
     pub aborted: u64,
     /// Those of them whose tags differed.
     pub unverified: u64,
@@ -155,9 +172,13 @@ async fn watch(
     stop: ShutdownTrigger,
 ) -> Result<(), Fault> {
     let in_flight = args.blocks_in_flight as u64;
-    let blocks_min = args.blocks_min.max(in_flight);
+    let enough = Enough {
+        seconds: args.seconds,
+        blocks: args.blocks_min.max(in_flight),
+    };
     let mut now = Mark::default();
     let (mut first, mut began, mut told) = (None, None::<Mark>, false);
+    let mut spoke = Instant::now();
     loop {
         tokio::select! {
             reason = &mut link => {
@@ -170,18 +191,19 @@ async fn watch(
         if told || !now.look(seen) {
             continue;
         }
+        if spoke.elapsed() >= TELL {
+            spoke = Instant::now();
+            say(&Word::Ended(now.totals.blocks))?;
+        }
         let first = *first.get_or_insert(now.at);
         match &began {
             None if now.at - first >= WARM_UP && now.totals.blocks >= in_flight => {
                 now.measure();
                 began = Some(now.clone());
             }
-            Some(began)
-                if (now.at - began.at).as_secs_f64() >= args.seconds
-                    && now.totals.blocks - began.totals.blocks >= blocks_min =>
-            {
+            Some(began) if enough.is_reached(&now.beyond(began, seen)) => {
                 now.measure();
-                say(&now.since(began, seen))?;
+                say(&Word::Figures(Box::new(now.since(began, seen))))?;
                 told = true;
             }
             None | Some(_) => {}
@@ -191,6 +213,27 @@ async fn watch(
     // Why it ended is clear.
     let _reason = link.await;
     Ok(())
+}
+
+/// When a measurement is over.
+struct Enough {
+    seconds: f64,
+    blocks: u64,
+}
+
+/// How far a measurement is.
+struct Extent {
+    seconds: f64,
+    blocks: u64,
+    key_bytes: u64,
+}
+
+impl Enough {
+    /// When it took long enough and had blocks enough, or has filled the store.
+    fn is_reached(&self, so_far: &Extent) -> bool {
+        let measured = so_far.seconds >= self.seconds && so_far.blocks >= self.blocks;
+        measured || so_far.key_bytes >= KEY_BYTES_MAX
+    }
 }
 
 /// Ends when standard input does, whatever comes before.
@@ -267,6 +310,15 @@ impl Mark {
         self.threads = threads();
     }
 
+    /// How far it is from an earlier one.
+    fn beyond(&self, earlier: &Self, seen: &distill::Figures) -> Extent {
+        Extent {
+            seconds: (self.at - earlier.at).as_secs_f64(),
+            blocks: self.totals.blocks - earlier.totals.blocks,
+            key_bytes: seen.key_bytes(),
+        }
+    }
+
     /// What happened since an earlier one.
     fn since(&self, earlier: &Self, seen: &distill::Figures) -> Figures {
         let (now, then) = (&self.totals, &earlier.totals);
@@ -329,4 +381,27 @@ fn memory_peak_bytes() -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_is_over_with_its_time_and_its_blocks_or_with_a_full_store() {
+        let enough = Enough {
+            seconds: 2.0,
+            blocks: 8,
+        };
+        let reached = |seconds, blocks, key_bytes| {
+            enough.is_reached(&Extent {
+                seconds,
+                blocks,
+                key_bytes,
+            })
+        };
+        assert!(reached(2.0, 8, 0));
+        assert!(!reached(1.9, 100, 0) && !reached(100.0, 7, 0));
+        assert!(reached(0.1, 1, KEY_BYTES_MAX) && !reached(0.1, 1, KEY_BYTES_MAX - 1));
+    }
 }
