@@ -66,6 +66,10 @@ pub trait Referee: Send {
     /// [`Error::PeerMisbehaved`] for an answer of the wrong length; nothing has changed then.
     fn answer(&mut self, differs: &BitString) -> Result<Step, Error>;
 
+    /// Bits of the key that taking the next message probably goes through, however short that is:
+    /// none while sub-blocks are halved, all of them when a pass opens or nothing is left to ask.
+    fn next_scan_bits(&self) -> usize;
+
     /// What has been sent so far.
     fn disclosed(&self) -> Disclosed;
 
@@ -83,6 +87,10 @@ pub trait Corrector: Send {
     /// # Errors
     /// [`Error::PeerMisbehaved`] for a message of the wrong length; nothing has changed then.
     fn compare(&mut self, parities: &BitString) -> Result<Comparison, Error>;
+
+    /// Bits of the key that taking the next message probably goes through, however short that is:
+    /// none while sub-blocks are halved, all of them when a pass opens or nothing is left to ask.
+    fn next_scan_bits(&self) -> usize;
 
     /// What has been sent so far.
     fn disclosed(&self) -> Disclosed;

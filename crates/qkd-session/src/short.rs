@@ -5,7 +5,7 @@ use crate::Message;
 /// Detections that are announced, disclosed or sifted in that time.
 pub(crate) const SIFTING_BITS: usize = 1 << 12;
 
-/// Bits over which a pass of the reconciliation is opened in that time.
+/// Bits over which a pass of the reconciliation is opened, or ends, in that time.
 pub(crate) const PASS_BITS: usize = 1 << 14;
 
 /// Bits that are hashed, or drawn, in that time.
@@ -17,7 +17,8 @@ pub(crate) const AMPLIFICATION_BITS: usize = 1 << 12;
 /// Parities that are told, or compared, in that time.
 const PARITIES: usize = 1 << 8;
 
-/// Whether a round of the reconciliation is short. It says nothing of a pass that it may open.
+/// Whether a round of the reconciliation is short as far as its parities go: some of them go through
+/// the whole key besides.
 pub(crate) fn round(message: &Message) -> bool {
     match message {
         Message::Parities { bits, .. } | Message::Comparison { bits, .. } => bits.len() <= PARITIES,

@@ -205,6 +205,10 @@ impl Referee for CascadeAlice {
         self.answer(differs)
     }
 
+    fn next_scan_bits(&self) -> usize {
+        self.schedule.next_scan_bits()
+    }
+
     fn disclosed(&self) -> Disclosed {
         self.disclosed()
     }
@@ -217,6 +221,10 @@ impl Referee for CascadeAlice {
 impl Corrector for CascadeBob {
     fn compare(&mut self, parities: &BitString) -> Result<Comparison, Error> {
         self.compare(parities)
+    }
+
+    fn next_scan_bits(&self) -> usize {
+        self.schedule.next_scan_bits()
     }
 
     fn disclosed(&self) -> Disclosed {

@@ -158,7 +158,9 @@ impl Block for AliceBlock {
                 bases.len() <= short::SIFTING_BITS
             }
             (State::Disclosed(sifted), _) => sifted.key.len() <= short::PASS_BITS,
-            (State::Reconciling { .. }, Some(Told::Message(message))) => short::round(message),
+            (State::Reconciling { referee, .. }, Some(Told::Message(message))) => {
+                short::round(message) && referee.next_scan_bits() <= short::PASS_BITS
+            }
             (State::Verifying { key, .. }, _) => key.len() <= short::HASH_BITS,
             (State::Amplifying { key, .. }, _) => key.len() <= short::AMPLIFICATION_BITS,
             // Nothing but a complaint comes of these.

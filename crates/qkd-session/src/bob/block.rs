@@ -135,7 +135,9 @@ impl Block for BobBlock {
         match (&self.state, input) {
             (State::Collected(detections), _) => detections.len() <= short::SIFTING_BITS,
             (State::Announced { record, .. }, _) => record.bases().len() <= short::SIFTING_BITS,
-            (State::Reconciling { .. }, Some(message)) => short::round(message),
+            (State::Reconciling { corrector, .. }, Some(message)) => {
+                short::round(message) && corrector.next_scan_bits() <= short::PASS_BITS
+            }
             (State::Verifying { key, .. }, _) => key.len() <= short::HASH_BITS,
             (State::Amplifying { key, .. }, _) => key.len() <= short::AMPLIFICATION_BITS,
             // Nothing comes of these.

@@ -156,6 +156,20 @@ impl Schedule {
         self.questions
     }
 
+    /// Bits of the key that learning this round and asking the next one probably goes through.
+    pub(super) fn next_scan_bits(&self) -> usize {
+        let is_halving = match &self.descent {
+            Some(descent) => !descent.ends_next(),
+            None => self.few_go_on(),
+        };
+        let scans = self.opens.is_some() || self.checks_now || self.hunt.is_some();
+        if is_halving && !scans {
+            0
+        } else {
+            self.key_bits
+        }
+    }
+
     pub(super) fn disclosed(&self) -> Disclosed {
         Disclosed {
             from_alice_bits: self.asked,

@@ -318,3 +318,34 @@ fn plans_that_fit_no_key_are_refused() {
     assert!(refused(10, plan(10, -0.1)));
     assert!(!refused(10, plan(10, 0.01)));
 }
+
+#[test]
+fn rounds_that_go_through_the_whole_key_are_told_from_those_that_do_not() {
+    for (percent, seed) in [(1, 1), (3, 2), (8, 3)] {
+        let key_bits = 1 << 16;
+        let (alice, bob, _) = pair(key_bits, key_bits * percent / 100, seed);
+        let plan = plan(key_bits, percent as f64 / 100.0);
+        let mut alice = CascadeAlice::new(alice, plan.clone()).unwrap();
+        let mut bob = CascadeBob::new(bob, plan).unwrap();
+        let mut parities = alice.begin();
+        let (mut rounds, mut quick, mut wrong) = (0, 0, 0);
+        loop {
+            let scanned = Referee::next_scan_bits(&alice);
+            assert_eq!(scanned, Corrector::next_scan_bits(&bob));
+            let comparison = bob.compare(&parities).unwrap();
+            let passes = alice.schedule.passes().len();
+            let step = alice.answer(&comparison.differs).unwrap();
+            let schedule = &alice.schedule;
+            let scans = schedule.passes().len() > passes || schedule.hunt().is_some();
+            rounds += 1;
+            quick += usize::from(scanned == 0);
+            wrong += usize::from(scanned == 0 && (scans || step == Step::Finished));
+            match step {
+                Step::Parities(next) => parities = next,
+                Step::Finished => break,
+            }
+        }
+        let case = format!("{percent} %: {wrong} of {quick} of {rounds}");
+        assert!(2 * quick > rounds && 20 * wrong <= quick, "{case}");
+    }
+}

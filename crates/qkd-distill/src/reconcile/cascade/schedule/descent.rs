@@ -99,6 +99,13 @@ impl Descent {
             .all(|cohort| cohort.count == 0 || cohort.size_log2 <= self.halved)
     }
 
+    /// Whether there is nothing left to halve after this round.
+    pub(super) fn ends_next(&self) -> bool {
+        self.cohorts
+            .iter()
+            .all(|cohort| cohort.count == 0 || cohort.size_log2 <= self.halved + 1)
+    }
+
     /// Number of parities asked in this round.
     pub(super) fn questions(&self) -> usize {
         let asked = |cohort: &&Cohort| cohort.size_log2 > self.halved;

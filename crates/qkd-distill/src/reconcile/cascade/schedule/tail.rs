@@ -96,7 +96,7 @@ impl Schedule {
         }
         let searches = self.prepare();
         if self.passes.len() == 2 {
-            if searches <= 2 + self.errors_found / ERRORS_PER_STRAGGLER {
+            if searches <= stragglers(self.errors_found) {
                 self.open_pass();
                 self.open_checks();
             }
@@ -128,6 +128,18 @@ impl Schedule {
             self.turn = next;
         }
         0
+    }
+
+    /// Whether more searches go on after this round than there may be when a pass opens or nothing is
+    /// left to ask. Corrections may end some of them, which is not known yet.
+    pub(super) fn few_go_on(&self) -> bool {
+        let asked = self.passes.iter().flat_map(|pass| &pass.asked);
+        let left = asked.filter(|leaf| leaf.size_log2 > self.levels).count();
+        let enough = match self.passes.len() {
+            2 => stragglers(self.errors_found + self.questions),
+            _ => 0,
+        };
+        left > enough
     }
 
     /// Whether so many odd leaves are to be searched by one pass after the other.
@@ -188,4 +200,9 @@ impl Schedule {
         }
         questions
     }
+}
+
+/// Searches that may still be on when the third pass opens.
+fn stragglers(errors_found: usize) -> usize {
+    2 + errors_found / ERRORS_PER_STRAGGLER
 }
