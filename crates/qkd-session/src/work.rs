@@ -7,7 +7,9 @@ use crate::bob::BobBlock;
 /// One step of one block. It needs no other block and no peer, and owns its block while it runs:
 /// run it on any thread, and give what it returns back to the engine that it came from.
 ///
-/// Steps may run at the same time and end in any order; none changes what another block says. They
+/// Steps may run at the same time and end in any order. Of that a block knows one thing: when it
+/// begins at Bob, he expects the error rate of the latest block that is verified by then, and plans
+/// the parities for it. Nothing else that a block says or becomes depends on other blocks. Steps
 /// should be begun about in the order in which the engine gave them out, or old blocks wait for new
 /// ones. A step that is never given back leaves its block in flight.
 ///
@@ -43,7 +45,7 @@ impl Work {
     }
 
     /// Whether it is over sooner than handing it to another thread takes (about 20 µs): few bits,
-    /// or few parities. An estimate from lengths that are public.
+    /// or few parities for which nobody goes through the whole key. An estimate from what is public.
     pub fn is_short(&self) -> bool {
         match &self.0 {
             Job::Alice(step) => step.is_short(),
