@@ -1,7 +1,7 @@
 //! One end of an established link: authenticated channel, session engine and store messages in
 //! one place, without a socket.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use qkd_auth::{Channel, RefreshId, Reject, RejectCounters, Rekey};
 use qkd_bits::SecretBytes;
@@ -13,13 +13,22 @@ use qkd_session::{
 };
 use qkd_wire::link::{Batch, LinkMessage, decode_payload};
 
-use super::{LinkEffect, LinkEvent, LinkFault};
+use super::{Broken, LinkEffect, LinkEvent, LinkFault};
 
 /// Silence of the peer after which the link is taken for dead.
 const SILENCE_MAX: Time = Time(10_000_000_000_000);
 
 /// Distance of two signs of life.
 const HEARTBEAT: Time = Time(1_000_000_000_000);
+
+/// Refreshes that wait at Alice for the one under way, which takes a round trip: blocks may come far
+/// more often, and the authentication keys need no bits of each of them.
+const REFRESHES_WAITING_MAX: usize = 4;
+
+/// Committed blocks whose refresh bits Bob keeps, as Alice may refresh with them: by the time that he
+/// hears of a refresh, she has told him of no more commits since that block than wait for her store
+/// at one time.
+const REFRESHES_KEPT_MAX: usize = 1024;
 
 /// Which engine this end runs.
 pub enum Party {
@@ -38,8 +47,11 @@ pub struct LinkEngine {
     distilled: BTreeMap<u64, SecretBytes>,
     /// Reports of blocks that are distilled and not yet committed: no key counts before.
     reports: BTreeMap<u64, Box<BlockReport>>,
-    /// Refresh bits of blocks that Alice has committed, in the order of her commits.
-    committed: VecDeque<(u64, SecretBytes)>,
+    /// Refresh bits of the latest blocks that are committed here, beyond those that were refreshed
+    /// with.
+    committed: BTreeMap<u64, SecretBytes>,
+    /// The first block that may still be refreshed with: refreshes go by rising numbers.
+    next_refresh: u64,
     /// What is said and not yet sealed.
     batch: Batch,
     heard: Time,
@@ -55,7 +67,8 @@ impl LinkEngine {
             channel,
             distilled: BTreeMap::new(),
             reports: BTreeMap::new(),
-            committed: VecDeque::new(),
+            committed: BTreeMap::new(),
+            next_refresh: 0,
             batch: Batch::default(),
             heard: now,
             said: now,
@@ -79,10 +92,22 @@ impl LinkEngine {
     /// [`flush`](Self::flush), unless there is too much of it for one envelope.
     ///
     /// # Errors
-    /// When the link cannot go on. A rejected envelope is no such reason: it is counted and
-    /// changes nothing, whoever sent it.
-    pub fn handle(&mut self, now: Time, event: LinkEvent) -> Result<Vec<LinkEffect>, LinkFault> {
+    /// When the link cannot go on, with what is to be done before it ends. A rejected envelope is
+    /// no such reason: it is counted and changes nothing, whoever sent it.
+    pub fn handle(&mut self, now: Time, event: LinkEvent) -> Result<Vec<LinkEffect>, Broken> {
         let mut effects = Vec::new();
+        match self.happened(now, event, &mut effects) {
+            Ok(()) => Ok(effects),
+            Err(fault) => Err(Broken { effects, fault }),
+        }
+    }
+
+    fn happened(
+        &mut self,
+        now: Time,
+        event: LinkEvent,
+        effects: &mut Vec<LinkEffect>,
+    ) -> Result<(), LinkFault> {
         match event {
             LinkEvent::Envelope(envelope) => match self.open(envelope) {
                 Ok(payload) => {
@@ -90,26 +115,26 @@ impl LinkEngine {
                     for message in decode_payload(&payload)? {
                         let name = message.name();
                         tracing::trace!(session = %self.session, message = name, "hearing");
-                        self.heard(now, message, &mut effects)?;
+                        self.heard(now, message, effects)?;
                     }
                 }
                 Err(reject) => {
                     tracing::warn!(session = %self.session, %reject, "envelope rejected")
                 }
             },
-            LinkEvent::Outgoing(message) => self.say(now, &message, &mut effects)?,
+            LinkEvent::Outgoing(message) => self.say(now, &message, effects)?,
             LinkEvent::Committed { block, spent } => {
-                self.committed(now, block, spent, &mut effects)?;
+                self.committed(now, block, spent, effects)?;
             }
-            LinkEvent::Discarded { block, reason } => self.discarded(block, reason, &mut effects),
+            LinkEvent::Discarded { block, reason } => self.discarded(block, reason, effects),
             LinkEvent::Recalled { block, record } => {
-                self.alice(now, AliceInput::Recalled { block, record }, &mut effects)?;
+                self.alice(now, AliceInput::Recalled { block, record }, effects)?;
             }
             LinkEvent::Emitted { slots } => {
                 let clock = Message::Clock {
                     emitted_slots: slots,
                 };
-                self.say(now, &LinkMessage::Session(clock), &mut effects)?;
+                self.say(now, &LinkMessage::Session(clock), effects)?;
             }
             LinkEvent::Detections {
                 detections,
@@ -121,16 +146,16 @@ impl LinkEngine {
                         detections,
                         next_slot,
                     },
-                    &mut effects,
+                    effects,
                 )?;
             }
             LinkEvent::Worked(worked) => match &self.party {
-                Party::Alice(_) => self.alice(now, AliceInput::Worked(worked), &mut effects)?,
-                Party::Bob(_) => self.bob(now, BobInput::Worked(worked), &mut effects)?,
+                Party::Alice(_) => self.alice(now, AliceInput::Worked(worked), effects)?,
+                Party::Bob(_) => self.bob(now, BobInput::Worked(worked), effects)?,
             },
-            LinkEvent::Tick { demand } => self.tick(now, demand, &mut effects)?,
+            LinkEvent::Tick { demand } => self.tick(now, demand, effects)?,
         }
-        Ok(effects)
+        Ok(())
     }
 
     /// Seals what was said since the last envelope into one, if anything was.
@@ -364,13 +389,29 @@ impl LinkEngine {
             report.spent = Some(spent);
             LinkEffect::Report(report)
         }));
-        if matches!(self.party, Party::Bob(_)) {
-            return Ok(());
-        }
         if let Some(refresh) = self.distilled.remove(&block.block) {
-            self.committed.push_back((block.block, refresh));
+            self.keep(block.block, refresh);
         }
-        self.refresh(now, effects)
+        match self.party {
+            Party::Alice(_) => self.refresh(now, effects),
+            Party::Bob(_) => Ok(()),
+        }
+    }
+
+    /// Keeps the refresh bits of a committed block, unless a refresh has overtaken it: the oldest
+    /// give way to the latest, which the peer refreshes with if it keeps fewer.
+    fn keep(&mut self, block: u64, refresh: SecretBytes) {
+        if block < self.next_refresh {
+            return;
+        }
+        self.committed.insert(block, refresh);
+        let max = match self.party {
+            Party::Alice(_) => REFRESHES_WAITING_MAX,
+            Party::Bob(_) => REFRESHES_KEPT_MAX,
+        };
+        while self.committed.len() > max {
+            self.committed.pop_first();
+        }
     }
 
     /// Alice begins the next refresh, when none is under way.
@@ -378,9 +419,10 @@ impl LinkEngine {
         if self.channel.staged().is_some() {
             return Ok(());
         }
-        let Some((block, bits)) = self.committed.pop_front() else {
+        let Some((block, bits)) = self.committed.pop_first() else {
             return Ok(());
         };
+        self.next_refresh = block + 1;
         let id = RefreshId {
             session: self.session.0,
             block,
@@ -402,15 +444,24 @@ impl LinkEngine {
             }
             Party::Bob(_) => {
                 let block = rekey.id.block;
-                // Alice refreshes after her commit, which the store here took before this.
-                let known = rekey.id.session == self.session.0;
-                let bits = known.then(|| self.distilled.remove(&block)).flatten();
+                let known = rekey.id.session == self.session.0 && block >= self.next_refresh;
+                let bits = known.then(|| self.refresh_bits(block)).flatten();
                 let bits = bits.ok_or(LinkFault::UnknownRefresh { block })?;
                 let ours = self.channel.stage(rekey.id, bits)?;
                 self.channel.switch_receiving(rekey)?;
                 self.switch_sending(now, ours, effects)
             }
         }
+    }
+
+    /// Bob's bits for the refresh that Alice begins with a block; those that it overtakes are wiped.
+    fn refresh_bits(&mut self, block: u64) -> Option<SecretBytes> {
+        // Alice refreshes after her commit, of which the store here may not have told yet.
+        let of_block = self.committed.remove(&block);
+        let bits = of_block.or_else(|| self.distilled.remove(&block))?;
+        self.next_refresh = block + 1;
+        self.committed = self.committed.split_off(&self.next_refresh);
+        Some(bits)
     }
 
     /// Says, as the last message of the last envelope of the old epoch, that the next envelope is

@@ -136,6 +136,28 @@ pub enum LinkEffect {
     Report(Box<BlockReport>),
 }
 
+/// A link that cannot go on.
+pub struct Broken {
+    /// What was to be done about the event before the fault: envelopes that are sealed are missed
+    /// at the peer, and what the store is told counts.
+    pub effects: Vec<LinkEffect>,
+    /// Why it cannot.
+    pub fault: LinkFault,
+}
+
+/// The fault alone: effects hold secrets.
+impl std::fmt::Debug for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.fault.fmt(f)
+    }
+}
+
+impl From<Broken> for LinkFault {
+    fn from(broken: Broken) -> Self {
+        broken.fault
+    }
+}
+
 /// Why a link ends.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkFault {

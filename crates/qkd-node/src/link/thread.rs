@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use super::workers::Workers;
 use super::{
-    FrameSender, Instruments, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault, Queueable,
-    Queued, Unsent,
+    Broken, FrameSender, Instruments, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault,
+    Queueable, Queued, Unsent,
 };
 use crate::quantum::Command;
 
@@ -96,15 +96,21 @@ impl LinkThread {
     fn tell(&mut self, event: LinkEvent) -> Result<(), Over> {
         let nanoseconds = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let now = Time(nanoseconds.saturating_mul(1000));
-        let effects = self.engine.handle(now, event).map_err(|fault| {
-            if matches!(fault, LinkFault::Malformed(_)) {
-                self.shared.board.malformed();
-            }
-            Over::Because(fault.to_string())
-        })?;
-        effects
+        let (effects, fault) = match self.engine.handle(now, event) {
+            Ok(effects) => (effects, None),
+            Err(Broken { effects, fault }) => (effects, Some(fault)),
+        };
+        // What came before a fault is done before the link ends.
+        let performed = effects
             .into_iter()
-            .try_for_each(|effect| self.perform(effect))
+            .try_for_each(|effect| self.perform(effect));
+        let Some(fault) = fault else {
+            return performed;
+        };
+        if matches!(fault, LinkFault::Malformed(_)) {
+            self.shared.board.malformed();
+        }
+        Err(Over::Because(fault.to_string()))
     }
 
     /// Sends what was said since the last envelope.

@@ -13,6 +13,7 @@ use super::*;
 use crate::presets;
 
 mod batches;
+mod refreshes;
 
 const SESSION: SessionId = SessionId(5);
 

@@ -111,3 +111,29 @@ fn what_was_said_leaves_before_the_store_is_given_anything() {
         [LinkEffect::Send(_), LinkEffect::Store(_)]
     ));
 }
+
+/// An envelope that ends the link has had its effect until then.
+#[test]
+fn what_is_heard_before_a_fault_is_still_done() {
+    let (mut alice, mut bob) = pair();
+    let store = qkd_keystore::StoreMessage::Committed {
+        block: block(0),
+        index: 1,
+    };
+    let wrong = Message::Transmission { wanted: true };
+    for message in [LinkMessage::Store(store), LinkMessage::Session(wrong)] {
+        alice.handle(Time(0), LinkEvent::Outgoing(message)).unwrap();
+    }
+    // Bob was about to say something himself.
+    bob.handle(Time(0), LinkEvent::Outgoing(LinkMessage::Heartbeat))
+        .unwrap();
+    let words = alice.flush().unwrap().into_iter().collect();
+    let envelope = on_the_wire(&sent(words)[0]);
+    let broken = bob.handle(Time(0), LinkEvent::Envelope(envelope)).err();
+    let Broken { effects, fault } = broken.unwrap();
+    assert!(matches!(fault, LinkFault::Session(_)), "{fault}");
+    assert!(matches!(
+        &effects[..],
+        [LinkEffect::Send(_), LinkEffect::Store(_)]
+    ));
+}
