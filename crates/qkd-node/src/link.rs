@@ -11,11 +11,11 @@
 //! | steps of blocks for a thread that computes | one for each block in flight |
 //! | messages for a block that such a thread has | the parts of one long message, and an abort (`qkd_session`) |
 //! | refresh bits of committed blocks | four at Alice, beside the refresh under way; 1024 at Bob, and none of a block before the latest refresh |
-//! | envelopes for the network | 16 MiB; then nothing new is begun, and Bob wants no light. What blocks in flight have still to say comes on top: [`frames`] has a limit that no honest peer reaches, and the link ends at |
+//! | envelopes for the network | 16 MiB, or two announcements if that is more; then nothing new is begun, and Bob wants no light. What blocks in flight have still to say comes on top: [`frames`] has a limit that no honest peer reaches, and the link ends at |
 //! | messages for the next envelope | what a turn of the link's thread says: it is sealed and sent at 256 KiB, and at the end of the turn |
 //! | commands for the optical instruments | a recall for each block in flight, changes of light, and a clock for each turn of the link's thread |
 //! | detections at Bob's receiver | 2²⁰ and those of one batch; then light stays in the socket until that overflows |
-//! | slots at Alice's transmitter | those of two blocks and of five seconds; then the link ends |
+//! | slots at Alice's transmitter | those of five blocks and of five seconds; then the link ends |
 
 mod bare;
 mod connection;
@@ -36,7 +36,7 @@ pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{Broken, LinkEffect, LinkEvent, LinkFault};
 pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
-pub use outgoing::{FrameSender, Frames, Unsent, frames};
+pub use outgoing::{FrameSender, Frames, Unsent, WaitingBytes, frames};
 pub use workers::cores;
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each

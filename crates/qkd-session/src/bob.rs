@@ -13,6 +13,7 @@ pub(crate) use block::BobBlock;
 use crate::blocks::{Blocks, Context};
 use crate::{BlockReport, Distilled, Error, Message, SessionId, SessionLimits, Time, Work, Worked};
 use collecting::Collecting;
+pub use collecting::UNANNOUNCED_BLOCKS_MAX;
 
 /// What Bob's engine is told.
 pub enum BobInput {

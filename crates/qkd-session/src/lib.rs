@@ -27,7 +27,7 @@ mod work;
 mod tests;
 
 pub use alice::{Alice, AliceInput, AliceOutput};
-pub use bob::{Bob, BobInput, BobOutput, Progress};
+pub use bob::{Bob, BobInput, BobOutput, Progress, UNANNOUNCED_BLOCKS_MAX};
 pub use engine::{Distilled, Error, SessionId, SessionLimits, Time};
 pub use finish::{AUTHENTICATION_REFRESH_BITS, CHECK_BITS, OVERHEAD_BITS};
 pub use message::{Abort, AbortReason, Message};

@@ -9,7 +9,7 @@ use qkd_bits::SecretRng;
 use qkd_delivery::{Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
-use qkd_session::SessionLimits;
+use qkd_session::{SessionLimits, UNANNOUNCED_BLOCKS_MAX};
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::node::Role as ProtoRole;
 use tokio::net::TcpListener;
@@ -19,7 +19,9 @@ use tonic::Streaming;
 use super::{NodeError, server};
 use crate::config::LinkConfig;
 use crate::hub::{KeyHub, RoomCheck};
-use crate::link::{Established, FrameSender, HandshakeFault, Instruments, cores, shake_hands};
+use crate::link::{
+    Established, FrameSender, HandshakeFault, Instruments, WaitingBytes, cores, shake_hands,
+};
 use crate::mailbox::Mailboxes;
 use crate::metrics::{self, CallTimes, Calls, HttpTimes, LinkMetrics, MetricsListener};
 use crate::secret_file;
@@ -32,13 +34,19 @@ use crate::tls::LiveTls;
 /// Time that Bob may take to announce what Alice has sent, in seconds.
 const ANSWER_SECONDS_MAX: f64 = 5.0;
 
-/// Bytes of an announcement for one detection, at most: a gap and a basis. No second one is begun
-/// while the first waits.
+/// Bytes of an announcement for one detection, at most: a gap and a basis.
 const ANNOUNCED_BYTES_MAX: u64 = 5;
+
+/// Announcements that may wait before nothing new is begun: with one alone the block that Bob
+/// collects meanwhile would lose its detections.
+const CALM_ANNOUNCEMENTS: u64 = 2;
+
+/// Announcements that may wait at all: blocks that were closed before are still announced.
+const ANNOUNCEMENTS_MAX: u64 = CALM_ANNOUNCEMENTS + UNANNOUNCED_BLOCKS_MAX;
 
 /// Bytes that may wait for the peer however small the blocks: a full queue of events, each of them
 /// said at once, and what waits while nothing new is begun.
-const WAITING_BYTES_MIN: u64 = 128 << 20;
+const WAITING_BYTES_MIN: usize = 128 << 20;
 
 /// File of the key store in the data folder.
 const STORE_FILE: &str = "keys.redb";
@@ -161,20 +169,20 @@ impl LinkNode {
     }
 
     /// As [`waiting_bytes_max`] for this link.
-    pub(super) fn waiting_bytes_max(&self) -> usize {
+    pub(super) fn waiting_bytes_max(&self) -> WaitingBytes {
         let blocks = self.config.session.blocks_in_flight_max;
         waiting_bytes_max(blocks, self.setup.plan.detections)
     }
 
-    /// Slots that Alice's transmitter remembers at most: the block that Bob collects and the next
-    /// one, and as many as go by while Bob, on a busy machine, is slow to answer. Blocks that are
-    /// announced take no room there, however many are in flight.
+    /// Slots that Alice's transmitter remembers at most: the closed blocks that wait at Bob to be
+    /// announced and the one that he collects, and as many as go by while Bob, on a busy machine, is
+    /// slow to answer. Blocks that are announced take no room there, however many are in flight.
     pub(super) fn unannounced_slots_max(&self, slots_per_second: f64) -> u64 {
         let answering = slots_per_second * ANSWER_SECONDS_MAX;
         self.setup
             .plan
             .slots_max
-            .saturating_mul(2)
+            .saturating_mul(UNANNOUNCED_BLOCKS_MAX + 1)
             .saturating_add(answering as u64)
     }
 
@@ -275,12 +283,20 @@ impl LinkNode {
 /// Bytes that may wait for the peer to take them, at most: what is begun before the link notices, and
 /// the answers that every block of `detections` in flight can have to give at once. Those are less
 /// than a byte for each detection: a disclosure, parities and a seed.
-pub(crate) fn waiting_bytes_max(blocks_in_flight_max: u64, detections: u64) -> usize {
-    let bytes = blocks_in_flight_max
-        .saturating_add(ANNOUNCED_BYTES_MAX)
-        .saturating_mul(detections)
-        .saturating_add(WAITING_BYTES_MIN);
-    usize::try_from(bytes).unwrap_or(usize::MAX)
+pub(crate) fn waiting_bytes_max(blocks_in_flight_max: u64, detections: u64) -> WaitingBytes {
+    let bytes = |per_detection: u64| {
+        let bytes = detections.saturating_mul(per_detection);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    };
+    let per_detection =
+        blocks_in_flight_max.saturating_add(ANNOUNCEMENTS_MAX * ANNOUNCED_BYTES_MAX);
+    let room = WaitingBytes::from(bytes(per_detection).saturating_add(WAITING_BYTES_MIN));
+    WaitingBytes {
+        calm: room
+            .calm
+            .max(bytes(CALM_ANNOUNCEMENTS * ANNOUNCED_BYTES_MAX)),
+        ..room
+    }
 }
 
 /// What applications and operators call, bound.
@@ -382,4 +398,19 @@ fn seeded(seed: u64, side: Side, boot_epoch: u64) -> SecretRng {
         Side::Bob => 2,
     };
     SecretRng::from_seed(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_alone_is_no_congestion_however_large_the_block() {
+        for detections in [1_000, 15_000_000, 200_000_000] {
+            let room = waiting_bytes_max(1, detections);
+            let announcement = (detections * ANNOUNCED_BYTES_MAX) as usize;
+            assert!(room.calm >= 16 << 20 && room.calm > announcement);
+            assert!(room.max > room.calm + UNANNOUNCED_BLOCKS_MAX as usize * announcement);
+        }
+    }
 }

@@ -10,19 +10,35 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::Status;
 
-/// Bytes that may wait for the network before nothing new is begun: instruments and applications
-/// wait, and Bob wants no light.
-const CALM_BYTES_MAX: usize = 16 << 20;
+/// As [`WaitingBytes::calm`], unless blocks are so large that one takes as much.
+const CALM_BYTES: usize = 16 << 20;
 
-/// A stream's two ends inside this daemon. At most `waiting_bytes_max` bytes of payload wait
-/// between them: more than an honest peer, however slow its network, ever leaves there.
-pub fn frames(waiting_bytes_max: usize) -> (FrameSender, Frames) {
+/// Bytes of payload that may wait for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingBytes {
+    /// From so many on nothing new is begun: instruments and applications wait, and Bob wants no
+    /// light.
+    pub calm: usize,
+    /// So many at most: more than an honest peer, however slow its network, ever leaves there.
+    pub max: usize,
+}
+
+/// So many at most, and nothing new from 16 MiB on.
+impl From<usize> for WaitingBytes {
+    fn from(max: usize) -> Self {
+        let calm = CALM_BYTES;
+        Self { calm, max }
+    }
+}
+
+/// A stream's two ends inside this daemon, and what may wait between them.
+pub fn frames(waiting_bytes: impl Into<WaitingBytes>) -> (FrameSender, Frames) {
     let (frames, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let sender = FrameSender {
         frames,
         waiting: waiting.clone(),
-        waiting_bytes_max,
+        waiting_bytes: waiting_bytes.into(),
     };
     (sender, Frames { receiver, waiting })
 }
@@ -33,7 +49,7 @@ pub fn frames(waiting_bytes_max: usize) -> (FrameSender, Frames) {
 pub struct FrameSender {
     frames: mpsc::UnboundedSender<proto::Frame>,
     waiting: Arc<AtomicUsize>,
-    waiting_bytes_max: usize,
+    waiting_bytes: WaitingBytes,
 }
 
 /// Why a frame was not sent.
@@ -58,7 +74,7 @@ impl FrameSender {
     pub fn send(&self, frame: proto::Frame) -> Result<(), Unsent> {
         let more = bytes(&frame);
         let bytes = self.waiting.fetch_add(more, Ordering::Relaxed);
-        if bytes.saturating_add(more) > self.waiting_bytes_max {
+        if bytes.saturating_add(more) > self.waiting_bytes.max {
             self.waiting.fetch_sub(more, Ordering::Relaxed);
             return Err(Unsent::NoRoom { bytes });
         }
@@ -67,7 +83,7 @@ impl FrameSender {
 
     /// Whether so much waits for the network that nothing new should be begun.
     pub fn is_congested(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= CALM_BYTES_MAX
+        self.waiting.load(Ordering::Relaxed) >= self.waiting_bytes.calm
     }
 }
 
@@ -127,9 +143,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_congested_until_the_network_has_taken_enough() {
-        let (sender, mut frames) = frames(2 * CALM_BYTES_MAX);
+        let calm = 100;
+        let (sender, mut frames) = frames(WaitingBytes { calm, max: 250 });
+        assert_eq!(sender.send(envelope(calm - 1)), Ok(()));
         assert!(!sender.is_congested());
-        assert_eq!(sender.send(envelope(CALM_BYTES_MAX)), Ok(()));
+        assert_eq!(sender.send(envelope(1)), Ok(()));
         assert!(sender.is_congested());
         assert!(frames.next().await.is_some());
         assert!(!sender.is_congested());

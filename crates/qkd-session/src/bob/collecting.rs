@@ -8,8 +8,8 @@ use crate::report::Ledger;
 use crate::{Error, Message};
 
 /// Closed blocks that wait for a thread to announce them: until then each detection takes 16 bytes,
-/// far more than it does later.
-const UNANNOUNCED_BLOCKS_MAX: u64 = 4;
+/// far more than it does later. Light is wanted for one more block meanwhile, at most.
+pub const UNANNOUNCED_BLOCKS_MAX: u64 = 4;
 
 /// Runs of detections below this length are joined to the one before.
 const RUN_LENGTH_MIN: usize = 1 << 10;
