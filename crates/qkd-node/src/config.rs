@@ -187,7 +187,7 @@ pub struct SessionConfig {
     /// daemon; no limit when absent.
     pub blocks_max: Option<u64>,
     /// `blocks_in_flight_max`: blocks in post-processing at once, the same at both ends; each takes
-    /// about 1.5 bytes a sifted bit. Light pauses while there are so many: a block takes 60 to 240
+    /// about 1.5 bytes a sifted bit, and all of them may take 4 GiB. Light pauses while there are so many: a block takes 60 to 240
     /// round trips.
     pub blocks_in_flight_max: u64,
     /// `worker_threads`: threads that compute for the blocks in flight; as many as the machine has

@@ -163,6 +163,7 @@ fn link(
     let data_dir = PathBuf::from(node.required("data_dir", &rules::DIRECTORY)?);
     let services = root.section("services", &["listen", "sae_identity"])?;
     let sae_identity = services.optional("sae_identity", &rules::SAE_IDENTITY)?;
+    let parameters = parameters(root)?;
     Ok(LinkConfig {
         data_dir: path.parent().unwrap_or(Path::new("")).join(data_dir),
         pre_shared_key: classical.file("pre_shared_key")?,
@@ -171,8 +172,8 @@ fn link(
         etsi014_listen: listen_of(root, "etsi014")?,
         metrics_listen: listen_of(root, "metrics")?,
         tls: tls(root)?,
-        parameters: parameters(root)?,
-        session: session(root)?,
+        session: session(root, parameters.security.block_bits)?,
+        parameters,
         store: store(root)?,
         messages: messages(root)?,
         saes: saes(root, &name, &peer)?,
@@ -386,7 +387,7 @@ pub(super) fn accept_limits(security: &Section<'_>) -> Result<AcceptLimits, Conf
     })
 }
 
-fn session(root: &Section<'_>) -> Result<SessionConfig, ConfigError> {
+fn session(root: &Section<'_>, block_bits: u64) -> Result<SessionConfig, ConfigError> {
     let known = &[
         "blocks_max",
         "blocks_in_flight_max",
@@ -397,9 +398,18 @@ fn session(root: &Section<'_>) -> Result<SessionConfig, ConfigError> {
         return Ok(SessionConfig::default());
     };
     let in_flight = session.optional("blocks_in_flight_max", &rules::BLOCKS_IN_FLIGHT)?;
+    let in_flight = in_flight.unwrap_or(SessionConfig::default().blocks_in_flight_max);
+    let room = rules::BLOCKS_IN_FLIGHT_BYTES / (rules::BYTES_PER_BIT_IN_FLIGHT * block_bits);
+    if in_flight > room {
+        let expected = format!(
+            "at most {room}: blocks of {block_bits} bits (security.block_bits), at 2 bytes a bit, \
+             have 4 GiB of memory between them"
+        );
+        return Err(session.refuse("blocks_in_flight_max", expected));
+    }
     Ok(SessionConfig {
         blocks_max: session.optional("blocks_max", &rules::BLOCKS_MAX)?,
-        blocks_in_flight_max: in_flight.unwrap_or(SessionConfig::default().blocks_in_flight_max),
+        blocks_in_flight_max: in_flight,
         worker_threads: session.optional("worker_threads", &rules::WORKER_THREADS)?,
         seed: session.optional("seed", &rules::COUNT)?,
     })

@@ -211,6 +211,13 @@ pub(super) const BLOCKS_IN_FLIGHT: Rule<u64> = Rule::new(
     |value| integer(value).filter(|blocks| (1..=256).contains(blocks)),
 );
 
+/// Memory of a block in flight on one side for each of its bits, rounded up: 1.5 while it is being
+/// reconciled (`cargo run --release -p qkd-session --example block_memory`).
+pub(super) const BYTES_PER_BIT_IN_FLIGHT: u64 = 2;
+
+/// Memory that all blocks in flight may take on one side: 32 of the largest blocks take a third.
+pub(super) const BLOCKS_IN_FLIGHT_BYTES: u64 = 4 << 30;
+
 pub(super) const WORKER_THREADS: Rule<NonZeroUsize> = Rule::new(
     "a whole number of threads from 1 to 256, such as 2",
     |value| {

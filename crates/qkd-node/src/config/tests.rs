@@ -344,6 +344,7 @@ const BAD_ADDRESSES_AND_CONTRADICTIONS: &[Bad] = &[
     bad(["kme = \"kme-alice\"", "kme = \"kme-carol\"", "\"kme-carol\""], "sae.kme", &["\"kme-alice\" or \"kme-bob\""]),
     bad(["id = \"app-b\"", "id = \"app-a\"", "\"app-a\"\nkme = \"kme-bob\""], "sae.id", &["no other [[sae]]"]),
     bad(["key_count_max = 5000", "key_count_max = 100000000", "100000000"], "store.key_count_max", &["at most 67108863 keys of 256 bits"]),
+    bad(["1_000_000\nsecrecy = 1e-10\ncorrectness = 1e-15\n\n[session]\nblocks_in_flight_max = 2\n", "20_000_000\nsecrecy = 1e-10\ncorrectness = 1e-15\n\n[session]\nblocks_in_flight_max = 108\n", "108\n"], "session.blocks_in_flight_max", &["at most 107", "20000000 bits", "4 GiB"]),
     bad(["distance_km = 25\nattenuation_db_per_km = 0.2", "distance_km = 1000\nattenuation_db_per_km = 100", "1_000_000"], "security.block_bits", &["a link that can be planned", "transmittance_channel"]),
 ];
 
