@@ -5,6 +5,7 @@ mod bob;
 mod eve;
 mod link_node;
 mod server;
+mod store_limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::tls::TlsError;
 
 pub(crate) use link_node::waiting_bytes_max;
 pub(crate) use server::{link_client, link_server, listen};
+pub(crate) use store_limits::blocks_undecided_max;
 
 /// The addresses of a daemon that is ready to serve.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tonic::Streaming;
 
+use super::store_limits::store_limits;
 use super::{NodeError, server};
 use crate::config::LinkConfig;
 use crate::hub::{KeyHub, RoomCheck};
@@ -94,7 +95,11 @@ impl LinkNode {
             tracing::warn!("{effect}; keys are only as good as its assumptions");
         }
         let mut seeds = seeds(config.session.seed, side)?;
-        let store_limits = store_limits(&config);
+        let store_limits = store_limits(
+            &config.store,
+            config.session.blocks_in_flight_max,
+            setup.plan.acceptance.secret_length_bits,
+        );
         let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;
         // A daemon that starts again with the seed it had must not say again what it said.
         if let Some(seed) = config.session.seed {
@@ -338,20 +343,6 @@ fn room_in(folder: PathBuf) -> RoomCheck {
         // A file system that does not say is not full for all anybody knows.
         Err(_) => true,
     })
-}
-
-fn store_limits(config: &LinkConfig) -> StoreLimits {
-    let key_bytes = config.store.key_count_max * config.store.key_size_bits / 8;
-    let defaults = StoreLimits::default();
-    StoreLimits {
-        // The configuration bounds both numbers far below these limits.
-        key_size_bits: config.store.key_size_bits as u32,
-        key_count_max: config.store.key_count_max as u32,
-        unfetched_age_max_s: config.store.unfetched_age_max_s,
-        // Blocks are stored whole, and demand is looked at between blocks.
-        material_bytes_max: (2 * key_bytes).max(defaults.material_bytes_max),
-        ..defaults
-    }
 }
 
 /// Who sits where, and who of them sits here.

@@ -21,7 +21,7 @@ use super::instruments;
 use super::raw::Raw;
 use super::{NAMES, RAW_SEED, Settings};
 use crate::NodeError;
-use crate::daemon::{link_client, waiting_bytes_max};
+use crate::daemon::{blocks_undecided_max, link_client, waiting_bytes_max};
 use crate::hub::KeyHub;
 use crate::link::{
     Connection, FrameSender, Frames, Instruments, LinkHandle, Party, cores, frames, serve,
@@ -38,9 +38,6 @@ use crate::tls::LiveTls;
 
 /// Bytes of a mailbox that nobody writes to.
 const MAILBOX_BYTES: u64 = 1 << 20;
-
-/// Blocks that may wait for the decision of both stores: any number that is ever in flight.
-const BLOCKS_UNDECIDED_MAX: u32 = 4096;
 
 /// Records that are gone when the process ends. The store holds its keys in memory and reads its
 /// records once, when it is opened.
@@ -107,9 +104,10 @@ impl Node {
         let key = PreSharedKey::new(secret_file::read_pre_shared_key(&path)?)
             .map_err(|source| NodeError::PreSharedKey { path, source })?;
         let mut rng = random()?;
+        // Nobody fetches the keys, so they need as much room as there can be.
         let limits = StoreLimits {
             material_bytes_max: u64::from(u32::MAX),
-            blocks_undecided_max: BLOCKS_UNDECIDED_MAX,
+            blocks_undecided_max: blocks_undecided_max(settings.blocks_in_flight_max as u64),
             ..StoreLimits::default()
         };
         let store_key = rng.bytes(32);
