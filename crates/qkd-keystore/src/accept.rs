@@ -26,12 +26,12 @@ impl KeyStore {
                 master: assignment.master.clone(),
                 slaves: assignment.slaves.clone(),
                 served: Vec::new(),
-                since_s: self.now_s,
+                since_s: self.clock.store_s,
                 ranges: key.ranges,
             };
             let put = Place::Key(key.key_id).put(&self.vault, record.encode());
             self.changes.push(put);
-            self.waiting_since.insert((self.now_s, key.key_id));
+            self.waiting_since.insert((self.clock.store_s, key.key_id));
             self.keys.insert(key.key_id, record);
         }
         self.ledger.last_accepted = id;

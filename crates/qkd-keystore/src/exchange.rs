@@ -21,8 +21,9 @@ pub enum Input {
         /// What it may spend.
         budget: SecurityParameters,
     },
-    /// What time it is, by the clock on the wall; keys that waited too long for their slaves are
-    /// dropped. Nothing else here depends on it.
+    /// What time it is; keys that waited too long for their slaves are dropped. Nothing else here
+    /// depends on it. The first one after opening is by the clock on the wall, which may be wrong;
+    /// the later ones tell how much time has gone by since, whatever was done to that clock.
     Time {
         /// Seconds since 1970.
         unix_s: u64,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use sha2::{Digest, Sha256};
 
+use crate::expiry::Clock;
 use crate::material::Block;
 use crate::pool::Pool;
 use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity};
@@ -76,7 +77,8 @@ impl KeyStore {
             unsettled: BTreeMap::new(),
             keys: BTreeMap::new(),
             waiting_since: BTreeSet::new(),
-            now_s: 0,
+            clock: Clock::default(),
+            is_clock_told: false,
             expired: 0,
             has_room: true,
             giving: BTreeSet::new(),
@@ -119,6 +121,7 @@ impl KeyStore {
                 },
             );
         }
+        self.adopt_clock();
         self.giving = self.pool.on_the_way(self.side);
         for id in self.pool.ids() {
             self.retire_if_exhausted(id);

@@ -5,6 +5,7 @@
 
 use qkd_security::Spent;
 
+use crate::expiry::Clock;
 use crate::material::Holder;
 use crate::wrap::Vault;
 use crate::{
@@ -12,15 +13,18 @@ use crate::{
 };
 
 /// What is written. Format 2 has in the ledger what the pair has spent; format 3 has with a key since
-/// when it waits and who was given it already; format 4 has with a block whose its shares are.
-/// Everything else is as in format 1.
-const FORMAT: u8 = 4;
+/// when it waits and who was given it already; format 4 has with a block whose its shares are; format 5 has
+/// in the ledger what time it is. Everything else is as in format 1.
+const FORMAT: u8 = 5;
 
 /// The first format that says since when a key waits.
 const FORMAT_OF_DATES: u8 = 3;
 
 /// The first format that says whose the shares of a block are.
 const FORMAT_OF_HOLDERS: u8 = 4;
+
+/// The first format that says in the ledger what time it is.
+const FORMAT_OF_CLOCK: u8 = 5;
 
 /// The oldest format that is still read.
 const FORMAT_OLDEST: u8 = 1;
@@ -62,6 +66,8 @@ pub(crate) struct Ledger {
     pub(crate) last_accepted: u64,
     pub(crate) peer_boot_epoch: u64,
     pub(crate) peer_boot_id: [u8; 16],
+    /// What time it was when this was written.
+    pub(crate) clock: Clock,
     /// Why the store is quarantined; empty when it is not.
     pub(crate) quarantine: String,
 }
@@ -95,7 +101,7 @@ pub(crate) struct KeyRecord {
     pub(crate) slaves: Vec<SaeId>,
     /// Who has.
     pub(crate) served: Vec<SaeId>,
-    /// When it came, in seconds since 1970; 0 when that is not known.
+    /// When it came, in seconds since 1970 by the store's own clock; 0 when that is not known.
     pub(crate) since_s: u64,
     pub(crate) ranges: Vec<KeyRange>,
 }
@@ -167,7 +173,7 @@ impl Place {
     pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
         let known = FORMAT_OLDEST..=FORMAT;
         if value.first().is_some_and(|format| !known.contains(format)) {
-            return Err(self.corrupt("its format is none of 1 to 4: another version wrote it"));
+            return Err(self.corrupt("its format is none of 1 to 5: another version wrote it"));
         }
         let (body, tag) = value
             .split_last_chunk::<TAG_BYTES>()
@@ -212,6 +218,8 @@ impl Ledger {
             self.spent_max.secrecy.to_bits(),
             self.spent_max.correctness.to_bits(),
             self.commits_uncounted,
+            self.clock.store_s,
+            self.clock.wall_s,
         ] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
@@ -240,6 +248,12 @@ impl Ledger {
         } else {
             ledger.spent_max = reader.spent()?;
             ledger.commits_uncounted = reader.u64()?;
+        }
+        if format >= FORMAT_OF_CLOCK {
+            ledger.clock = Clock {
+                store_s: reader.u64()?,
+                wall_s: reader.u64()?,
+            };
         }
         std::str::from_utf8(reader.0)
             .ok()?

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use qkd_security::Spent;
 
+use crate::expiry::Clock;
 use crate::material::Block;
 use crate::pool::Pool;
 use crate::record::{KeyRecord, Ledger, Place};
@@ -61,8 +62,10 @@ pub struct KeyStore {
     pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
     /// The same keys by the time at which they came.
     pub(crate) waiting_since: BTreeSet<(u64, KeyId)>,
-    /// The last time told, in seconds since 1970; 0 before the first.
-    pub(crate) now_s: u64,
+    /// The time, as far as it was told.
+    pub(crate) clock: Clock,
+    /// Whether it was, since this store was opened.
+    pub(crate) is_clock_told: bool,
     /// Keys that nobody fetched in time, since this store was opened.
     pub(crate) expired: u64,
     /// Whether the disk has room for more.
@@ -312,7 +315,8 @@ impl KeyStore {
         let states = self.pool.take_dirty();
         let puts = states.map(|(id, block)| Place::Block(id).put(vault, block.record().encode()));
         self.changes.extend(puts);
-        if self.ledger != self.stored_ledger {
+        if self.ledger != self.stored_ledger || self.stored_ledger.clock.is_outdated(self.clock) {
+            self.ledger.clock = self.clock;
             let put = Place::Ledger.put(&self.vault, self.ledger.encode());
             self.changes.push(put);
             self.stored_ledger = self.ledger.clone();

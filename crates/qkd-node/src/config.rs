@@ -206,7 +206,9 @@ pub struct StoreConfig {
     /// `key_count_max`: no more light is wanted once so many keys are in store.
     pub key_count_max: u64,
     /// `unfetched_age_max_s`: seconds that a key waits here for the slaves that may fetch it; after
-    /// that it is dropped.
+    /// that it is dropped. While the daemon runs, what is done to the clock on the wall changes
+    /// nothing; the time while it does not run counts if that clock says that it was a quarter of
+    /// this at most.
     pub unfetched_age_max_s: u64,
     /// `store_key`: a file with 64 hexadecimal digits that wraps the keys at rest; made with mode
     /// 0600 when absent.

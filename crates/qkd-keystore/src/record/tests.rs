@@ -57,6 +57,10 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
         last_accepted: 7,
         peer_boot_epoch: 8,
         peer_boot_id: [9; 16],
+        clock: Clock {
+            store_s: 10,
+            wall_s: 11,
+        },
         quarantine: "because".into(),
     };
     assert_eq!(
@@ -65,13 +69,24 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
     );
     // Format 1 had neither sums nor the number of those that are in none.
     let mut old = ledger.encode();
-    old.drain(CHAIN_END..CHAIN_END + 4 * 8);
+    old.drain(CHAIN_END..CHAIN_END + 6 * 8);
     let migrated = Ledger {
         spent_max: Spent::default(),
         commits_uncounted: 3,
-        ..ledger
+        clock: Clock::default(),
+        ..ledger.clone()
     };
     assert_eq!(Ledger::decode(1, &old), Some(migrated));
+    // Before format 5 nobody wrote the time down.
+    let mut old = ledger.encode();
+    old.drain(CHAIN_END + 4 * 8..CHAIN_END + 6 * 8);
+    let timeless = Ledger {
+        clock: Clock::default(),
+        ..ledger
+    };
+    for format in [2, 3, 4] {
+        assert_eq!(Ledger::decode(format, &old), Some(timeless.clone()));
+    }
     let block = BlockRecord {
         check: [1; 8],
         index: 2,
@@ -167,7 +182,7 @@ fn downgraded(vault: &Vault, snapshot: &Snapshot) -> Snapshot {
         let place = Place::from_bytes(key).unwrap();
         let mut content = place.content(vault, value).unwrap();
         if place == Place::Ledger {
-            content.drain(CHAIN_END..CHAIN_END + 4 * 8);
+            content.drain(CHAIN_END..CHAIN_END + 6 * 8);
         }
         let mut body = vec![1];
         body.extend_from_slice(&content);

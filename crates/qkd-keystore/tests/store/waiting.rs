@@ -73,6 +73,56 @@ fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
 }
 
 #[test]
+fn a_clock_that_jumps_while_the_store_is_shut_costs_no_key_and_makes_none_immortal() {
+    let limits = StoreLimits {
+        unfetched_age_max_s: 100,
+        ..StoreLimits::default()
+    };
+    let begin = 1_800_000_000;
+    // Put back to 1970, put back a little, and ahead by more than a quarter of what a key may wait.
+    for jumped in [0, begin - 1000, begin + 26, begin + 50_000_000] {
+        let (mut world, _) = asked(limits.clone(), &["slave"]);
+        let time = |world: &mut World, unix_s| world.input(Side::Bob, Input::Time { unix_s });
+        time(&mut world, begin);
+        world.ask(Side::Alice, request(1, 128)).unwrap();
+        world.crash(Side::Bob);
+        let left = |world: &World| world.status(Side::Bob).assigned_count;
+        time(&mut world, jumped);
+        time(&mut world, jumped + 100);
+        assert_eq!(left(&world), 2, "at {jumped}");
+        time(&mut world, jumped + 101);
+        assert_eq!(left(&world), 0, "at {jumped}");
+        world.fetchable.clear();
+        world.check_healed();
+    }
+}
+
+#[test]
+fn a_short_stop_counts_and_the_clock_is_written_down_though_nothing_else_changes() {
+    let limits = StoreLimits {
+        unfetched_age_max_s: 40_000,
+        ..StoreLimits::default()
+    };
+    let begin = 1_800_000_000;
+    let (mut world, _) = asked(limits, &["slave"]);
+    let time = |world: &mut World, unix_s| world.input(Side::Bob, Input::Time { unix_s });
+    time(&mut world, begin);
+    world.fetchable.clear();
+    let ids = world.ask(Side::Alice, request(1, 128)).unwrap();
+    // Stops of an hour and a half, more than a quarter in all.
+    for hour in (0..30_000).step_by(5400) {
+        time(&mut world, begin + hour);
+        world.crash(Side::Bob);
+    }
+    time(&mut world, begin + 32_000);
+    assert_eq!(world.status(Side::Bob).expired_count, 0);
+    time(&mut world, begin + 40_001);
+    assert_eq!(world.status(Side::Bob).expired_count, 1);
+    let gone = world.node(Side::Bob).store.fetch(&fetch("slave", &ids));
+    assert_eq!(gone.err(), Some(RequestError::NotFound));
+}
+
+#[test]
 fn without_room_on_the_disk_blocks_are_discarded_and_keys_go_on_being_given() {
     for side in [Side::Alice, Side::Bob] {
         let (mut world, id) = asked(StoreLimits::default(), &["slave"]);

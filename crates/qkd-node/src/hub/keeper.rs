@@ -18,7 +18,7 @@ use crate::status::StatusBoard;
 /// Inputs that share one commit at most: the more there are, the later the first one is answered.
 const BATCH_MAX: usize = 256;
 
-/// Distance of two looks at the clock on the wall and at the room on the disk.
+/// Distance of two looks at the clock and at the room on the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the store is to be told.
@@ -72,6 +72,9 @@ pub(super) struct Keeper {
     has_room: bool,
     board: StatusBoard,
     seen: Arc<Seen>,
+    /// When this thread began, by a clock that only goes forward, and by the one on the wall.
+    began: Instant,
+    began_unix_s: u64,
     link: Option<LinkHandle>,
     waiting: HashMap<u64, Waiting>,
     next_ticket: u64,
@@ -94,6 +97,8 @@ impl Keeper {
             has_room: true,
             board,
             seen,
+            began: Instant::now(),
+            began_unix_s: unix_s(),
             link: None,
             waiting: HashMap::new(),
             next_ticket: 0,
@@ -126,12 +131,11 @@ impl Keeper {
         }
     }
 
+    /// The clock on the wall was read once, at the beginning: what is done to it later says nothing
+    /// of how long a key has waited.
     fn look_at_the_clock(&mut self) {
-        // A clock that stands before 1970 says nothing; keys then do not grow old.
-        if let Ok(since) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            let unix_s = since.as_secs();
-            self.stage(Input::Time { unix_s });
-        }
+        let unix_s = self.began_unix_s + self.began.elapsed().as_secs();
+        self.stage(Input::Time { unix_s });
     }
 
     /// A full disk is noticed before a write fails on it, because after that the store is sealed.
@@ -260,6 +264,12 @@ impl Keeper {
             link.tell(event);
         }
     }
+}
+
+/// Seconds since 1970 by the clock on the wall; 0 when it stands before.
+fn unix_s() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 fn count(delivered: &AtomicU64, answer: &KeyAnswer) {
