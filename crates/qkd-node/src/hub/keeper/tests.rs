@@ -1,0 +1,54 @@
+//! The store's thread, task by task.
+
+use std::sync::Mutex;
+
+use qkd_bits::SecretRng;
+use qkd_keystore::{MemoryStorage, SaeId, Side, StoreLimits};
+use tokio::sync::watch;
+
+use super::*;
+
+fn keeper() -> Keeper {
+    let rng = SecretRng::from_seed([1; 32]);
+    let storage = Box::new(MemoryStorage::new());
+    let key = vec![1; 32].into();
+    let store = KeyStore::open(Side::Alice, storage, key, rng, StoreLimits::default()).unwrap();
+    let seen = Seen {
+        status: Mutex::new(store.status()),
+        changes: watch::Sender::new(()),
+        to_masters: AtomicU64::new(0),
+        to_slaves: AtomicU64::new(0),
+    };
+    let room: RoomCheck = Box::new(|| true);
+    Keeper::new(store, room, StatusBoard::default(), Arc::new(seen))
+}
+
+#[test]
+fn whoever_has_gone_away_before_the_store_looks_asks_for_nothing() {
+    let mut keeper = keeper();
+    for is_gone in [true, false] {
+        let (answer, asked) = oneshot::channel();
+        let (fetched, asked_too) = oneshot::channel();
+        let receivers = (!is_gone).then_some((asked, asked_too));
+        let name = SaeId::new("sae").unwrap();
+        keeper.take(Task::Request {
+            request: KeyRequest {
+                number: 1,
+                size_bits: 64,
+                master: name.clone(),
+                slaves: vec![name.clone()],
+            },
+            answer,
+        });
+        keeper.take(Task::Fetch {
+            fetch: KeyFetch {
+                caller: name,
+                master: None,
+                key_ids: Vec::new(),
+            },
+            answer: fetched,
+        });
+        assert_eq!(keeper.waiting.len(), if is_gone { 0 } else { 2 });
+        drop(receivers);
+    }
+}
