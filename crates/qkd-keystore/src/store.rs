@@ -181,6 +181,12 @@ impl KeyStore {
         }
     }
 
+    /// Whether all that runs have spent is durable already: then nobody who began one need wait for
+    /// the next commit.
+    pub fn is_spending_durable(&self) -> bool {
+        self.ledger.spent_max == self.stored_ledger.spent_max
+    }
+
     /// The limits this store was opened with.
     pub fn limits(&self) -> &StoreLimits {
         &self.limits

@@ -174,7 +174,13 @@ impl Keeper {
             }
             Task::Begun { budget, done } => {
                 self.stage(Input::Begun { budget });
-                self.witnesses.push(done);
+                // Most runs spend what was written down ahead.
+                if self.store.is_spending_durable() {
+                    // Who does not wait any more need not be told.
+                    let _gone = done.send(());
+                } else {
+                    self.witnesses.push(done);
+                }
             }
             Task::Input(input) => self.stage(input),
             // Keys that nobody would get are not burnt.

@@ -1,6 +1,7 @@
 //! The store's thread, task by task.
 
 use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
 
 use qkd_bits::SecretRng;
 use qkd_keystore::{MemoryStorage, SaeId, Side, StoreLimits};
@@ -51,4 +52,25 @@ fn whoever_has_gone_away_before_the_store_looks_asks_for_nothing() {
         assert_eq!(keeper.waiting.len(), if is_gone { 0 } else { 2 });
         drop(receivers);
     }
+}
+
+#[test]
+fn only_the_run_that_writes_down_the_next_ones_waits_for_the_disk() {
+    let mut keeper = keeper();
+    let budget = SecurityParameters {
+        secrecy: 1e-10,
+        correctness: 1e-15,
+    };
+    let mut waited = 0;
+    for _ in 0..128 {
+        let (done, witness) = sync_channel(1);
+        keeper.take(Task::Begun { budget, done });
+        if witness.try_recv().is_err() {
+            waited += 1;
+            keeper.commit();
+            assert!(witness.try_recv().is_ok());
+        }
+    }
+    assert_eq!(waited, 2);
+    assert_eq!(keeper.store.status().spent.runs, 128);
 }
