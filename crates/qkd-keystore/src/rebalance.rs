@@ -32,9 +32,13 @@ impl KeyStore {
             let Some(bytes) = block.untouched(self.side).map(u64::from) else {
                 continue;
             };
-            // Whoever gives keeps at least as much as the other has then, so nothing goes to and fro.
-            if given.len() == GIVEN_AT_ONCE_MAX || ours - bytes < theirs + bytes {
+            if given.len() == GIVEN_AT_ONCE_MAX {
                 break;
+            }
+            // Whoever gives keeps at least as much as the other has then, so nothing goes to and fro.
+            // An older share may be smaller.
+            if ours - bytes < theirs + bytes {
+                continue;
             }
             ours -= bytes;
             theirs += bytes;

@@ -32,7 +32,7 @@ const TASKS_MAX: usize = 1024;
 pub type KeyAnswer = Result<Vec<DeliveredKey>, RequestError>;
 
 /// Says whether the disk has room for more keys.
-pub type RoomCheck = Box<dyn Fn() -> bool + Send>;
+pub type RoomCheck = Box<dyn FnMut() -> bool + Send>;
 
 /// The way to the key store, to the link it talks through, and to the keys that wait for the peer.
 pub struct KeyHub {
@@ -53,8 +53,9 @@ struct Seen {
 }
 
 impl KeyHub {
-    /// Shares `store`. Light is wanted as long as it holds less than `key_bits_max` bits and the
-    /// disk has room, which `room` is asked once a second.
+    /// Shares `store`. Light is wanted as long as it holds less than `key_bits_max` bits, or one
+    /// direction less than an eighth of that, and the disk has room, which `room` is asked once a
+    /// second.
     ///
     /// # Errors
     /// When its thread does not start.
@@ -152,9 +153,7 @@ impl KeyHub {
 
     /// Whether more keys are wanted.
     pub fn demand(&self) -> bool {
-        let status = self.status();
-        let stored = status.available_bits + status.peer_available_bits;
-        status.health == Health::Sound && status.has_room && stored < self.key_bits_max
+        wants_light(&self.status(), self.key_bits_max)
     }
 
     fn ask(&self, task: impl FnOnce(oneshot::Sender<KeyAnswer>) -> Task) -> Asked {
@@ -182,6 +181,18 @@ impl KeyHub {
         self.give(task(done));
         let _gone = receiver.recv();
     }
+}
+
+/// Whether a store that is to hold `key_bits_max` bits wants more: when it holds less, or when one
+/// direction has less than a quarter of its half. Shares change hands as wholes only, so the other
+/// direction cannot always help out.
+fn wants_light(status: &StoreStatus, key_bits_max: u64) -> bool {
+    let directions = [status.available_bits, status.peer_available_bits];
+    let stored: u64 = directions.iter().sum();
+    let is_low = |bits: &u64| *bits < key_bits_max / 2 / 4;
+    status.health == Health::Sound
+        && status.has_room
+        && (stored < key_bits_max || directions.iter().any(is_low))
 }
 
 /// Where an answer comes.

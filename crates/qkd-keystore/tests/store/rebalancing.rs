@@ -49,6 +49,19 @@ fn a_dry_direction_is_given_untouched_shares_of_the_full_one_and_serves_them() {
 }
 
 #[test]
+fn a_share_that_is_too_large_to_give_does_not_keep_smaller_ones_back() {
+    let mut world = World::connected();
+    for (number, bits) in [(1, 1024), (2, 1024), (3, 8192)] {
+        world.commit_block(number, bits);
+    }
+    // Of 640 bytes 128 are left, and Bob's newest share has 512.
+    world.ask(Side::Alice, request(16, 256)).unwrap();
+    assert_eq!(world.gives, 2);
+    assert_eq!(world.status(Side::Alice).available_bits / 8, 128 + 2 * 64);
+    world.check_healed();
+}
+
+#[test]
 fn a_share_has_at_most_one_owner_whatever_breaks_while_it_changes_hands() {
     let commits = |side: Side| {
         let mut world = World::new(Default::default());

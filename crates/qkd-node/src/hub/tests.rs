@@ -170,3 +170,23 @@ fn what_waits_for_a_link_is_answered_when_it_ends_and_what_was_kept_is_there_aft
         .unwrap();
     assert_eq!(fetched.unwrap()[0].key.expose(), given[0].key.expose());
 }
+
+#[test]
+fn light_is_wanted_until_there_are_keys_enough_in_sum_and_some_in_each_direction() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = hub(folder.path(), Side::Alice).status();
+    let wants = |available_bits, peer_available_bits, has_room| {
+        let status = StoreStatus {
+            available_bits,
+            peer_available_bits,
+            has_room,
+            ..sound.clone()
+        };
+        wants_light(&status, 800)
+    };
+    assert!(wants(700, 99, true) && wants(0, 0, true));
+    // One direction is dry, though the other alone has more than enough.
+    assert!(wants(5000, 99, true) && wants(99, 5000, true));
+    assert!(!wants(700, 100, true) && !wants(100, 5000, true));
+    assert!(!wants(0, 0, false));
+}
