@@ -55,9 +55,15 @@ const STORE_FILE: &str = "keys.redb";
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";
 
-/// Room on the disk below which no more keys are taken in, while applications still get those that
-/// are there: these need a few pages, which their removal gives back.
+/// Room on the disk below which no more blocks are taken in, while applications still get the keys that
+/// are there. These need room too, some hundred bytes for each that the peer assigns and nobody here has
+/// fetched yet: with a hundred thousand of them the rest of the disk is not enough for certain, and the
+/// store is sealed when a write fails.
 const ROOM_BYTES_MIN: u64 = 64 << 20;
+
+/// Room at which they are taken in again, so that a disk at the edge does not change its mind with every
+/// block.
+const ROOM_BYTES_AGAIN: u64 = 96 << 20;
 
 /// One end of a link, opened and ready to bind.
 pub(super) struct LinkNode {
@@ -338,11 +344,24 @@ fn open_store(
 
 /// Asks the file system of the key store how much room it has.
 fn room_in(folder: PathBuf) -> RoomCheck {
-    Box::new(move || match rustix::fs::statvfs(&folder) {
-        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize) >= ROOM_BYTES_MIN,
-        // A file system that does not say is not full for all anybody knows.
-        Err(_) => true,
+    let mut had_room = true;
+    Box::new(move || {
+        had_room = match rustix::fs::statvfs(&folder) {
+            Ok(found) => has_room(had_room, found.f_bavail.saturating_mul(found.f_frsize)),
+            // A file system that does not say is not full for all anybody knows.
+            Err(_) => true,
+        };
+        had_room
     })
+}
+
+fn has_room(had_room: bool, free_bytes: u64) -> bool {
+    let enough = if had_room {
+        ROOM_BYTES_MIN
+    } else {
+        ROOM_BYTES_AGAIN
+    };
+    free_bytes >= enough
 }
 
 /// Who sits where, and who of them sits here.
@@ -403,5 +422,15 @@ mod tests {
             assert!(room.calm >= 16 << 20 && room.calm > announcement);
             assert!(room.max > room.calm + UNANNOUNCED_BLOCKS_MAX as usize * announcement);
         }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_takes_keys_in_again_only_when_it_has_half_as_much_more() {
+        let mut had_room = true;
+        let seen = [64, 63, 64, 95, 96, 64, 0].map(|mebibytes: u64| {
+            had_room = has_room(had_room, mebibytes << 20);
+            had_room
+        });
+        assert_eq!(seen, [true, false, false, false, true, true, false]);
     }
 }
