@@ -257,7 +257,8 @@ pub(super) fn status(
 }
 
 /// "Key container data format" (clause 6.3), wiped once it has been sent. A key's text is written
-/// straight to its place, so that no copy stays behind.
+/// straight to its place, so that this leaves no other copy; the buffers of TLS, through which it
+/// leaves, are not wiped here.
 pub(super) fn container(keys: &[DeliveredKey]) -> Bytes {
     const BEGIN: &[u8] = br#"{"keys":["#;
     const KEY_ID: &[u8] = br#"{"key_ID":""#;
