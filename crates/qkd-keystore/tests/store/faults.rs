@@ -2,7 +2,8 @@
 
 use qkd_keystore::{Alarm, Error, Fault, Health, Input, Output, RequestError, Side};
 
-use crate::world::{Life, World, fetch, request};
+use crate::life::Life;
+use crate::world::{World, fetch, request};
 
 /// Some of everything, with both sides as owner and messages left in flight at the end.
 fn scenario(world: &mut World) {

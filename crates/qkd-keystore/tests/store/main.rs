@@ -6,6 +6,7 @@
 mod batches;
 mod budget;
 mod faults;
+mod life;
 mod opening;
 mod rebalancing;
 mod rules;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use qkd_bits::{BitString, PhysicsRng, SecretBits, SecretRng};
+use qkd_bits::{SecretBits, SecretRng};
 use qkd_keystore::{
     Alarm, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
     MemoryStorage, Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
@@ -379,128 +379,6 @@ impl World {
         for node in &self.nodes {
             let discarded = &node.discarded;
             assert!(node.committed.is_disjoint(discarded), "{}", node.side);
-        }
-    }
-}
-
-/// A random life of both stores.
-pub struct Life {
-    pub world: World,
-    rng: PhysicsRng,
-    blocks: u64,
-    /// Blocks that a side has not been handed yet.
-    waiting: Vec<(Side, u64)>,
-    /// Applications ask at Alice nearly always, so that key changes owner.
-    is_one_sided: bool,
-}
-
-impl Life {
-    pub fn new(seed: u64) -> Self {
-        let limits = StoreLimits {
-            blocks_undecided_max: 4,
-            material_bytes_max: 4000,
-            key_count_max: 20,
-            ..StoreLimits::default()
-        };
-        Self {
-            world: World::new(limits),
-            rng: PhysicsRng::from_seed(seed),
-            blocks: 0,
-            waiting: Vec::new(),
-            is_one_sided: seed % 2 == 1,
-        }
-    }
-
-    pub fn step(&mut self) {
-        let side = self.side();
-        // A third of the time many inputs share a commit, and a fault strikes all of them.
-        match self.rng.below(30) {
-            0 => self.world.hold(true),
-            1..4 => self.world.hold(false),
-            4..8 => self.world.flush(side),
-            _ => {}
-        }
-        match self.rng.below(100) {
-            0..40 => self.world.deliver_message(side),
-            40..50 => self.begin_block(),
-            50..65 => self.finish_block(),
-            65..80 => {
-                let number = 1 + self.rng.below(3) as u32;
-                let size = 64 + 8 * self.rng.below(30) as u32;
-                let leans = self.is_one_sided && self.rng.below(10) > 0;
-                let side = if leans { Side::Alice } else { side };
-                self.world.request(side, request(number, size));
-            }
-            80..90 => {
-                let count = self.world.fetchable.len() as u64;
-                if count > 0 {
-                    let index = self.rng.below(count) as usize;
-                    self.world.fetch_one(index);
-                }
-            }
-            90..98 => self.world.connect(),
-            98 => self.trouble(side),
-            _ => self.begin_block(),
-        }
-    }
-
-    fn trouble(&mut self, side: Side) {
-        match self.rng.below(4) {
-            0 => self.world.disconnect(),
-            1 => self.world.crash(side),
-            _ => {
-                let fault = if self.rng.bit() {
-                    Fault::Lost
-                } else {
-                    Fault::KeptButReported
-                };
-                let after = self.rng.below(4);
-                self.world.node(side).disk.fail_after(after, fault);
-            }
-        }
-    }
-
-    fn side(&mut self) -> Side {
-        if self.rng.bit() {
-            Side::Alice
-        } else {
-            Side::Bob
-        }
-    }
-
-    fn begin_block(&mut self) {
-        self.blocks += 1;
-        self.world.begin();
-        self.waiting.push((Side::Alice, self.blocks));
-        // Now and then only one side ever gets there.
-        if self.rng.below(20) > 0 {
-            self.waiting.push((Side::Bob, self.blocks));
-        }
-    }
-
-    fn finish_block(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let index = self.rng.below(self.waiting.len() as u64) as usize;
-        let (side, number) = self.waiting.swap_remove(index);
-        let mut key = key_of(number, 100 + 13 * (number as usize % 100));
-        let mut check = number.to_be_bytes();
-        if side == Side::Bob && number % 17 == 0 {
-            // Verification failed to notice an error.
-            key = SecretBits::from(BitString::zeros(key.len()));
-            check[0] ^= 1;
-        }
-        let input = Input::Distilled {
-            block: block(number),
-            key,
-            check,
-        };
-        self.world.input(side, input);
-        if number % 17 == 0 {
-            for node in &self.world.nodes {
-                assert!(!node.committed.contains(&block(number)));
-            }
         }
     }
 }
