@@ -157,6 +157,23 @@ impl BobRecord {
         }
     }
 
+    /// A record of nothing yet, with room for so many detections: while it holds no more, the bits
+    /// never move, so that no copy of them is left behind.
+    pub fn with_capacity(detections: usize) -> Self {
+        Self {
+            bases: BitString::with_capacity(detections),
+            bits: SecretBits::from(BitString::with_capacity(detections)),
+        }
+    }
+
+    /// Adds detections, later than those before.
+    pub fn extend(&mut self, detections: &[Detection]) {
+        let columns = [&mut self.bases, self.bits.expose_mut()];
+        BitString::extend_columns(columns, detections, |detection| {
+            [detection.basis == Basis::X, detection.bit]
+        });
+    }
+
     /// Bob's basis per detection, for the announcement: set for X.
     pub fn bases(&self) -> &BitString {
         &self.bases

@@ -5,7 +5,7 @@ use std::fmt;
 use qkd_bits::BitString;
 use qkd_security::{BlockPlan, Refusal, Statistics};
 
-use crate::Error;
+use crate::{Error, Gaps};
 
 /// One message of the post-processing of one session. Blocks are numbered from zero in each
 /// session. Nothing in here is secret: everything is assumed to be known to Eve.
@@ -36,7 +36,7 @@ pub enum Message {
         end_slot: u64,
         /// Slots of this part, strictly rising, as distance from the previous one (the first of
         /// the first part from `first_slot`, of a later part from the last of the part before).
-        gaps: Vec<u64>,
+        gaps: Gaps,
         /// Bob's basis per slot of this part: set for X.
         bases: BitString,
     },

@@ -3,15 +3,19 @@
 use std::ops::Range;
 
 use qkd_bits::BitString;
-use qkd_protocols::Disclosed;
+use qkd_optics::Detection;
+use qkd_protocols::{BobRecord, Disclosed};
 
-use crate::{Error, Message};
+use crate::{Error, Gaps, Message};
 
 /// Detections in one part of an announcement, or of the disclosure that answers it.
 pub const DETECTIONS_PER_PART_MAX: usize = 1 << 18;
 
 /// Bits in one part of an amplification seed.
 pub const SEED_BITS_PER_PART_MAX: usize = 1 << 23;
+
+/// Detections that are recorded and then announced while they are in the nearest cache.
+const PIECE_DETECTIONS: usize = 1 << 10;
 
 /// Counts the parts of one long message and insists on their order.
 #[derive(Debug)]
@@ -65,39 +69,54 @@ pub(crate) struct Announced {
     pub(crate) bases: BitString,
 }
 
-/// Bob's announcement as messages: the block's `range` of slots, those with a detection, rising, and
-/// his basis in each.
-pub(crate) fn announcement_messages(
+/// Bob's record of a block, and his announcement as messages: the block's `range` of slots, those of
+/// his `len` detections, rising, and his basis in each. Every detection is looked at once, and its
+/// run freed.
+pub(crate) fn announcement(
     block: u64,
     range: Range<u64>,
-    mut slots: impl ExactSizeIterator<Item = u64>,
-    bases: &BitString,
-) -> Vec<Message> {
-    let len = slots.len();
+    len: usize,
+    runs: Vec<Vec<Detection>>,
+) -> (BobRecord, Vec<Message>) {
     let parts = part_count(len, DETECTIONS_PER_PART_MAX);
-    let mut previous = range.start;
-    (0..parts)
-        .map(|part| {
-            let start = part as usize * DETECTIONS_PER_PART_MAX;
-            let end = (start + DETECTIONS_PER_PART_MAX).min(len);
-            let mut gaps = Vec::with_capacity(end - start);
-            gaps.extend(
-                slots
-                    .by_ref()
-                    .take(end - start)
-                    .map(|slot| slot - std::mem::replace(&mut previous, slot)),
-            );
-            Message::Announcement {
-                block,
-                part,
-                parts,
-                first_slot: range.start,
-                end_slot: range.end,
-                gaps,
-                bases: bases.slice(start..end),
+    let mut record = BobRecord::with_capacity(len);
+    let mut lists = vec![Gaps::with_capacity(len.min(DETECTIONS_PER_PART_MAX))];
+    let (mut previous, mut left) = (range.start, len);
+    for run in runs {
+        let mut run = run.as_slice();
+        while let Some(gaps) = lists.last_mut().filter(|_| !run.is_empty()) {
+            let room = DETECTIONS_PER_PART_MAX - gaps.len();
+            if room == 0 {
+                lists.push(Gaps::with_capacity(left.min(DETECTIONS_PER_PART_MAX)));
+                continue;
             }
-        })
-        .collect()
+            let (piece, rest) = run.split_at(run.len().min(room).min(PIECE_DETECTIONS));
+            record.extend(piece);
+            gaps.extend(piece.iter().map(|detection| {
+                let before = std::mem::replace(&mut previous, detection.slot);
+                detection.slot - before
+            }));
+            left -= piece.len();
+            run = rest;
+        }
+    }
+    let mut start = 0;
+    let message = |(gaps, part): (Gaps, u32)| {
+        let end = start + gaps.len();
+        let bases = record.bases().slice(start..end);
+        start = end;
+        Message::Announcement {
+            block,
+            part,
+            parts,
+            first_slot: range.start,
+            end_slot: range.end,
+            gaps,
+            bases,
+        }
+    };
+    let messages = lists.into_iter().zip(0..).map(message).collect();
+    (record, messages)
 }
 
 /// Alice's disclosure as messages, divided as the announcement was.
@@ -132,6 +151,7 @@ pub(crate) fn disclosure_messages(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use qkd_optics::Basis;
 
     #[test]
     fn parts_out_of_order_or_of_another_number_are_refused() {
@@ -147,25 +167,53 @@ mod tests {
         );
     }
 
-    #[test]
-    fn gaps_of_all_parts_add_up_to_the_slots() {
-        let slots: Vec<u64> = (0..DETECTIONS_PER_PART_MAX as u64 + 5)
-            .map(|i| 100 + 3 * i)
-            .collect();
-        let bases = BitString::zeros(slots.len());
-        let mut position = 90;
-        let mut seen = Vec::new();
-        let messages = announcement_messages(0, 90..10_000_000, slots.iter().copied(), &bases);
-        assert_eq!(messages.len(), 2);
-        for message in messages {
-            let Message::Announcement { gaps, .. } = message else {
-                panic!("an announcement consists of announcement parts");
+    /// Every third slot from 100 on, in runs of these lengths.
+    fn runs(lengths: &[usize]) -> Vec<Vec<Detection>> {
+        let mut slots = (0u64..).map(|i| 100 + 3 * i);
+        let run = |&len: &usize| -> Vec<Detection> {
+            let detection = |slot: u64| Detection {
+                slot,
+                basis: if slot.is_multiple_of(5) {
+                    Basis::X
+                } else {
+                    Basis::Z
+                },
+                bit: slot.is_multiple_of(7),
             };
-            for gap in gaps {
-                position += gap;
-                seen.push(position);
+            slots.by_ref().take(len).map(detection).collect()
+        };
+        lengths.iter().map(run).collect()
+    }
+
+    #[test]
+    fn parts_of_an_announcement_tell_all_slots_and_bases_in_order() {
+        let max = DETECTIONS_PER_PART_MAX;
+        let cases: [(&[usize], usize); 6] = [
+            (&[], 1),
+            (&[0, 3, 0], 1),
+            (&[max], 1),
+            (&[1, max], 2),
+            (&[70, 1025, max - 1, 1, 0], 2),
+            (&[max, 5], 2),
+        ];
+        for (lengths, parts) in cases {
+            let all: Vec<Detection> = runs(lengths).into_iter().flatten().collect();
+            let (record, messages) = announcement(0, 90..10_000_000, all.len(), runs(lengths));
+            assert_eq!(messages.len(), parts, "{lengths:?}");
+            let (mut slots, mut announced) = (Vec::new(), BitString::new());
+            for message in messages {
+                let Message::Announcement { gaps, bases, .. } = message else {
+                    panic!("an announcement consists of announcement parts");
+                };
+                assert!(gaps.len() == bases.len() && gaps.len() <= max);
+                let read = gaps.append_slots(0, &(90..10_000_000), &mut slots);
+                assert_eq!(read, Ok(()), "{lengths:?}");
+                announced.append(&bases);
             }
+            let expected: Vec<u64> = all.iter().map(|detection| detection.slot).collect();
+            assert_eq!(slots, expected, "{lengths:?}");
+            assert_eq!(&announced, BobRecord::new(&all).bases(), "{lengths:?}");
+            assert_eq!(&announced, record.bases(), "{lengths:?}");
         }
-        assert_eq!(seen, slots);
     }
 }

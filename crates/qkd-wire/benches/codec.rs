@@ -43,7 +43,7 @@ fn announcement(mean_gap_slots: u64) -> Message {
         first_slot: 1 << 40,
         end_slot: (1 << 40) + gaps.iter().sum::<u64>() + 1,
         bases: SecretRng::from_seed([1; 32]).public_bits(gaps.len()),
-        gaps,
+        gaps: gaps.into_iter().collect(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod field;
 mod frame;
-mod gaps;
 mod payload;
 mod relay;
 mod session;
@@ -121,7 +120,9 @@ fn from_proto(message: proto::LinkMessage) -> Result<LinkMessage, DecodeError> {
 // relayed ciphertext.
 const _: () = {
     let detections = qkd_session::DETECTIONS_PER_PART_MAX;
-    assert!(detections * gaps::GAP_BYTES_MAX + detections / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
+    assert!(
+        detections * qkd_session::Gaps::BYTES_MAX + detections / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX
+    );
     assert!(qkd_session::SEED_BITS_PER_PART_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
     assert!(PARITIES_PER_ROUND_MAX / 8 + 1024 <= LINK_MESSAGE_BYTES_MAX);
     assert!(CIPHERTEXT_BYTES_MAX + 2048 <= LINK_MESSAGE_BYTES_MAX);

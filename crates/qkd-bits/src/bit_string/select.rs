@@ -109,6 +109,41 @@ impl BitString {
         columns
     }
 
+    /// Appends the bits of `rows`, `N` each, to `N` strings, one for each column. Strings with the
+    /// room for them do not move.
+    pub fn extend_columns<const N: usize, T>(
+        mut columns: [&mut BitString; N],
+        rows: &[T],
+        bits: impl Fn(&T) -> [bool; N],
+    ) {
+        for rows in rows.chunks(64) {
+            let mut words = [0; N];
+            for row in rows.iter().rev() {
+                for (word, bit) in words.iter_mut().zip(bits(row)) {
+                    *word = *word << 1 | u64::from(bit);
+                }
+            }
+            for (column, word) in columns.iter_mut().zip(words) {
+                column.push_word(word, rows.len());
+            }
+        }
+    }
+
+    /// Appends the lowest `count` bits of `word`, 1 to 64, the others of which are zero.
+    fn push_word(&mut self, word: u64, count: usize) {
+        let shift = self.len % 64;
+        match self.words.last_mut().filter(|_| shift > 0) {
+            None => self.words.push(word),
+            Some(last) => {
+                *last |= word << shift;
+                if shift + count > 64 {
+                    self.words.push(word >> (64 - shift));
+                }
+            }
+        }
+        self.len += count;
+    }
+
     fn combine(&self, other: &BitString, operation: impl Fn(u64, u64) -> u64) -> BitString {
         self.assert_as_long(other);
         let pairs = self.words.iter().zip(&other.words);
@@ -275,6 +310,35 @@ mod tests {
                 rows.iter().for_each(|row| pushed.push(row[index]));
                 prop_assert_eq!(column, &pushed);
             }
+        }
+    }
+
+    #[test]
+    fn rows_appended_piece_by_piece_are_the_columns_of_all_of_them() {
+        for lengths in [
+            [0, 1, 0],
+            [64, 64, 1],
+            [63, 65, 200],
+            [1, 63, 64],
+            [7, 500, 130],
+        ] {
+            let rows: Vec<[bool; 2]> = (0..lengths.iter().sum::<usize>())
+                .map(|i| [i % 3 == 0, i % 7 < 3])
+                .collect();
+            let mut rest = rows.as_slice();
+            let [mut a, mut b] = [(); 2].map(|()| BitString::with_capacity(rows.len()));
+            let place = a.words.as_ptr();
+            for len in lengths {
+                let (piece, tail) = rest.split_at(len);
+                BitString::extend_columns([&mut a, &mut b], piece, |row| *row);
+                rest = tail;
+            }
+            assert_eq!(
+                [&a, &b],
+                BitString::columns(rows.clone()).each_ref(),
+                "{lengths:?}"
+            );
+            assert_eq!(a.words.as_ptr(), place, "it moved: {lengths:?}");
         }
     }
 

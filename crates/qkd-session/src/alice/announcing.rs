@@ -1,5 +1,7 @@
 //! How an announcement becomes slots.
 
+use qkd_bits::BitString;
+
 use super::AliceOutput;
 use super::block::{Facts, Next, State};
 use crate::parts::{Announced, PartCounter};
@@ -53,7 +55,9 @@ impl Facts {
             ));
         }
         let last = counter.take(part, parts)?;
-        announced.append(block, gaps)?;
+        announced.make_room(parts, detections_max);
+        let slots = first_slot..end_slot;
+        gaps.append_slots(block, &slots, &mut announced.slots)?;
         announced.bases.append(&bases);
         if !last {
             return Ok(State::Announcing { counter, announced });
@@ -75,25 +79,14 @@ impl Facts {
 }
 
 impl Announced {
-    /// Adds the slots of one part.
-    fn append(&mut self, block: u64, gaps: Vec<u64>) -> Result<(), Error> {
-        self.slots.reserve(gaps.len());
-        let mut position = self.slots.last().copied().unwrap_or(self.first_slot);
-        // Only the very first slot may be where the counting begins.
-        let mut gap_min = u64::from(!self.slots.is_empty());
-        for gap in gaps {
-            position = position.saturating_add(gap);
-            if gap < gap_min || position >= self.end_slot {
-                return Err(Error::contradiction(
-                    block,
-                    "slot",
-                    "not rising or beyond the block",
-                    "rising slots inside the block",
-                ));
-            }
-            self.slots.push(position);
-            gap_min = 1;
+    /// Makes room, when there is none yet, for as much as an announcement of so many parts and
+    /// detections can hold, so that nothing moves while it grows.
+    fn make_room(&mut self, parts: u32, detections_max: usize) {
+        if self.slots.capacity() == 0 {
+            let parts_max = (parts as usize).saturating_mul(DETECTIONS_PER_PART_MAX);
+            let len_max = parts_max.min(detections_max);
+            self.slots = Vec::with_capacity(len_max);
+            self.bases = BitString::with_capacity(len_max);
         }
-        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::collecting::Detections;
 use crate::blocks::{Block, Context};
 use crate::finish::{Draw, OVERHEAD_BITS, distil};
 use crate::parts::{
-    DETECTIONS_PER_PART_MAX, PartCounter, SEED_BITS_PER_PART_MAX, announcement_messages, part_count,
+    DETECTIONS_PER_PART_MAX, PartCounter, SEED_BITS_PER_PART_MAX, announcement, part_count,
 };
 use crate::report::{Ledger, leakage};
 use crate::{Abort, AbortReason, Error, Message, Outcome, short};
@@ -117,7 +117,7 @@ impl Block for BobBlock {
     fn take(&mut self, input: Option<Message>, out: &mut Vec<BobOutput>) -> Result<(), Error> {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.state = match (state, input) {
-            (State::Collected(detections), None) => Ok(self.facts.announce(&detections, out)),
+            (State::Collected(detections), None) => Ok(self.facts.announce(detections, out)),
             (state, None) => Ok(state),
             (state, Some(message)) => self.facts.message(state, message, out),
         }?;
@@ -169,14 +169,14 @@ impl Block for BobBlock {
 
 impl Facts {
     /// Commits to the detections.
-    fn announce(&mut self, detections: &Detections, out: &mut Vec<BobOutput>) -> State {
+    fn announce(&mut self, detections: Detections, out: &mut Vec<BobOutput>) -> State {
         let number = self.ledger.block();
-        let record = BobRecord::new(detections.iter());
-        let slots = detections.iter().map(|detection| detection.slot);
-        let messages = announcement_messages(number, self.ledger.slots(), slots, record.bases());
+        let len = detections.len();
+        let (record, messages) =
+            announcement(number, self.ledger.slots(), len, detections.into_runs());
         out.extend(messages.into_iter().map(BobOutput::Send));
-        self.ledger.announced(detections.len() as u64);
-        let parts = part_count(detections.len(), DETECTIONS_PER_PART_MAX);
+        self.ledger.announced(len as u64);
+        let parts = part_count(len, DETECTIONS_PER_PART_MAX);
         State::Announced {
             record,
             counter: PartCounter::new(number, parts),

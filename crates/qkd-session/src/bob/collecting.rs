@@ -11,7 +11,8 @@ use crate::{Error, Message};
 /// far more than it does later. Light is wanted for one more block meanwhile, at most.
 pub const UNANNOUNCED_BLOCKS_MAX: u64 = 4;
 
-/// Runs of detections below this length are joined to the one before.
+/// Two runs of detections below this length are joined: so many that each may be one of its own
+/// piece of memory, and not so many that joining moves much.
 const RUN_LENGTH_MIN: usize = 1 << 10;
 
 #[derive(Default)]
@@ -37,44 +38,15 @@ impl Detections {
     fn add(&mut self, mut run: Vec<Detection>) {
         self.len += run.len();
         match self.runs.last_mut() {
-            Some(last) if last.len().min(run.len()) < RUN_LENGTH_MIN => last.append(&mut run),
+            Some(last) if last.len().max(run.len()) < RUN_LENGTH_MIN => last.append(&mut run),
             Some(_) | None => self.runs.push(run),
         }
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Detection> {
-        Counted {
-            items: self.runs.iter().flatten(),
-            left: self.len,
-        }
+    pub(super) fn into_runs(self) -> Vec<Vec<Detection>> {
+        self.runs
     }
 }
-
-/// An iterator whose length is known.
-struct Counted<I> {
-    items: I,
-    left: usize,
-}
-
-impl<I: Iterator> Iterator for Counted<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        let next = self.items.next()?;
-        self.left = self.left.saturating_sub(1);
-        Some(next)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-
-    fn fold<B, F: FnMut(B, I::Item) -> B>(self, first: B, join: F) -> B {
-        self.items.fold(first, join)
-    }
-}
-
-impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 impl Bob {
     pub(super) fn wants_light(&self) -> bool {

@@ -3,7 +3,8 @@
 use qkd_bits::BitString;
 
 use super::{Pair, Tamper};
-use crate::Message;
+use crate::gaps::tests::distances;
+use crate::{Gaps, Message};
 
 /// A lie, who must notice it, and a piece of what it is called.
 struct Lie {
@@ -49,22 +50,34 @@ const fn to_bob(complaint: &'static str, tell: Tamper) -> Lie {
     }
 }
 
+/// The same list of gaps with some of them changed.
+fn respaced(gaps: &mut Gaps, change: fn(&mut [u64])) {
+    let mut list = distances(gaps);
+    change(&mut list);
+    *gaps = list.into_iter().collect();
+}
+
 #[test]
 fn alice_notices_every_false_announcement() {
     check_lies(&[
         to_alice("slot is not rising", |_, m| {
             if let Message::Announcement { gaps, .. } = m {
-                gaps[1] = 0;
+                respaced(gaps, |gaps| gaps[1] = 0);
             }
         }),
         to_alice("slot is not rising or beyond", |_, m| {
             if let Message::Announcement { gaps, .. } = m {
-                gaps[0] += 1 << 40;
+                respaced(gaps, |gaps| gaps[0] += 1 << 40);
             }
         }),
         to_alice("slot is not rising or beyond", |_, m| {
             if let Message::Announcement { gaps, .. } = m {
-                gaps[1] = u64::MAX;
+                respaced(gaps, |gaps| gaps[1] = u64::MAX);
+            }
+        }),
+        to_alice("list of long gaps", |_, m| {
+            if let Message::Announcement { gaps, .. } = m {
+                *gaps = Gaps::from_bytes(gaps.short().to_vec(), vec![0xff; 11]);
             }
         }),
         to_alice("number of bases", |_, m| {
@@ -80,7 +93,7 @@ fn alice_notices_every_false_announcement() {
                 ..
             } = m
             {
-                gaps.push(1);
+                gaps.extend([1]);
                 bases.push(true);
             }
         }),

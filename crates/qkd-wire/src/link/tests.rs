@@ -149,16 +149,15 @@ fn a_spoilt_announcement_is_refused_by_the_name_of_its_field() {
     };
     assert!(decoded(three_detections()).is_ok());
     type Spoil = fn(&mut proto::Announcement);
-    let cases: [(&str, Spoil); 13] = [
+    let cases: [(&str, Spoil); 10] = [
         ("announcement.part", |a| a.part = 1),
         ("announcement.part", |a| a.parts = 0),
         ("announcement.part", |a| a.parts = PARTS_MAX + 1),
         ("announcement.end_slot", |a| a.end_slot = 9),
-        ("announcement.gaps", |a| a.end_slot = 15),
-        ("announcement.gaps", |a| a.gaps = vec![0, 1, 0]),
-        ("announcement.gaps", |a| a.gaps = vec![0, 1, 9]),
-        ("announcement.long_gaps", |a| a.gaps = vec![0, 1, 0xff]),
-        ("announcement.long_gaps", |a| a.long_gaps = vec![0]),
+        ("announcement.gaps", |a| {
+            a.gaps = vec![1; qkd_session::DETECTIONS_PER_PART_MAX + 1];
+        }),
+        ("announcement.long_gaps", |a| a.long_gaps = vec![0; 31]),
         ("announcement.bases", |a| a.gaps = vec![0, 1]),
         ("announcement.bases", |a| a.bases = None),
         ("announcement.bases", |a| {
@@ -183,17 +182,6 @@ fn a_spoilt_announcement_is_refused_by_the_name_of_its_field() {
             "case {index}: {error}"
         );
     }
-    let mut later = three_detections();
-    (later.part, later.parts) = (1, 2);
-    assert!(
-        decoded(later).is_err(),
-        "a later part cannot repeat the last slot"
-    );
-    let mut beyond = three_detections();
-    // 2⁶⁴ − 1 slots, and two more.
-    beyond.gaps = vec![0xff, 1, 1];
-    beyond.long_gaps = [vec![0x80, 0xfe], vec![0xff; 7], vec![1]].concat();
-    assert!(decoded(beyond).is_err(), "slots beyond 64 bits");
 }
 
 #[test]
@@ -306,7 +294,7 @@ fn the_longest_parts_fit_into_a_message() {
         parts: PARTS_MAX,
         first_slot: 0,
         end_slot: u64::MAX,
-        gaps: vec![(1 << 45) + 1; detections],
+        gaps: std::iter::repeat_n((1 << 45) + 1, detections).collect(),
         bases: BitString::zeros(detections),
     });
     let seed = LinkMessage::Session(Message::Amplification {

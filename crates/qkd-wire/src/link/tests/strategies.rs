@@ -42,7 +42,7 @@ fn announcement() -> impl Strategy<Value = Message> {
                 parts,
                 first_slot,
                 end_slot,
-                gaps: gaps.clone(),
+                gaps: gaps.iter().copied().collect(),
                 bases,
             })
         },
