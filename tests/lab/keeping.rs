@@ -111,7 +111,7 @@ impl Served {
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("no JSON ({error}): {}", lab.story());
         });
-        fields(&line, &["ready", "endpoints", "files", "clients"]);
+        fields(&line, &["ready", "endpoints", "files", "clients", "curl"]);
         assert_eq!(line["ready"], true);
         Self { line }
     }
@@ -216,11 +216,12 @@ fn a_serving_laboratory_names_every_address_and_file() {
     for (name, endpoint) in endpoints {
         let endpoint = fields(
             endpoint,
-            &["services", "quantum", "classical", "server_name"],
+            &["services", "etsi014", "quantum", "classical", "server_name"],
         );
         let address: std::net::SocketAddr = endpoint["services"].as_str().unwrap().parse().unwrap();
         assert!(address.ip().is_loopback() && address.port() != 0, "{name}");
         assert!(endpoint["server_name"].is_string(), "{name}");
+        assert_eq!(endpoint["etsi014"].is_string(), name != "eve", "{name}");
         assert_eq!(endpoint["quantum"].is_string(), name != "alice", "{name}");
         assert_eq!(endpoint["classical"].is_string(), name == "bob", "{name}");
     }
