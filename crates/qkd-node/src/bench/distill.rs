@@ -14,13 +14,14 @@ mod raw;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use qkd_security::planning::{self, ChannelModel, PlanInput, PlanLink, PlanTheorem};
+use qkd_security::planning::{self, ChannelModel, PlanInput, PlanTheorem};
 use tokio::net::TcpListener;
 
 pub use instruments::THREAD as INSTRUMENTS_THREAD;
 pub use node::Figures;
 
 use crate::NodeError;
+use crate::config::planned;
 use crate::parameters::{FIXED_LENGTH_MIN_BITS, LinkParameters};
 use crate::pki::{LabPki, Parties, PkiError};
 use crate::presets;
@@ -90,26 +91,16 @@ pub fn link(qber: f64, block_bits: u64) -> Result<LinkParameters, qkd_security::
 fn plan_input(parameters: &LinkParameters) -> Result<PlanInput, qkd_security::Error> {
     let model = parameters.link_model()?;
     Ok(PlanInput {
-        link: PlanLink {
-            intensities: parameters.source.intensities.to_vec(),
-            intensity_probabilities: parameters.source.intensity_probabilities.to_vec(),
-            key_basis_probability: model.key_basis_probability,
-            clock_hz: model.clock_hz,
-            transmittance_channel: model.transmittance_channel,
-            insertion_transmittance: model.insertion_transmittance,
-            detector_efficiency: model.detector_efficiency,
-            dark_count_probability: model.dark_count_probability,
-            dead_time_slots: model.dead_time_slots,
-            afterpulse_probability: model.afterpulse_probability,
-            afterpulse_decay_slots: model.afterpulse_decay_slots,
-            misalignment_error: model.misalignment_error,
-        },
+        link: planned(
+            &model,
+            parameters.source.intensities.to_vec(),
+            parameters.source.intensity_probabilities.to_vec(),
+        ),
         theorem: PlanTheorem::Wiesemann2024,
         channel: ChannelModel::Exact,
         block_bits: parameters.security.block_bits,
         parameters: parameters.security_parameters(),
-        // That of `qkd plan`.
-        reconciliation_inefficiency: 1.06,
+        reconciliation_inefficiency: planning::RECONCILIATION_INEFFICIENCY,
     })
 }
 

@@ -267,7 +267,12 @@ impl PlanConfig {
     }
 }
 
-fn planned(model: &LinkModel, intensities: Vec<f64>, probabilities: Vec<f64>) -> PlanLink {
+/// What a plan looks at of a link with a source of its own.
+pub(crate) fn planned(
+    model: &LinkModel,
+    intensities: Vec<f64>,
+    probabilities: Vec<f64>,
+) -> PlanLink {
     PlanLink {
         intensities,
         intensity_probabilities: probabilities,
