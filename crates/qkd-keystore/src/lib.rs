@@ -4,7 +4,8 @@
 //! through the [`Storage`] port before the output that depends on it is returned. Many inputs may
 //! share one commit of the storage ([`KeyStore::stage`], [`KeyStore::commit`]). This crate
 //! never opens a file or a socket, never reads a clock, never writes a key byte unwrapped, never
-//! derives a [`KeyId`] from a key, and never delivers a key that its peer might not hold.
+//! derives a [`KeyId`] from a key, and never delivers a key that its peer might not hold. What must
+//! hold of two stores is checked from outside by [`invariants`].
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod error;
 mod exchange;
 mod expiry;
 mod id;
+pub mod invariants;
 mod material;
 mod message;
 mod open;
