@@ -1,11 +1,15 @@
 //! Stopping in good order: everybody hears of it once, and nobody outlives the grace period.
 
+mod listener;
+
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
+
+pub use listener::SignalListener;
 
 /// A daemon that has not stopped so long after it was asked to is ended by force.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -70,12 +74,12 @@ impl Shutdown {
     /// When the operating system refuses a signal handler.
     pub fn on_signals() -> io::Result<Self> {
         let (trigger, shutdown) = channel();
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = SignalListener::new(SignalKind::interrupt())?;
+        let mut terminate = SignalListener::new(SignalKind::terminate())?;
         tokio::spawn(async move {
             let reason = tokio::select! {
-                _ = interrupt.recv() => StopReason::Interrupt,
-                _ = terminate.recv() => StopReason::Terminate,
+                () = interrupt.recv() => StopReason::Interrupt,
+                () = terminate.recv() => StopReason::Terminate,
             };
             tracing::info!(%reason, "stopping");
             // On a thread of its own: it must work even if the runtime is stuck.
@@ -85,8 +89,8 @@ impl Shutdown {
             });
             trigger.stop(reason);
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                () = interrupt.recv() => {}
+                () = terminate.recv() => {}
             }
             give_up("asked to stop twice");
         });

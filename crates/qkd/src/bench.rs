@@ -19,7 +19,8 @@ mod side;
 use std::future::Future;
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use qkd_node::shutdown::SignalListener;
+use tokio::signal::unix::SignalKind;
 
 pub use self::args::{BenchCommand, LinkBenchArgs};
 use self::fault::Fault;
@@ -69,13 +70,13 @@ async fn link(args: &LinkBenchArgs) -> Result<Exit, Fault> {
 /// Measures until all is measured or somebody stops it. What it was waiting for then, its processes
 /// included, ends when it is dropped.
 async fn unless_stopped(measuring: impl Future<Output = Result<(), Fault>>) -> Result<Exit, Fault> {
-    let listen = |kind| signal(kind).map_err(Fault::io("listen to signals"));
+    let listen = |kind| SignalListener::new(kind).map_err(Fault::io("listen to signals"));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     Ok(tokio::select! {
         biased;
-        _ = interrupt.recv() => Exit::Interrupted,
-        _ = terminate.recv() => Exit::Terminated,
+        () = interrupt.recv() => Exit::Interrupted,
+        () = terminate.recv() => Exit::Terminated,
         measured = measuring => {
             measured?;
             Exit::Success

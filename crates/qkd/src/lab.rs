@@ -18,9 +18,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use qkd_node::pki::LabPki;
+use qkd_node::shutdown::SignalListener;
 use qkd_node::tls::TlsMaterial;
 use qkd_wire::proto::eve::GetTallyRequest;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use self::children::{Children, Readiness, Start};
 use self::clients::{Application, Server};
@@ -419,25 +420,25 @@ impl Lab<'_> {
 
 /// What may end a laboratory early.
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: SignalListener,
+    terminate: SignalListener,
+    hangup: SignalListener,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            interrupt: SignalListener::new(SignalKind::interrupt())?,
+            terminate: SignalListener::new(SignalKind::terminate())?,
+            hangup: SignalListener::new(SignalKind::hangup())?,
         })
     }
 
     async fn heard(&mut self) -> Exit {
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-            _ = self.hangup.recv() => Exit::Terminated,
+            () = self.interrupt.recv() => Exit::Interrupted,
+            () = self.terminate.recv() => Exit::Terminated,
+            () = self.hangup.recv() => Exit::Terminated,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use console::Term;
-use tokio::signal::unix::{SignalKind, signal};
+use qkd_node::shutdown::SignalListener;
+use tokio::signal::unix::SignalKind;
 
 use crate::client::Error;
 use crate::exit::Exit;
@@ -75,13 +76,13 @@ impl Live {
 /// # Errors
 /// Of `work`, and when signals cannot be listened to.
 pub async fn until_stopped(work: impl Future<Output = Result<(), Error>>) -> Result<Exit, Error> {
-    let listen = |kind| signal(kind).map_err(Error::io("listen to signals"));
+    let listen = |kind| SignalListener::new(kind).map_err(Error::io("listen to signals"));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let ended = tokio::select! {
         biased;
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = interrupt.recv() => Ok(()),
+        () = terminate.recv() => Ok(()),
         ended = work => ended,
     };
     match ended {

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use qkd_bits::SecretBytes;
 use qkd_messaging::{Error as SealError, KeyId, SealedMessage};
+use qkd_node::shutdown::SignalListener;
 use qkd_wire::proto::delivery::GetKeyWithIdsRequest;
 use qkd_wire::proto::messaging::{AcknowledgeRequest, Delivery, ReceiveRequest};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
@@ -122,13 +123,13 @@ async fn receive(args: &ReceiveArgs) -> Result<Exit, Error> {
 /// True once the user has asked to stop; a second time ends the process on the spot.
 fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
     let (sender, stop) = watch::channel(false);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = SignalListener::new(SignalKind::interrupt())?;
+    let mut terminate = SignalListener::new(SignalKind::terminate())?;
     tokio::spawn(async move {
         for exit in [Exit::Success, Exit::Interrupted] {
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                () = interrupt.recv() => {}
+                () = terminate.recv() => {}
             }
             if exit == Exit::Interrupted {
                 std::process::exit(i32::from(exit.code()));
