@@ -107,6 +107,9 @@ pub enum Error {
     /// A key store raised an alarm.
     #[error("alarm: {0}")]
     Alarm(qkd_keystore::Alarm),
+    /// What came out of the two stores broke an invariant.
+    #[error("{0}")]
+    Violated(qkd_keystore::invariants::Violation),
 }
 
 impl Link {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use qkd_bits::{SecretBytes, SecretRng};
+use qkd_keystore::invariants::{Checker, Event, SeenKey, Standing};
 use qkd_keystore::{
     BlockId, DeliveredKey, Input, KeyFetch, KeyRequest, KeyStore, MemoryStorage, Output, SaeId,
     Side, StoreLimits, StoreMessage,
@@ -19,6 +20,8 @@ pub(crate) struct Stores {
     bob: KeyStore,
     /// What the pair had spent with each block that a side committed.
     committed: Vec<(Side, u64, Spent)>,
+    /// Sees what comes out of the stores.
+    checker: Checker,
 }
 
 /// A key as each side delivered it to its application.
@@ -47,6 +50,7 @@ impl Stores {
             alice: open(Side::Alice, seeds)?,
             bob: open(Side::Bob, seeds)?,
             committed: Vec::new(),
+            checker: Checker::new(),
         };
         let mut said = stores.alice.handle(Input::Connected)?;
         let answered = stores.bob.handle(Input::Connected)?;
@@ -93,11 +97,19 @@ impl Stores {
     }
 
     /// Delivers every key of the default size: half of them asked for at Alice's side, half at
-    /// Bob's, each fetched at the other.
+    /// Bob's, each fetched at the other. Nothing that came out of the stores may break an invariant.
     pub(crate) fn deliver_all(&mut self) -> Result<Vec<KeyPair>, Error> {
         let mut pairs = self.deliver_from(Side::Alice)?;
         pairs.extend(self.deliver_from(Side::Bob)?);
-        Ok(pairs)
+        for (side, store) in [(Side::Alice, &self.alice), (Side::Bob, &self.bob)] {
+            let standing = Standing::from(&store.status());
+            self.checker.see(Event::Stood { side, standing });
+        }
+        self.checker.close();
+        match self.checker.violations().first() {
+            Some(violation) => Err(Error::Violated(violation.clone())),
+            None => Ok(pairs),
+        }
     }
 
     fn deliver_from(&mut self, owner: Side) -> Result<Vec<KeyPair>, Error> {
@@ -132,6 +144,16 @@ impl Stores {
                 master: Some(master.clone()),
                 key_ids: ids,
             })?;
+            self.checker.see(Event::Answered {
+                owner,
+                slaves: vec![slave.clone()],
+                keys: seen(&owned),
+            });
+            self.checker.see(Event::Fetched {
+                side: owner.peer(),
+                caller: slave.clone(),
+                keys: seen(&fetched),
+            });
             let both = owned.into_iter().zip(fetched);
             pairs.extend(both.map(|(owner, peer)| KeyPair { owner, peer }));
         }
@@ -156,6 +178,7 @@ impl Stores {
                     Output::Answer { result, .. } => answer = Some(result),
                     Output::Committed { block, spent, .. } => {
                         self.committed.push((side, block.block, spent));
+                        self.checker.see(Event::Committed { side, block, spent });
                     }
                     Output::Discarded { block, reason } => {
                         return Err(Error::Discarded { block, reason });
@@ -178,6 +201,12 @@ impl Stores {
             Side::Bob => &mut self.bob,
         }
     }
+}
+
+/// Keys as the checker may see them.
+fn seen(keys: &[DeliveredKey]) -> Vec<SeenKey> {
+    let seen = |key: &DeliveredKey| SeenKey::new(key.key_id, key.key.expose());
+    keys.iter().map(seen).collect()
 }
 
 impl KeyPair {

@@ -200,9 +200,16 @@ impl Checker {
         match (fate, theirs) {
             (_, None) | (Fate::Discarded(_), Some(Fate::Discarded(_))) => {}
             (Fate::Committed(ours), Some(Fate::Committed(theirs))) => {
-                if ours != theirs {
-                    let evidence =
-                        format!("the two sides count otherwise what was spent with block {block}");
+                // Alice counts; after a restart she may tell more, with a commit made before it too.
+                let (alice, bob) = match side {
+                    Side::Alice => (ours, theirs),
+                    Side::Bob => (theirs, ours),
+                };
+                if bob.or_more(alice) != bob {
+                    let evidence = format!(
+                        "bob counts {} runs with block {block} and alice {}",
+                        bob.runs, alice.runs
+                    );
                     self.broken(Invariant::Agreement, evidence);
                 }
             }

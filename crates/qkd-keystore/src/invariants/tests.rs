@@ -251,7 +251,7 @@ fn each_invariant_is_seen_to_be_broken_by_the_history_that_breaks_it() {
             vec![SingleUse],
         ),
         (
-            "two accounts of one commit",
+            "a smaller account of one commit at Bob",
             vec![committed(Side::Bob, 1), committed(Side::Alice, 2)],
             vec![Agreement],
         ),

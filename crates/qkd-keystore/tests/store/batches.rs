@@ -1,8 +1,9 @@
 //! Many inputs that share one commit: all of them are durable, or none of them was ever heard of.
 
+use qkd_keystore::invariants::Event;
 use qkd_keystore::{Alarm, Fault, Health, Input, Output, RequestError, Side, StoreMessage};
 
-use crate::world::{World, fetch, request};
+use crate::world::{World, fetch, request, sae};
 
 const SIXTEEN: std::ops::Range<u64> = 100..116;
 
@@ -148,12 +149,16 @@ fn a_batch_that_cannot_be_made_durable_seals_and_gives_nobody_anything() {
         assert_eq!((refused, alarms), (vec![open_again, 1000, 1001], 1));
         assert_eq!(bob.store.status().health, Health::Sealed);
         assert_eq!(bob.store.commit().len(), 0, "it is said once");
+        world.see(Event::FetchUnanswered {
+            side: Side::Bob,
+            caller: sae("slave"),
+            key_ids: ids.clone(),
+        });
         world.crash(Side::Bob);
         // Whether the fetch was kept or lost, at most one of both may give the key.
         let kept = fault == Fault::KeptButReported;
         let again = world.fetch(Side::Bob, "slave", &ids);
         assert_eq!(again.is_err(), kept, "{fault:?}");
-        world.fetchable.clear();
         world.check_healed();
     }
 }

@@ -187,7 +187,7 @@ fn a_restored_copy_of_either_store_quarantines_both() {
             world.commit_block(1, 1024);
             let old = world.node(side).disk.snapshot();
             happen(&mut world);
-            world.node(side).disk.restore(&old);
+            world.restore(side, &old);
             world.crash(side);
             world.connect();
             world.settle();
@@ -201,7 +201,7 @@ fn an_emptied_store_quarantines_its_peer() {
     for side in [Side::Alice, Side::Bob] {
         let mut world = World::connected();
         world.commit_block(1, 1024);
-        world.node(side).disk.restore(&Default::default());
+        world.restore(side, &Default::default());
         world.crash(side);
         world.connect();
         world.settle();

@@ -51,7 +51,7 @@ fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
     let begin = 1_800_000_000;
     let time = |world: &mut World, unix_s| world.input(Side::Bob, Input::Time { unix_s });
     let (mut world, undated) = asked(limits, &["slave"]);
-    world.fetchable.clear();
+    world.forgive();
     // A key that came before the time was known counts from then on.
     time(&mut world, begin);
     let ids = world.ask(Side::Alice, request(1, 128)).unwrap();
@@ -67,7 +67,7 @@ fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
         let result = world.node(Side::Bob).store.fetch(&fetch("slave", &[id]));
         assert_eq!(result.is_ok(), is_there, "{id}");
     }
-    world.fetchable.clear();
+    world.forgive();
     world.check_healed();
     assert_eq!(world.status(Side::Bob).committed_blocks, 1);
 }
@@ -92,7 +92,7 @@ fn a_clock_that_jumps_while_the_store_is_shut_costs_no_key_and_makes_none_immort
         assert_eq!(left(&world), 2, "at {jumped}");
         time(&mut world, jumped + 101);
         assert_eq!(left(&world), 0, "at {jumped}");
-        world.fetchable.clear();
+        world.forgive();
         world.check_healed();
     }
 }
@@ -107,7 +107,7 @@ fn a_short_stop_counts_and_the_clock_is_written_down_though_nothing_else_changes
     let (mut world, _) = asked(limits, &["slave"]);
     let time = |world: &mut World, unix_s| world.input(Side::Bob, Input::Time { unix_s });
     time(&mut world, begin);
-    world.fetchable.clear();
+    world.forgive();
     let ids = world.ask(Side::Alice, request(1, 128)).unwrap();
     // Stops of an hour and a half, more than a quarter in all.
     for hour in (0..30_000).step_by(5400) {

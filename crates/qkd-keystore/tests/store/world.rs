@@ -1,8 +1,11 @@
 //! Two stores and everything between and around them, with the invariants checked as it goes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use qkd_bits::{SecretBits, SecretRng};
+use qkd_keystore::invariants::{Checker, Event, Standing};
 use qkd_keystore::{
     Alarm, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
     MemoryStorage, Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
@@ -17,7 +20,6 @@ pub const BUDGET: SecurityParameters = SecurityParameters {
 
 /// One process with its disk, and what it let out.
 pub struct Node {
-    pub side: Side,
     pub disk: MemoryStorage,
     pub store: KeyStore,
     /// What this process drew; the next one draws another.
@@ -29,9 +31,8 @@ pub struct Node {
     pub spent: BTreeMap<BlockId, Spent>,
     pub discarded: BTreeSet<BlockId>,
     pub alarms: Vec<Alarm>,
-    /// Every 8 bytes that ever left as part of a key: material is random, so none repeats unless
-    /// bytes of it leave twice.
-    windows: HashSet<Vec<u8>>,
+    /// Nonces that were used under this side's wrapping key, by record.
+    nonces: BTreeMap<Vec<u8>, [u8; 12]>,
 }
 
 /// Both nodes and the link. Messages are in order and vanish when the link breaks.
@@ -45,6 +46,10 @@ pub struct World {
     pub gives: u64,
     /// Keys answered at the owner and not yet asked for at the peer (the owner's side is given).
     pub fetchable: Vec<(Side, KeyId)>,
+    /// Sees everything, and breaks the test with the first thing that must not be.
+    checker: Checker,
+    /// Whom the keys of a request are for.
+    slaves: BTreeMap<(Side, u64), Vec<SaeId>>,
     limits: StoreLimits,
     tickets: u64,
 }
@@ -106,7 +111,6 @@ impl World {
         let node = |side| {
             let disk = MemoryStorage::new();
             Node {
-                side,
                 store: open(side, &disk, limits.clone(), 0).unwrap(),
                 seed: 0,
                 disk,
@@ -116,7 +120,7 @@ impl World {
                 spent: BTreeMap::new(),
                 discarded: BTreeSet::new(),
                 alarms: Vec::new(),
-                windows: HashSet::new(),
+                nonces: BTreeMap::new(),
             }
         };
         Self {
@@ -126,6 +130,8 @@ impl World {
             holding: false,
             gives: 0,
             fetchable: Vec::new(),
+            checker: Checker::new(),
+            slaves: BTreeMap::new(),
             limits,
             tickets: 0,
         }
@@ -149,6 +155,10 @@ impl World {
 
     /// Hands an input in; a store whose storage failed is a process that dies and starts again.
     pub fn input(&mut self, side: Side, input: Input) {
+        if let Input::Request { ticket, request } = &input {
+            let slaves = request.slaves.clone();
+            self.slaves.insert((side, *ticket), slaves);
+        }
         match self.node(side).store.stage(input) {
             Ok(()) => {}
             // A quarantined store says once why, and is deaf from then on.
@@ -192,46 +202,43 @@ impl World {
                 Output::Send(message) => {
                     self.gives += u64::from(matches!(message, StoreMessage::Give { .. }));
                     assert!(self.connected, "{side} sent {message:?} into nowhere");
+                    if let StoreMessage::Assign(assignment) = &message {
+                        self.see(Event::Used {
+                            side,
+                            scope: format!("assignments of {side}"),
+                            first: assignment.id.into(),
+                            count: 1,
+                        });
+                    }
                     self.queues[side.peer() as usize].push_back(message);
                 }
                 Output::Committed { block, spent, .. } => {
-                    let fresh = self.node(side).committed.insert(block);
+                    self.node(side).committed.insert(block);
                     self.node(side).spent.insert(block, spent);
-                    assert!(fresh, "{side} committed {block} twice");
+                    self.see(Event::Committed { side, block, spent });
                 }
-                Output::Discarded { block, .. } => {
+                Output::Discarded { block, reason } => {
                     self.node(side).discarded.insert(block);
-                }
-                Output::Alarm(alarm) => self.node(side).alarms.push(alarm),
-                Output::Answer { ticket, result } => {
-                    let result = result.map(|keys| {
-                        let take = |key: qkd_keystore::DeliveredKey| {
-                            self.deliver(side, key.key_id, key.key.expose());
-                            self.fetchable.push((side, key.key_id));
-                            key.key_id
-                        };
-                        keys.into_iter().map(take).collect()
+                    self.see(Event::Discarded {
+                        side,
+                        block,
+                        reason,
                     });
+                }
+                Output::Alarm(alarm) => {
+                    if let Alarm::Quarantined { reason } = &alarm {
+                        let reason = reason.clone();
+                        self.see(Event::Quarantined { side, reason });
+                    }
+                    self.node(side).alarms.push(alarm);
+                }
+                Output::Answer { ticket, result } => {
+                    let result = result.map(|keys| self.answered(side, ticket, keys));
                     let again = self.node(side).answers.insert(ticket, result);
                     assert!(again.is_none(), "{side} answered ticket {ticket} twice");
                 }
             }
         }
-    }
-
-    /// I1 and I2: a key leaves each side once, no byte leaves a side twice, and both sides' keys
-    /// of one identity are equal.
-    fn deliver(&mut self, side: Side, key_id: KeyId, key: &[u8]) {
-        if let Some(other) = self.node(side.peer()).delivered.get(&key_id) {
-            assert_eq!(other, key, "key {key_id} differs between the sides");
-        }
-        let node = self.node(side);
-        for window in key.windows(8) {
-            let fresh = node.windows.insert(window.to_vec());
-            assert!(fresh, "{side} let bytes of key {key_id} out twice");
-        }
-        let before = node.delivered.insert(key_id, key.to_vec());
-        assert!(before.is_none(), "{side} delivered {key_id} twice");
     }
 
     pub fn connect(&mut self) {
@@ -263,6 +270,9 @@ impl World {
         disk.fail_after(u64::MAX / 2, Fault::Lost);
         node.seed = node.seed.wrapping_add(1);
         node.store = open(side, &disk, limits, node.seed).unwrap();
+        self.see(Event::Restarted { side });
+        let standing = Standing::from(&self.status(side));
+        self.see(Event::Stood { side, standing });
         if std::mem::take(&mut self.connected) {
             self.queues = Default::default();
             self.input(side.peer(), Input::Disconnected);
@@ -326,33 +336,6 @@ impl World {
         self.node(side).answers[&ticket].clone()
     }
 
-    pub fn fetch(
-        &mut self,
-        side: Side,
-        caller: &str,
-        ids: &[KeyId],
-    ) -> Result<Vec<Vec<u8>>, RequestError> {
-        let result = self.node(side).store.fetch(&fetch(caller, ids));
-        let keys = result?;
-        self.fetchable.retain(|(_, id)| !ids.contains(id));
-        let mut bytes = Vec::new();
-        for key in keys {
-            self.deliver(side, key.key_id, key.key.expose());
-            bytes.push(key.key.expose().to_vec());
-        }
-        Ok(bytes)
-    }
-
-    /// Fetches one key that an owner answered. It must be there, unless the disk fails now.
-    pub fn fetch_one(&mut self, index: usize) {
-        let (owner, key_id) = self.fetchable.swap_remove(index);
-        match self.fetch(owner.peer(), "slave", &[key_id]) {
-            Ok(_) => {}
-            Err(RequestError::Sealed) => self.restart_if_sealed(owner.peer()),
-            Err(error) => panic!("I3: key {key_id} of {owner} was answered, then: {error}"),
-        }
-    }
-
     /// Heals everything, and checks that nothing was lost and the two stores agree.
     pub fn check_healed(&mut self) {
         self.hold(false);
@@ -372,13 +355,13 @@ impl World {
             assert_eq!(status.undecided_blocks, 0, "{}", status.side);
             assert_eq!(status.pending_requests, 0, "{}", status.side);
         }
-        assert_eq!(alice.commits, bob.commits);
-        assert_eq!(alice.spent, bob.spent);
+        self.see(Event::Settled {
+            alice: Standing::from(&alice),
+            bob: Standing::from(&bob),
+        });
         assert_eq!(alice.available_bits, bob.peer_available_bits);
         assert_eq!(bob.available_bits, alice.peer_available_bits);
-        for node in &self.nodes {
-            let discarded = &node.discarded;
-            assert!(node.committed.is_disjoint(discarded), "{}", node.side);
-        }
+        assert_eq!(self.checker.owed(), [], "all was fetched");
+        self.see_nonces();
     }
 }
