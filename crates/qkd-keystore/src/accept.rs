@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::material::Block;
 use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
-use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, Side, StoreMessage};
+use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, Side, Step, StoreMessage};
 
 impl KeyStore {
     /// The owner assigned keys: they become fetchable here, or none of them does.
@@ -35,6 +35,7 @@ impl KeyStore {
             self.keys.insert(key.key_id, record);
         }
         self.ledger.last_accepted = id;
+        self.steps.push(Step::Accept);
         outputs.push(Output::Send(StoreMessage::AssignAccepted { id }));
     }
 
@@ -65,6 +66,7 @@ impl KeyStore {
         }
         self.retire_blocks_of(void);
         self.ledger.last_accepted = self.ledger.last_accepted.max(void.id);
+        self.steps.push(Step::Drop);
         outputs.push(Output::Send(StoreMessage::VoidAccepted { id: void.id }));
         Ok(())
     }

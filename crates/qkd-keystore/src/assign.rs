@@ -7,7 +7,7 @@ use crate::record::{AssignmentRecord, Place};
 use crate::store::{KeyStore, Link, Unsettled, WORDS_MAX};
 use crate::{
     AssignedKey, Assignment, BlockId, DeliveredKey, Error, KeyId, KeyRange, KeyRequest, Output,
-    RequestError, SaeId, StoreMessage,
+    RequestError, SaeId, Step, StoreMessage,
 };
 
 impl KeyStore {
@@ -39,6 +39,7 @@ impl KeyStore {
             assignment,
         };
         let put = Place::Assignment(id).put(&self.vault, record.encode());
+        self.steps.push(Step::Assign);
         self.changes.push(put);
         let assignment = record.assignment;
         outputs.push(Output::Send(StoreMessage::Assign(assignment.clone())));
@@ -78,6 +79,7 @@ impl KeyStore {
             .collect();
         self.retire_blocks_of(&assignment);
         self.ledger.last_confirmed = self.ledger.last_confirmed.max(id);
+        self.steps.push(Step::Settle);
         self.changes.push(Place::Assignment(id).delete());
         outputs.push(Output::Answer {
             ticket,
@@ -118,6 +120,7 @@ impl KeyStore {
             });
         }
         self.unsettled.remove(&id);
+        self.steps.push(Step::Forget);
         self.changes.push(Place::Assignment(id).delete());
         Ok(())
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::material::Block;
 use crate::record::Place;
 use crate::store::{KeyStore, Link, RUNS_RESERVED};
-use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, StoreMessage};
+use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, Step, StoreMessage};
 
 impl KeyStore {
     /// Distillation finished here.
@@ -62,6 +62,7 @@ impl KeyStore {
                 }
             }
             Side::Bob => {
+                self.steps.push(Step::Prepare);
                 self.store_material(id, &block);
                 self.undecided.insert(id, block);
                 if self.link != Link::Down {
@@ -115,6 +116,7 @@ impl KeyStore {
         (self.ledger.commits, self.ledger.chain) = (index, chain);
         block.set_index(index);
         self.chain.insert(index, chain);
+        self.steps.push(Step::Decide);
         let put = Place::Chain(index).put(&self.vault, chain.to_vec());
         self.changes.push(put);
         self.store_material(id, &block);
@@ -152,6 +154,7 @@ impl KeyStore {
         (self.ledger.commits, self.ledger.chain) = (index, chain);
         self.account_told(spent);
         block.set_index(index);
+        self.steps.push(Step::Commit);
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
         self.pool.mark(id);
@@ -188,6 +191,7 @@ impl KeyStore {
         }
         if self.undecided.remove(&id).is_some() {
             if self.side == Side::Bob {
+                self.steps.push(Step::Discard);
                 self.changes.push(Place::Material(id).delete());
                 self.changes.push(Place::Block(id).delete());
             }
@@ -214,6 +218,7 @@ impl KeyStore {
     pub(crate) fn forget_chain_before(&mut self, index: u64) {
         let kept = self.chain.split_off(&index);
         for (old, _) in std::mem::replace(&mut self.chain, kept) {
+            self.steps.push(Step::Acknowledge);
             self.changes.push(Place::Chain(old).delete());
         }
     }
@@ -224,6 +229,7 @@ impl KeyStore {
         let run = Spent::one_run(budget);
         self.spent = self.spent.plus(run);
         if self.ledger.spent_max.or_more(self.spent) != self.ledger.spent_max {
+            self.steps.push(Step::Reserve);
             // Added up as the runs themselves will be: the 64th is equal to it, bit for bit.
             self.ledger.spent_max = (1..RUNS_RESERVED).fold(self.spent, |sum, _| sum.plus(run));
         }
@@ -231,7 +237,10 @@ impl KeyStore {
 
     /// The link has ended, and with it every run on it: what was reserved is given back.
     pub(crate) fn release_reserved(&mut self) {
-        self.ledger.spent_max = self.spent;
+        if self.ledger.spent_max != self.spent {
+            self.steps.push(Step::Release);
+            self.ledger.spent_max = self.spent;
+        }
     }
 
     /// The peer's account. The larger one holds for both: a peer that tells more runs than there

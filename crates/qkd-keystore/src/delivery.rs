@@ -6,7 +6,7 @@ use qkd_bits::SecretBytes;
 
 use crate::record::Place;
 use crate::store::KeyStore;
-use crate::{DeliveredKey, Health, KeyFetch, KeyId, KeyRange, RequestError};
+use crate::{DeliveredKey, Health, KeyFetch, KeyId, KeyRange, RequestError, Step};
 
 impl KeyStore {
     /// Hands out keys that the peer's application asked to be shared with `caller`, each once and
@@ -43,6 +43,7 @@ impl KeyStore {
     ) -> Result<Vec<DeliveredKey>, RequestError> {
         self.check_fetch(fetch)?;
         let mut delivered = Vec::with_capacity(fetch.key_ids.len());
+        self.steps.push(Step::Tombstone);
         for &key_id in &fetch.key_ids {
             let record = self.keys.get_mut(&key_id).ok_or(RequestError::NotFound)?;
             record.slaves.retain(|slave| *slave != fetch.caller);

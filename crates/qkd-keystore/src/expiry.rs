@@ -7,8 +7,8 @@
 //! store's own: it goes on while the store is open, and for the time between two openings if the
 //! clock on the wall says that this was short. It never goes back.
 
-use crate::KeyId;
 use crate::store::KeyStore;
+use crate::{KeyId, Step};
 
 /// Keys dropped by one input at most: a store in which a million of them grow old at once still
 /// answers in between.
@@ -81,6 +81,9 @@ impl KeyStore {
             .map(|&(_, key_id)| key_id)
             .collect();
         self.expired += expired.len() as u64;
+        if !expired.is_empty() {
+            self.steps.push(Step::Expire);
+        }
         for key_id in expired {
             // Taken only to be wiped.
             drop(self.remove_key(key_id));

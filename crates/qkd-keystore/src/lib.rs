@@ -25,6 +25,7 @@ mod pool;
 mod rebalance;
 mod record;
 mod resume;
+mod step;
 mod storage;
 mod store;
 mod wrap;
@@ -37,5 +38,6 @@ pub use id::{BlockId, InvalidId, KeyId, SaeId, Side};
 pub use message::{
     AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
 };
+pub use step::{Step, UnknownStep};
 pub use storage::{Change, Fault, MemoryStorage, Record, Snapshot, Storage, StorageError};
 pub use store::KeyStore;

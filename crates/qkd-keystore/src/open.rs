@@ -69,6 +69,7 @@ impl KeyStore {
             ledger,
             changes: Vec::new(),
             staged: Vec::new(),
+            steps: Vec::new(),
             chain: BTreeMap::new(),
             pool: Pool::default(),
             undecided: BTreeMap::new(),

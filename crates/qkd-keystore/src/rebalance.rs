@@ -6,7 +6,7 @@
 
 use crate::material::Holder;
 use crate::store::{KeyStore, Link};
-use crate::{BlockId, Error, Health, Output, StoreMessage};
+use crate::{BlockId, Error, Health, Output, Step, StoreMessage};
 
 /// A direction is dry when it has less than this part of what the other has.
 const DRY: u64 = 4;
@@ -47,6 +47,7 @@ impl KeyStore {
         for block in given {
             self.pool.set_holder(block, self.side, Holder::Nobody);
             self.giving.insert(block);
+            self.steps.push(Step::Give);
             outputs.push(Output::Send(StoreMessage::Give { block }));
         }
     }
@@ -67,7 +68,10 @@ impl KeyStore {
         // A block that is not here any more was taken before, and used up since.
         if let Some(held) = self.pool.get(&block) {
             match (held.holder(first), held.untouched(first)) {
-                (Holder::First, Some(_)) => self.pool.set_holder(block, first, Holder::Other),
+                (Holder::First, Some(_)) => {
+                    self.steps.push(Step::Take);
+                    self.pool.set_holder(block, first, Holder::Other);
+                }
                 (Holder::First, None) => {
                     return Err(Error::PeerMisbehaved {
                         message: "Give",
@@ -91,6 +95,7 @@ impl KeyStore {
             });
         }
         // It may have been used up before the answer came.
+        self.steps.push(Step::Given);
         self.pool.set_holder(block, self.side, Holder::Other);
         Ok(())
     }

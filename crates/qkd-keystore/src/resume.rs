@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::record::{AssignmentRecord, Place};
 use crate::store::{KeyStore, Link};
 use crate::{
-    BlockId, DiscardReason, Error, InDoubt, Output, RequestError, Resume, Side, StoreMessage,
+    BlockId, DiscardReason, Error, InDoubt, Output, RequestError, Resume, Side, Step, StoreMessage,
 };
 
 /// Blocks in doubt that a peer may name. Not a limit of the store's own: Bob may have been opened
@@ -84,6 +84,7 @@ impl KeyStore {
         }
         self.ledger.peer_boot_epoch = theirs.boot_epoch;
         self.ledger.peer_boot_id = theirs.boot_id;
+        self.steps.push(Step::Resume);
         self.account_told(theirs.spent);
         self.link = Link::Ready;
         match self.side {
@@ -114,6 +115,7 @@ impl KeyStore {
             assignment,
         };
         let put = Place::Assignment(id).put(&self.vault, record.encode());
+        self.steps.push(Step::Void);
         self.changes.push(put);
         outputs.extend(ticket.map(|ticket| Output::Answer {
             ticket,

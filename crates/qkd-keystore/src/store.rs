@@ -12,7 +12,7 @@ use crate::record::{KeyRecord, Ledger, Place};
 use crate::wrap::Vault;
 use crate::{
     Alarm, Assignment, BlockId, Change, CheckValue, Error, Health, Input, KeyId, Output,
-    RequestError, Side, Storage, StorageError, StoreLimits, StoreMessage, StoreStatus,
+    RequestError, Side, Step, Storage, StorageError, StoreLimits, StoreMessage, StoreStatus,
 };
 
 /// Discarded blocks that are remembered, so that a late half of one finds no partner.
@@ -47,6 +47,8 @@ pub struct KeyStore {
     pub(crate) changes: Vec<Change>,
     /// What may be said and done once that commit is durable.
     pub(crate) staged: Vec<Output>,
+    /// The kinds of change that it makes durable.
+    pub(crate) steps: Vec<Step>,
     /// Chain values that the peer may still stand at, by number of commits (Alice).
     pub(crate) chain: BTreeMap<u64, [u8; 32]>,
     /// Committed blocks that still hold material.
@@ -138,6 +140,12 @@ impl KeyStore {
         self.rebalance(&mut outputs);
         self.staged.append(&mut outputs);
         Ok(())
+    }
+
+    /// What the next [`commit`](Self::commit) makes durable, by name and in order. For tests that kill
+    /// a process before or after it.
+    pub fn staged_steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Makes everything staged durable at once and returns what is to be done about it, in order.
@@ -328,6 +336,7 @@ impl KeyStore {
             self.stored_ledger = self.ledger.clone();
         }
         let changes = std::mem::take(&mut self.changes);
+        self.steps.clear();
         if changes.is_empty() {
             return Ok(());
         }
@@ -365,6 +374,7 @@ impl KeyStore {
     /// operator's: stop both nodes, find out which store was restored, and empty both.
     pub(crate) fn quarantine(&mut self, reason: String, outputs: &mut Vec<Output>) {
         self.ledger.quarantine.clone_from(&reason);
+        self.steps.push(Step::Quarantine);
         self.health = Health::Quarantined {
             reason: reason.clone(),
         };

@@ -1,6 +1,8 @@
 //! What crashes, broken links and failing disks leave behind.
 
-use qkd_keystore::{Alarm, Error, Fault, Health, Input, Output, RequestError, Side};
+use std::collections::BTreeSet;
+
+use qkd_keystore::{Alarm, Error, Fault, Health, Input, Output, RequestError, Side, Step};
 
 use crate::life::Life;
 use crate::world::{World, fetch, request};
@@ -71,6 +73,9 @@ fn a_crash_at_any_commit_of_either_side_breaks_nothing() {
 #[test]
 fn random_lives_keep_agreement_single_use_and_every_answered_key() {
     let (mut answered, mut committed, mut restarts, mut gives) = (0, 0, 0, 0);
+    // These lives know no time, and nobody touches their disks.
+    let mut unseen: BTreeSet<Step> = Step::all().collect();
+    unseen.retain(|step| !matches!(step, Step::Boot | Step::Expire | Step::Quarantine));
     for seed in 0..150 {
         let outcome = std::panic::catch_unwind(|| {
             let mut life = Life::new(seed);
@@ -87,16 +92,19 @@ fn random_lives_keep_agreement_single_use_and_every_answered_key() {
                 nodes.iter().map(|n| n.committed.len()).sum::<usize>(),
                 nodes.iter().map(restarts).sum::<u64>(),
                 life.world.gives,
+                life.world.steps,
             )
         });
-        let (keys, blocks, boots, given) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+        let (keys, blocks, boots, given, steps) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
         answered += keys;
         committed += blocks;
         restarts += boots;
         gives += given;
+        unseen.retain(|step| !steps.contains(step));
     }
     println!("{answered} keys, {committed} commits, {restarts} restarts, {gives} shares given");
     assert!(answered > 0 && committed > 0 && restarts > 0 && gives > 100);
+    assert!(unseen.is_empty(), "never came by: {unseen:?}");
 }
 
 #[test]

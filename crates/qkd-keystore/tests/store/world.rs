@@ -8,7 +8,7 @@ use qkd_bits::{SecretBits, SecretRng};
 use qkd_keystore::invariants::{Checker, Event, Standing};
 use qkd_keystore::{
     Alarm, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
-    MemoryStorage, Output, RequestError, SaeId, Side, StoreLimits, StoreMessage,
+    MemoryStorage, Output, RequestError, SaeId, Side, Step, StoreLimits, StoreMessage,
 };
 use qkd_security::{SecurityParameters, Spent};
 
@@ -48,6 +48,8 @@ pub struct World {
     pub fetchable: Vec<(Side, KeyId)>,
     /// Sees everything, and breaks the test with the first thing that must not be.
     checker: Checker,
+    /// Every kind of durable change that there was.
+    pub steps: BTreeSet<Step>,
     /// Whom the keys of a request are for.
     slaves: BTreeMap<(Side, u64), Vec<SaeId>>,
     limits: StoreLimits,
@@ -131,6 +133,7 @@ impl World {
             gives: 0,
             fetchable: Vec::new(),
             checker: Checker::new(),
+            steps: BTreeSet::new(),
             slaves: BTreeMap::new(),
             limits,
             tickets: 0,
@@ -172,6 +175,11 @@ impl World {
 
     /// Makes what was staged durable, and does what comes of it.
     pub fn flush(&mut self, side: Side) {
+        let steps = self.nodes[side as usize].store.staged_steps();
+        for step in steps {
+            assert!(step.sides().contains(&side), "{step} at {side}");
+        }
+        self.steps.extend(steps);
         let outputs = self.node(side).store.commit();
         self.perform(side, outputs);
         self.restart_if_sealed(side);

@@ -1,7 +1,7 @@
 //! What the checker is told of the two stores, and who fetches keys.
 
 use qkd_keystore::invariants::{Event, Refusal, SeenKey};
-use qkd_keystore::{DeliveredKey, KeyId, MemoryStorage, RequestError, Side, Snapshot};
+use qkd_keystore::{DeliveredKey, KeyId, MemoryStorage, RequestError, Side, Snapshot, Step};
 use sha2::{Digest, Sha256};
 
 use super::{World, fetch, sae};
@@ -60,6 +60,7 @@ impl World {
         let side = owner.peer();
         match self.fetch(side, "slave", &[key_id]) {
             Ok(_) => {
+                self.steps.insert(Step::Tombstone);
                 let before = digest(&self.node(side).disk);
                 let again = self.fetch(side, "slave", &[key_id]);
                 assert_eq!(again, Err(RequestError::NotFound));
