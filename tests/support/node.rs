@@ -92,6 +92,18 @@ struct ReadyLine {
 impl Node {
     /// Writes the configuration, starts the daemon and waits until its sockets are open.
     pub async fn start(program: Program, config: &NodeConfig) -> Self {
+        match Self::try_start(program, config).await {
+            Ok(node) => node,
+            Err((node, line)) => node.fail(&format!(
+                "{} printed {line:?} in place of its addresses",
+                node.name
+            )),
+        }
+    }
+
+    /// As [`start`](Self::start); a daemon that ended before, or said something else, comes back with
+    /// what it said.
+    pub async fn try_start(program: Program, config: &NodeConfig) -> Result<Self, (Self, String)> {
         let Program {
             role, name, folder, ..
         } = &program;
@@ -152,11 +164,9 @@ impl Node {
             }) => {
                 (node.quantum, node.classical) = (quantum, classical);
                 (node.services, node.etsi014, node.metrics) = (services, etsi014, metrics);
-                node
+                Ok(node)
             }
-            Err(_) => node.fail(&format!(
-                "{name} printed {line:?} in place of its addresses"
-            )),
+            Err(_) => Err((node, line)),
         }
     }
 
@@ -242,10 +252,20 @@ impl Node {
 
     /// Tells it to look at its files.
     pub fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    /// Sends it the signal of that name.
+    pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-HUP", &self.process.id().to_string()])
+            .args([&format!("-{name}"), &self.process.id().to_string()])
             .status();
         assert!(sent.expect("a signal can be sent").success());
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Kills it on the spot.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, IdentityRule, LinkConfig,
-    MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, EveConfig, HostPort, IdentityRule,
+    LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
@@ -126,6 +126,7 @@ impl Builder {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
+            debug: DebugConfig::default(),
             saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
         }
     }
@@ -181,6 +182,17 @@ impl Nodes {
     pub async fn start_bob(&mut self) {
         let config = NodeConfig::Bob(self.bob_config.clone());
         let bob = Node::start(self.program("bob", BOB), &config).await;
+        self.put_bob(bob);
+    }
+
+    /// As [`start_bob`](Self::start_bob); false when he ended before he was there.
+    pub async fn try_start_bob(&mut self) -> bool {
+        let config = NodeConfig::Bob(self.bob_config.clone());
+        let bob = Node::try_start(self.program("bob", BOB), &config).await;
+        bob.map(|bob| self.put_bob(bob)).is_ok()
+    }
+
+    fn put_bob(&mut self, bob: Node) {
         let bound = |address: Option<SocketAddr>| HostPort::from(address.expect("Bob has bound"));
         self.bob_config.quantum_listen = bound(bob.quantum);
         self.bob_config.classical_listen = bound(bob.classical);
@@ -194,11 +206,26 @@ impl Nodes {
     /// Starts Alice as `alice_config` says.
     pub async fn start_alice(&mut self) {
         let config = NodeConfig::Alice(self.alice_config.clone());
+        let alice = Node::start(self.alice_program(), &config).await;
+        self.put_alice(alice);
+    }
+
+    /// As [`start_alice`](Self::start_alice); false when she ended before she was there.
+    pub async fn try_start_alice(&mut self) -> bool {
+        let config = NodeConfig::Alice(self.alice_config.clone());
+        let alice = Node::try_start(self.alice_program(), &config).await;
+        alice.map(|alice| self.put_alice(alice)).is_ok()
+    }
+
+    fn alice_program(&self) -> Program {
         let mut program = self.program("alice", ALICE);
         if let Some(fibre) = &self.fibre {
             program.arguments = vec!["--fibre".to_owned(), fibre.to_string()];
         }
-        let alice = Node::start(program, &config).await;
+        program
+    }
+
+    fn put_alice(&mut self, alice: Node) {
         self.alice_config.link.services_listen = HostPort::from(alice.services);
         self.alice = Some(alice);
     }
@@ -231,6 +258,16 @@ impl Nodes {
     /// Takes Eve out, to stop or kill her.
     pub fn take_eve(&mut self) -> Node {
         self.eve.take().expect("Eve was started")
+    }
+
+    /// Alice, if she was started and not taken out.
+    pub fn alice_mut(&mut self) -> Option<&mut Node> {
+        self.alice.as_mut()
+    }
+
+    /// Bob, if he was started and not taken out.
+    pub fn bob_mut(&mut self) -> Option<&mut Node> {
+        self.bob.as_mut()
     }
 
     /// Takes Alice out, to stop or kill her.

@@ -5,6 +5,7 @@
 //! are given by path, never by value.
 
 mod address;
+mod debug;
 mod detector_effects;
 mod document;
 mod effects;
@@ -29,6 +30,7 @@ pub(crate) use plan::planned;
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 pub use qkd_delivery::IdentityRule;
 
+use crate::fail_point::FailPoint;
 use crate::parameters::LinkParameters;
 
 /// Which of the three services a configuration is for.
@@ -141,6 +143,8 @@ pub struct LinkConfig {
     pub messages: MessagesConfig,
     /// `[[sae]]`: the applications, and the node each one sits at.
     pub saes: Vec<SaeConfig>,
+    /// `[debug]`, which only a development build reads.
+    pub debug: DebugConfig,
 }
 
 impl LinkConfig {
@@ -228,6 +232,13 @@ pub struct MessagesConfig {
     /// disk; each message takes its ciphertext and 1 KiB. More are refused until it has
     /// acknowledged some.
     pub mailbox_bytes_max: u64,
+}
+
+/// `[debug]`: for tests of the daemons. A release build refuses the whole section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DebugConfig {
+    /// `fail_points`: where the process kills itself, such as `["decide:after:3"]`.
+    pub fail_points: Vec<FailPoint>,
 }
 
 /// One `[[sae]]`: an application that may ask for keys.

@@ -21,6 +21,7 @@ use qkd_keystore::{
 use qkd_security::SecurityParameters;
 use tokio::sync::{oneshot, watch};
 
+use crate::fail_point::FailPoints;
 use crate::link::LinkHandle;
 use crate::status::StatusBoard;
 use keeper::{Keeper, Task};
@@ -65,6 +66,16 @@ impl KeyHub {
         room: RoomCheck,
         board: StatusBoard,
     ) -> std::io::Result<Self> {
+        Self::with_fail_points(store, key_bits_max, (room, board), FailPoints::default())
+    }
+
+    /// As [`new`](Self::new), with points at which the store's thread kills the process.
+    pub(crate) fn with_fail_points(
+        store: KeyStore,
+        key_bits_max: u64,
+        (room, board): (RoomCheck, StatusBoard),
+        fail_points: FailPoints,
+    ) -> std::io::Result<Self> {
         let seen = Arc::new(Seen {
             status: Mutex::new(store.status()),
             changes: watch::Sender::new(()),
@@ -72,7 +83,7 @@ impl KeyHub {
             to_slaves: AtomicU64::new(0),
         });
         let (tasks, receiver) = sync_channel(TASKS_MAX);
-        let keeper = Keeper::new(store, room, board, seen.clone());
+        let keeper = Keeper::new(store, room, board, seen.clone()).with(fail_points);
         let keeper = std::thread::Builder::new()
             .name("key store".into())
             .spawn(move || keeper.run(&receiver))?;

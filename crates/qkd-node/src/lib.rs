@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod config;
 mod daemon;
+pub mod fail_point;
 mod hub;
 mod link;
 mod mailbox;

@@ -11,7 +11,7 @@ use super::{
     AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
     OutgoingFibre, Role, SaeConfig, SessionConfig, StoreConfig, TlsFiles,
 };
-use super::{detector_effects, effects, rules};
+use super::{debug, detector_effects, effects, rules};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -34,6 +34,7 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
     "store",
     "messages",
     "sae",
+    "debug",
 ];
 pub(super) const EVE_SECTIONS: &[&str] = &[
     "node", "quantum", "services", "metrics", "tls", "eve", "channel",
@@ -177,6 +178,7 @@ fn link(
         store: store(root)?,
         messages: messages(root)?,
         saes: saes(root, &name, &peer)?,
+        debug: debug::read(root)?,
         name,
         peer,
     })

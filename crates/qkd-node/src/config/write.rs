@@ -154,6 +154,12 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
             &[("id", string(&sae.id)), ("kme", string(&sae.kme))],
         );
     }
+    if !link.debug.fail_points.is_empty() {
+        let points = link.debug.fail_points.iter();
+        let points: Vec<String> = points.map(|point| string(&point.to_string())).collect();
+        let points = format!("[{}]", points.join(", "));
+        section(text, "debug", &[("fail_points", points)]);
+    }
 }
 
 /// A section with an address, where there is one.

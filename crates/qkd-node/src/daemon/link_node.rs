@@ -7,7 +7,7 @@ use std::sync::Arc;
 use qkd_auth::{PreSharedKey, Role as AuthRole};
 use qkd_bits::SecretRng;
 use qkd_delivery::{Directory, Kme, KmeId};
-use qkd_keystore::{Health, KeyStore, SaeId, Side, StoreLimits};
+use qkd_keystore::{Health, KeyStore, SaeId, Side, Step, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
 use qkd_session::{SessionLimits, UNANNOUNCED_BLOCKS_MAX};
 use qkd_wire::proto::link as proto;
@@ -19,6 +19,7 @@ use tonic::Streaming;
 use super::store_limits::store_limits;
 use super::{NodeError, server};
 use crate::config::LinkConfig;
+use crate::fail_point::{FailPoints, Moment};
 use crate::hub::{KeyHub, RoomCheck};
 use crate::link::{
     Established, FrameSender, HandshakeFault, Instruments, WaitingBytes, cores, shake_hands,
@@ -106,7 +107,10 @@ impl LinkNode {
             config.session.blocks_in_flight_max,
             setup.plan.acceptance.secret_length_bits,
         );
+        let mut fail_points = FailPoints::arm(&config.debug.fail_points);
+        fail_points.reach(Moment::Before, &[Step::Boot]);
         let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;
+        fail_points.reach(Moment::After, &[Step::Boot]);
         // A daemon that starts again with the seed it had must not say again what it said.
         if let Some(seed) = config.session.seed {
             seeds = seeded(seed, side, store.status().boot_epoch);
@@ -114,8 +118,8 @@ impl LinkNode {
         let board = StatusBoard::default();
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
         let room = room_in(config.data_dir.clone());
-        let hub =
-            KeyHub::new(store, key_bits_max, room, board.clone()).map_err(NodeError::Thread)?;
+        let hub = KeyHub::with_fail_points(store, key_bits_max, (room, board.clone()), fail_points)
+            .map_err(NodeError::Thread)?;
         let (directory, local) = directory(&config)?;
         let path = config.data_dir.join(MESSAGES_FILE);
         let bytes_max = config.messages.mailbox_bytes_max;

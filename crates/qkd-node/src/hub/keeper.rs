@@ -6,12 +6,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use qkd_keystore::{Error, Input, KeyFetch, KeyRequest, KeyStore, Output, RequestError};
+use qkd_keystore::{Error, Input, KeyFetch, KeyRequest, KeyStore, Output, RequestError, Step};
 use qkd_security::SecurityParameters;
 use qkd_wire::link::LinkMessage;
 use tokio::sync::oneshot;
 
 use super::{KeyAnswer, RoomCheck, Seen};
+use crate::fail_point::{FailPoints, Moment};
 use crate::link::{LinkEvent, LinkHandle};
 use crate::status::StatusBoard;
 
@@ -82,6 +83,7 @@ pub(super) struct Keeper {
     witnesses: Vec<SyncSender<()>>,
     /// What the store refused since the last commit.
     refused: Vec<Error>,
+    fail_points: FailPoints,
 }
 
 impl Keeper {
@@ -104,6 +106,15 @@ impl Keeper {
             next_ticket: 0,
             witnesses: Vec::new(),
             refused: Vec::new(),
+            fail_points: FailPoints::default(),
+        }
+    }
+
+    /// With points at which this thread kills the process.
+    pub(super) fn with(self, fail_points: FailPoints) -> Self {
+        Self {
+            fail_points,
+            ..self
         }
     }
 
@@ -211,7 +222,10 @@ impl Keeper {
 
     /// Makes durable what was staged, and only then does what comes of it.
     fn commit(&mut self) {
+        let steps = self.steps();
+        self.fail_points.reach(Moment::Before, &steps);
         let outputs = self.store.commit();
+        self.fail_points.reach(Moment::After, &steps);
         let status = self.store.status();
         *(self.seen.status.lock()).unwrap_or_else(PoisonError::into_inner) = status;
         for output in outputs {
@@ -229,6 +243,15 @@ impl Keeper {
             let _gone = witness.send(());
         }
         self.seen.changes.send_replace(());
+        self.fail_points.reach(Moment::Said, &steps);
+    }
+
+    /// What the next commit makes durable; nobody asks where no fail-point is armed.
+    fn steps(&self) -> Vec<Step> {
+        if self.fail_points.is_empty() {
+            return Vec::new();
+        }
+        self.store.staged_steps().to_vec()
     }
 
     fn perform(&mut self, output: Output) {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, EveConfig, HostPort, IdentityRule, LinkConfig,
-    MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, EveConfig, HostPort, IdentityRule,
+    LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -235,6 +235,7 @@ impl Plan {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
+            debug: DebugConfig::default(),
             saes: vec![
                 sae(SAE_ALICE, ALICE),
                 sae(SAE_BOB, BOB),
