@@ -142,8 +142,8 @@ pub enum Refusal {
 /// What a side has counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
-    /// Times its store was opened.
-    pub boot_epoch: u64,
+    /// Times its store was opened, where it says so.
+    pub boot_epoch: Option<u64>,
     /// Blocks committed in its life.
     pub commits: u64,
     /// What the pair has spent, as far as it knows.
@@ -153,7 +153,7 @@ pub struct Standing {
 impl From<&StoreStatus> for Standing {
     fn from(status: &StoreStatus) -> Self {
         Self {
-            boot_epoch: status.boot_epoch,
+            boot_epoch: Some(status.boot_epoch),
             commits: status.commits,
             spent: status.spent,
         }

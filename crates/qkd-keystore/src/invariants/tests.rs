@@ -69,7 +69,7 @@ fn runs(runs: u64) -> Spent {
 
 fn standing(boot_epoch: u64, commits: u64, spent: u64) -> Standing {
     Standing {
-        boot_epoch,
+        boot_epoch: Some(boot_epoch),
         commits,
         spent: runs(spent),
     }

@@ -367,6 +367,7 @@ impl World {
             alice: Standing::from(&alice),
             bob: Standing::from(&bob),
         });
+        assert_eq!(alice.spent, bob.spent);
         assert_eq!(alice.available_bits, bob.peer_available_bits);
         assert_eq!(bob.available_bits, alice.peer_available_bits);
         assert_eq!(self.checker.owed(), [], "all was fetched");
