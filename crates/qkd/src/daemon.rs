@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,7 @@ fn serve(role: Role, args: &DaemonArgs, change: impl FnOnce(&mut NodeConfig)) ->
         format,
         level: args.log.log_level.clone(),
     })?;
+    end_with_any_panic();
     let mut config = NodeConfig::load(&args.config, role)?;
     change(&mut config);
     let io = |action| move |source| Error::Io { action, source };
@@ -111,6 +113,17 @@ fn serve(role: Role, args: &DaemonArgs, change: impl FnOnce(&mut NodeConfig)) ->
     });
     runtime.shutdown_timeout(WIND_UP);
     ended
+}
+
+/// A daemon of which one thread broke down is half a service, which is worse than none: it ends as a
+/// whole, and whoever started it starts it again.
+fn end_with_any_panic() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        // No log: the thread may have broken down while it held the lock of the log.
+        std::process::exit(i32::from(Exit::Fault.code()));
+    }));
 }
 
 /// A shutdown that the end of standard input starts as well.
