@@ -11,6 +11,10 @@ mod certificates;
 mod classical_channel;
 mod client;
 mod containers;
+#[cfg(debug_assertions)]
+mod crash_campaign;
+#[cfg(debug_assertions)]
+mod crashes;
 mod dependencies;
 mod deployment;
 mod etsi014;
