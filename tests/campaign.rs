@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use qkd_node::fail_point::Moment;
 
-use crash_campaign::{Campaign, Point, Summary, shuffled};
+use crash_campaign::run::{Campaign, Summary};
+use crash_campaign::{Point, shuffled};
 
 /// Kills real daemons at every named step of the key store, or at random, and checks that no
 /// invariant is violated.
@@ -101,7 +102,7 @@ async fn run(arguments: &Arguments) -> Summary {
                 }
             }
         }
-        summary.merge(campaign.finish().await);
+        summary += campaign.finish().await;
     }
     summary
 }

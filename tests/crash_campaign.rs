@@ -7,7 +7,7 @@
 mod applications;
 mod plan;
 mod rig;
-mod run;
+pub mod run;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use qkd_bits::PhysicsRng;
 use qkd_node::fail_point::Moment;
 
 pub use plan::Point;
-pub use run::{Campaign, Summary};
+use run::Campaign;
 
 /// What every test run has time for.
 const SHORT: Duration = Duration::from_secs(12);

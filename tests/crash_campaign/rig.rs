@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Faults being over, everything is fetched within this time.
 pub const HEALED_WITHIN: Duration = Duration::from_secs(40);
 
+/// Faults being over, another block is committed within this time.
+const BLOCK_WITHIN: Duration = Duration::from_secs(10);
+
 /// What a process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
@@ -183,6 +186,23 @@ impl Rig {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Waits until Alice has committed another block. What took too long, in words.
+    pub async fn until_block(&mut self) -> Result<(), String> {
+        // An application that asks for much makes room for it.
+        self.applications.set_mood(Mood::Drain(Side::Alice));
+        let (before, began) = (self.blocks, Instant::now());
+        while self.blocks == before {
+            if began.elapsed() > BLOCK_WITHIN {
+                return Err(format!(
+                    "no block is committed in {BLOCK_WITHIN:?} without a fault"
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.look(Side::Alice).await;
+        }
+        Ok(())
     }
 
     /// Takes away what is left of a process that has died by itself.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use qkd_bits::PhysicsRng;
@@ -143,8 +144,10 @@ impl Summary {
         }
         text
     }
+}
 
-    pub fn merge(&mut self, other: Summary) {
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
         for (name, row) in other.rows {
             self.rows.entry(name).or_default().add(row);
         }
@@ -248,6 +251,8 @@ impl Campaign {
         }
         let healed = self.rig.heal().await;
         self.note(healed, "random kills");
+        let lives = self.rig.until_block().await;
+        self.note(lives, "random kills");
         self.tally(Row::Random, true)
     }
 
@@ -330,10 +335,18 @@ impl Campaign {
     fn note(&mut self, outcome: Result<(), String>, when: &str) {
         if let Err(what) = outcome {
             let seed = self.seed;
-            self.summary
-                .broken
-                .push(format!("seed {seed}, {when}: {what}"));
+            self.tell(format!("seed {seed}, {when}: {what}"));
         }
+    }
+
+    /// Keeps a violation, and shows it at once with what the daemons logged.
+    fn tell(&mut self, what: String) {
+        let story = match self.rig.node_mut(Side::Alice) {
+            Some(alice) => alice.story(&what),
+            None => what.clone(),
+        };
+        eprintln!("VIOLATION {story}");
+        self.summary.broken.push(what);
     }
 
     /// Writes down what has happened since the last row.
@@ -355,9 +368,9 @@ impl Campaign {
         };
         drop(shared);
         let seed = self.seed;
-        let words = fresh.into_iter();
-        let words = words.map(|found| format!("seed {seed}, {row}: {found}"));
-        self.summary.broken.extend(words);
+        for found in fresh {
+            self.tell(format!("seed {seed}, {row}: {found}"));
+        }
         now.broken = self.summary.broken.len();
         let tally = Tally {
             kills: now.kills - before.kills,

@@ -299,6 +299,11 @@ impl Node {
 
     /// Ends the test with the ends of all logs beside this one's.
     pub fn fail(&self, what: &str) -> ! {
+        panic!("{}", self.story(what));
+    }
+
+    /// What happened, with the ends of all logs beside this one's.
+    pub fn story(&self, what: &str) -> String {
         let folder = self.log.parent().expect("a log lies in a folder");
         let mut text = what.to_owned();
         for role in ["alice", "bob", "eve"] {
@@ -309,7 +314,7 @@ impl Node {
                 text += &format!("\n--- {role}.log ends with\n{tail}");
             }
         }
-        panic!("{text}");
+        text
     }
 
     fn end(&mut self) {
