@@ -227,6 +227,9 @@ pub struct StoreStatus {
     pub pending_requests: u64,
     /// Whether blocks are taken in, as far as the disk is concerned.
     pub has_room: bool,
+    /// Commits that were made durable since the store was opened, each of them for all inputs that
+    /// waited.
+    pub durable_commits: u64,
 }
 
 /// Whether a store works.

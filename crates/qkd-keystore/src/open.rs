@@ -83,6 +83,7 @@ impl KeyStore {
             expired: 0,
             has_room: true,
             giving: BTreeSet::new(),
+            durable_commits: 0,
         };
         store.adopt(contents)?;
         if is_new {

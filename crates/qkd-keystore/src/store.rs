@@ -74,6 +74,8 @@ pub struct KeyStore {
     pub(crate) has_room: bool,
     /// Blocks of which this side gave its share up, until it hears that the peer has it.
     pub(crate) giving: BTreeSet<BlockId>,
+    /// Commits that storage made durable, since this store was opened.
+    pub(crate) durable_commits: u64,
 }
 
 /// The connection to the peer's store.
@@ -186,6 +188,7 @@ impl KeyStore {
             expired_count: self.expired,
             pending_requests: pending.count() as u64,
             has_room: self.has_room,
+            durable_commits: self.durable_commits,
         }
     }
 
@@ -344,7 +347,9 @@ impl KeyStore {
         // durable, so there is none.
         self.storage
             .commit(&changes)
-            .inspect_err(|_| self.health = Health::Sealed)
+            .inspect_err(|_| self.health = Health::Sealed)?;
+        self.durable_commits += 1;
+        Ok(())
     }
 
     /// After a failed commit nothing that relied on it may leave, least of all a key.

@@ -2,8 +2,10 @@
 //!
 //! They are the very threads of the daemons, with the measurer in place of the link: no classical
 //! channel, no session, no key. What Bob would announce is forgotten by Alice and looked up by
-//! nobody. The other half of a link, without light, is [`distill`].
+//! nobody. The other half of a link, without light, is [`distill`]; keys on their way to applications
+//! are [`delivery`].
 
+pub mod delivery;
 pub mod distill;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

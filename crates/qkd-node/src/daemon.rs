@@ -9,15 +9,17 @@ mod store_limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::config::{HostPort, NodeConfig, Role};
+use crate::hub::KeyHub;
 use crate::secret_file::SecretFileError;
 use crate::shutdown::Shutdown;
 use crate::tls::TlsError;
 
-pub(crate) use link_node::waiting_bytes_max;
+pub(crate) use link_node::{STORE_FILE, waiting_bytes_max};
 pub(crate) use server::{link_client, link_server, listen};
-pub(crate) use store_limits::blocks_undecided_max;
+pub(crate) use store_limits::{blocks_undecided_max, store_limits};
 
 /// The addresses of a daemon that is ready to serve.
 #[derive(Debug, Clone, Copy)]
@@ -135,8 +137,23 @@ pub async fn run(
     ready: impl FnOnce(&Ready) + Send,
 ) -> Result<(), NodeError> {
     match config {
+        NodeConfig::Eve(config) => eve::run(config, shutdown, ready).await,
+        link @ (NodeConfig::Alice(_) | NodeConfig::Bob(_)) => {
+            run_link(link, shutdown, |addresses, _keys| ready(addresses)).await
+        }
+    }
+}
+
+/// As [`run`]; who is told the addresses of Alice or Bob is shown their key store as well. Eve has
+/// none, and `ready` hears nothing of her.
+pub(crate) async fn run_link(
+    config: NodeConfig,
+    shutdown: Shutdown,
+    ready: impl FnOnce(&Ready, &Arc<KeyHub>) + Send,
+) -> Result<(), NodeError> {
+    match config {
         NodeConfig::Alice(config) => alice::run(config, shutdown, ready).await,
         NodeConfig::Bob(config) => bob::run(config, shutdown, ready).await,
-        NodeConfig::Eve(config) => eve::run(config, shutdown, ready).await,
+        NodeConfig::Eve(config) => eve::run(config, shutdown, |_| {}).await,
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! The photon path is measured as it is used: Alice's and Bob's own threads in two processes, with
 //! loopback UDP between them. No key is made, and no classical channel is there. Distillation is
-//! measured stage by stage, and as a whole between two processes, without light.
+//! measured stage by stage, and as a whole between two processes, without light; delivery of keys between
+//! two nodes whose stores are full, without light as well.
 
 mod args;
 mod child;
+mod delivery;
 mod distill;
 mod fault;
 mod machine;
@@ -36,6 +38,8 @@ pub fn run(command: &BenchCommand) -> Exit {
     let ended = match command {
         BenchCommand::Link(args) => in_runtime(link(args)),
         BenchCommand::Distill(args) => in_runtime(distill::run(args)),
+        BenchCommand::Delivery(args) => in_runtime(delivery::run(args)),
+        BenchCommand::DeliverySide(args) => delivery::side::run(args).map(|()| Exit::Success),
         BenchCommand::Side(args) => side::run(args).map(|()| Exit::Success),
         BenchCommand::DistillSide(args) => {
             distill::pipeline::side::run(args).map(|()| Exit::Success)
@@ -107,4 +111,19 @@ async fn measure(args: &LinkBenchArgs, report: &mut Report) -> Result<(), Fault>
         report.rows.push(row);
     }
     Ok(())
+}
+
+/// Runs a measurement on a thread of its own, which is left behind when somebody stops it.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("measurement".to_owned())
+        .spawn(move || {
+            // Nobody listens any more when it was stopped.
+            let _gone = tell.send(work());
+        })
+        .map_err(Fault::io("start a thread"))?;
+    told.await.map_err(|_| Fault::Died)?
 }

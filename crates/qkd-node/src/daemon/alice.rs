@@ -1,6 +1,7 @@
 //! Alice: calls Bob, keeps the link up, transmits.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -18,6 +19,7 @@ use super::link_node::LinkNode;
 use super::server::link_client;
 use super::{NodeError, Ready};
 use crate::config::{AliceConfig, HostPort, Role};
+use crate::hub::KeyHub;
 use crate::link::{Connection, LinkHandle, Party, frames, hang_up, serve};
 use crate::quantum::{self, Command, Onward, TransmitPath};
 use crate::shutdown::Shutdown;
@@ -33,7 +35,7 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 pub(super) async fn run(
     config: AliceConfig,
     shutdown: Shutdown,
-    ready: impl FnOnce(&Ready) + Send,
+    ready: impl FnOnce(&Ready, &Arc<KeyHub>) + Send,
 ) -> Result<(), NodeError> {
     let AliceConfig {
         link,
@@ -44,14 +46,15 @@ pub(super) async fn run(
     } = config;
     let node = LinkNode::open(link, Side::Alice)?;
     let listeners = node.listen().await?;
-    ready(&Ready {
+    let addresses = Ready {
         role: Role::Alice,
         quantum: None,
         classical: None,
         services: listeners.services_address,
         etsi014: listeners.etsi014_address(),
         metrics: listeners.metrics.address(),
-    });
+    };
+    ready(&addresses, &node.shared.hub);
     let board = node.shared.board.clone();
     let tell = Box::new(move |fault| board.fibre(fault));
     let onward = Onward::start("[quantum] peer or --fibre", quantum_peer, tell);

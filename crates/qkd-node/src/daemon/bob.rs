@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::link_node::LinkNode;
 use super::{NodeError, Ready, server};
 use crate::config::{BobConfig, HostPort, Role};
+use crate::hub::KeyHub;
 use crate::link::{Connection, FrameSender, Frames, Party, frames, serve};
 use crate::quantum::{self, ReceivePath};
 use crate::shutdown::Shutdown;
@@ -29,7 +30,7 @@ const HANDSHAKES_MAX: usize = 16;
 pub(super) async fn run(
     config: BobConfig,
     shutdown: Shutdown,
-    ready: impl FnOnce(&Ready) + Send,
+    ready: impl FnOnce(&Ready, &Arc<KeyHub>) + Send,
 ) -> Result<(), NodeError> {
     let BobConfig {
         link,
@@ -45,14 +46,15 @@ pub(super) async fn run(
     let (classical, classical_bound) =
         server::listen("[classical] listen", &classical_listen).await?;
     let listeners = node.listen().await?;
-    ready(&Ready {
+    let addresses = Ready {
         role: Role::Bob,
         quantum: quantum_bound,
         classical: Some(classical_bound),
         services: listeners.services_address,
         etsi014: listeners.etsi014_address(),
         metrics: listeners.metrics.address(),
-    });
+    };
+    ready(&addresses, &node.shared.hub);
     let answerer = Answerer {
         node: node.clone(),
         quantum: Arc::new(quantum_socket),

@@ -51,7 +51,7 @@ const ANNOUNCEMENTS_MAX: u64 = CALM_ANNOUNCEMENTS + UNANNOUNCED_BLOCKS_MAX;
 const WAITING_BYTES_MIN: usize = 128 << 20;
 
 /// File of the key store in the data folder.
-const STORE_FILE: &str = "keys.redb";
+pub(crate) const STORE_FILE: &str = "keys.redb";
 
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";

@@ -12,7 +12,7 @@ const MATERIAL_BYTES_MAX: u64 = u32::MAX as u64;
 ///
 /// Light is wanted until the keys are there, and demand is looked at between blocks: what is in flight
 /// then still comes, and is not thrown away.
-pub(super) fn store_limits(
+pub(crate) fn store_limits(
     store: &StoreConfig,
     blocks_in_flight_max: u64,
     secret_length_bits: u64,

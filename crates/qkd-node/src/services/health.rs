@@ -124,6 +124,7 @@ mod tests {
             assigned_count: 0,
             expired_count: 0,
             has_room: true,
+            durable_commits: 0,
             pending_requests: 0,
         }
     }

@@ -96,7 +96,8 @@ impl TlsMaterial {
         })
     }
 
-    pub(super) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
+    /// What a client of gRPC says of itself, and whom it takes.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
         let mut config = ClientConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(self.roots.clone())

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use qkd_node::parameters::LinkParameters;
 use qkd_node::presets::Preset;
 
+use super::delivery::side::DeliverySideArgs;
+use super::delivery::{self, DeliveryBenchArgs};
 use super::distill::pipeline::side::DistillSideArgs;
 use super::distill::{self, DistillBenchArgs};
 use crate::cli::{distance, presets};
@@ -37,9 +39,18 @@ pub enum BenchCommand {
     /// runs between two processes, with everything of the daemons but light and disks.
     #[command(after_help = distill::EXAMPLES)]
     Distill(DistillBenchArgs),
+    /// How fast applications get keys, by ETSI GS QKD 014 and by gRPC, from full key stores
+    ///
+    /// Alice's node, Bob's node and all applications run as three processes, with mutual TLS between
+    /// them and the key stores on a disk. A fresh key is durable on both sides before it is answered.
+    #[command(after_help = delivery::EXAMPLES)]
+    Delivery(DeliveryBenchArgs),
     /// One side of the link, started by the other command
     #[command(hide = true)]
     Side(SideArgs),
+    /// One process of the delivery, started by the other command
+    #[command(hide = true)]
+    DeliverySide(DeliverySideArgs),
     /// One side of the pipeline, started by the other command
     #[command(hide = true)]
     DistillSide(DistillSideArgs),

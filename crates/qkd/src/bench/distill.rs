@@ -21,11 +21,12 @@ pub use self::args::{DistillBenchArgs, EXAMPLES};
 use self::peer::Peer;
 use self::python::Cryptomite;
 use self::report::Report;
+pub use self::report::{aligned, lines_of};
 use self::row::Row;
 use super::fault::Fault;
 use super::machine::Machine;
 use super::progress::Progress;
-use super::{show, unless_stopped};
+use super::{on_a_thread, show, unless_stopped};
 use crate::exit::Exit;
 use crate::words::grouped;
 
@@ -94,19 +95,4 @@ async fn measure(args: &DistillBenchArgs, report: &mut Report) -> Result<(), Fau
         progress.done([line]);
     }
     Ok(())
-}
-
-/// Runs a measurement on a thread of its own, which is left behind when somebody stops it.
-async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("measurement".to_owned())
-        .spawn(move || {
-            // Nobody listens any more when it was stopped.
-            let _gone = tell.send(work());
-        })
-        .map_err(Fault::io("start a thread"))?;
-    told.await.map_err(|_| Fault::Died)?
 }
