@@ -6,6 +6,7 @@
 mod architecture;
 mod bad_input;
 mod bench;
+mod bench_delivery;
 mod bench_distill;
 mod certificates;
 mod classical_channel;

@@ -45,6 +45,9 @@ pub(super) struct Limits {
     body_within: Duration,
     /// A connection without requests, or on which no answer gets away, is closed.
     idle_max: Duration,
+    /// So old a connection is closed once its open calls are answered, however busy it is: a client
+    /// shows its certificate again before it goes on.
+    age_max: Duration,
 }
 
 impl Default for Limits {
@@ -56,6 +59,7 @@ impl Default for Limits {
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(10),
             idle_max: Duration::from_secs(60),
+            age_max: Duration::from_secs(3600),
         }
     }
 }
@@ -151,7 +155,7 @@ impl Etsi014Server {
         let who = caller.as_ref().map_or("", SaeId::as_str);
         let place = self.connections.enter(who);
         let life = match place {
-            Some(_) => Duration::MAX,
+            Some(_) => self.limits.age_max,
             None => CROWDED_FOR,
         };
         let client = Arc::new(Client {

@@ -226,7 +226,9 @@ impl Trio {
 
     async fn tell(&mut self, order: Order) -> Result<(), Fault> {
         let line = serde_json::to_string(&order).map_err(std::io::Error::other);
-        self.clients.say(&line.map_err(Fault::io("write an order"))?).await;
+        self.clients
+            .say(&line.map_err(Fault::io("write an order"))?)
+            .await;
         Ok(())
     }
 

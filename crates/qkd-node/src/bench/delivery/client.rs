@@ -209,7 +209,11 @@ async fn ask(
     body: Option<String>,
 ) -> Result<Value, CallFault> {
     let request = Request::builder()
-        .method(if body.is_some() { Method::POST } else { Method::GET })
+        .method(if body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        })
         .uri(format!("/api/v1/keys/{partner}/{call}"))
         .header("host", "kme")
         .header("content-type", "application/json")

@@ -97,7 +97,8 @@ impl<'a> Pair<'a> {
                 match output {
                     Output::Send(message) => said.push(message),
                     // The key of a request is known to nobody: it waits at the other side.
-                    Output::Answer { .. } | Output::Committed { .. } | Output::Discarded { .. } => {}
+                    Output::Answer { .. } | Output::Committed { .. } | Output::Discarded { .. } => {
+                    }
                     Output::Alarm(alarm) => {
                         let message = alarm.to_string();
                         return Err(failed(
@@ -179,4 +180,3 @@ fn failed(settings: &Settings, side: Side, source: Error) -> NodeError {
         source,
     }
 }
-

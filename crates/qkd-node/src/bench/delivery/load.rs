@@ -226,11 +226,7 @@ async fn dec(bob: &mut Caller, key: &Key, wrong_keys: &mut u64) -> Result<(), Ca
     Ok(())
 }
 
-async fn pair(
-    alice: &mut Caller,
-    bob: &mut Caller,
-    wrong_keys: &mut u64,
-) -> Result<(), CallFault> {
+async fn pair(alice: &mut Caller, bob: &mut Caller, wrong_keys: &mut u64) -> Result<(), CallFault> {
     for key in alice.enc_keys(1).await? {
         dec(bob, &key, wrong_keys).await?;
     }
@@ -254,7 +250,9 @@ async fn obtain(
                 lock(waiting).extend(keys);
             }
             // A pool that was emptied fills up again within moments.
-            Err(CallFault::Refused { code, .. }) if code == "Unavailable" || code == "ResourceExhausted" => {
+            Err(CallFault::Refused { code, .. })
+                if code == "Unavailable" || code == "ResourceExhausted" =>
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Err(fault) => return Err(fault),

@@ -115,7 +115,9 @@ async fn of_many_that_race_for_a_key_one_is_given_it_in_both_directions() {
             races: 20,
             racers: 8,
         };
-        let figures = run_races(world.folder.path(), world.places, &race).await.unwrap();
+        let figures = run_races(world.folder.path(), world.places, &race)
+            .await
+            .unwrap();
         let expected = RaceFigures {
             races: 20,
             requests: 160,

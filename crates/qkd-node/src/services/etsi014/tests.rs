@@ -236,6 +236,35 @@ async fn what_does_not_arrive_or_is_too_long_ends_with_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_never_idle_ends_with_its_age_and_with_whole_answers() {
+    let limits = Limits {
+        age_max: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let server = Server::start(limits).await;
+    let mut busy = connect(server.address, &server.pki, "a", Version::Tls13)
+        .await
+        .unwrap();
+    let request = format!("GET {STATUS} HTTP/1.1\r\nHost: kme-alice\r\n\r\n");
+    let mut answers = 0;
+    soon(async {
+        // What is asked after the last answer finds the connection closed.
+        while busy.write_all(request.as_bytes()).await.is_ok() {
+            let mut first = [0];
+            match busy.read(&mut first).await {
+                Ok(1) => {}
+                Ok(_) | Err(_) => break,
+            }
+            assert_eq!(answer_on(&mut busy).await.0, 200);
+            answers += 1;
+        }
+    })
+    .await;
+    assert!(answers > 0);
+    assert_eq!(soon(server.status_of("a", Version::Tls13)).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_sae_that_takes_all_it_can_leaves_the_others_theirs() {
     let limits = Limits {
         connections_each_max: 2,

@@ -242,12 +242,21 @@ mod tests {
         assert_eq!(args.cases().len(), 2 * 4 * 3);
         assert_eq!(args.stored_keys, [1000, 10_000, 100_000, 1_000_000]);
         assert_eq!(args.cases()[4].line(), "etsi014 enc_keys, 16 clients");
-        let args = delivery(&["--api", "grpc", "--call", "pair,dec_keys", "--concurrency", "3"]);
+        let args = delivery(&[
+            "--api",
+            "grpc",
+            "--call",
+            "pair,dec_keys",
+            "--concurrency",
+            "3",
+        ]);
         let lines: Vec<String> = args.unwrap().cases().iter().map(Case::line).collect();
         assert_eq!(lines, ["grpc pair, 3 clients", "grpc dec_keys, 3 clients"]);
-        assert!(CallName::ALL.iter().all(|call| {
-            call.to_possible_value().unwrap().get_name() == call.name()
-        }));
+        assert!(
+            CallName::ALL
+                .iter()
+                .all(|call| { call.to_possible_value().unwrap().get_name() == call.name() })
+        );
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Report {
         let rows = self.rows.iter().map(Row::cells);
         let rows: Vec<Vec<String>> = std::iter::once(titles(&TITLES)).chain(rows).collect();
         let starts = self.starts.iter().map(StartRow::cells);
-        let starts: Vec<Vec<String>> = std::iter::once(titles(&START_TITLES)).chain(starts).collect();
+        let starts: Vec<Vec<String>> = std::iter::once(titles(&START_TITLES))
+            .chain(starts)
+            .collect();
         for lines in [starts, rows].iter().filter(|lines| lines.len() > 1) {
             text.push('\n');
             text.push_str(&aligned(lines, &[0, 1]));
@@ -119,7 +121,9 @@ impl Report {
         match (differ, raced) {
             (false, false) => None,
             (true, _) => Some("the two nodes gave different keys"),
-            (false, true) => Some("a key that was raced for went to none, to several, or was wrong"),
+            (false, true) => {
+                Some("a key that was raced for went to none, to several, or was wrong")
+            }
         }
     }
 }

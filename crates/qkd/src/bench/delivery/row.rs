@@ -164,7 +164,14 @@ pub struct StartRow {
 
 /// Titles of its table.
 pub const START_TITLES: [&str; 8] = [
-    "start", "keys", "A ms", "B ms", "A MB", "B MB", "A file MB", "B file MB",
+    "start",
+    "keys",
+    "A ms",
+    "B ms",
+    "A MB",
+    "B MB",
+    "A file MB",
+    "B file MB",
 ];
 
 impl StartRow {
@@ -182,7 +189,9 @@ impl StartRow {
     /// As in the table.
     pub fn cells(&self) -> Vec<String> {
         let mega = |bytes: u64| three_digits(bytes as f64 / 1e6);
-        let memory = self.memory_bytes.map(|bytes| bytes.map_or(String::new(), mega));
+        let memory = self
+            .memory_bytes
+            .map(|bytes| bytes.map_or(String::new(), mega));
         let [alice, bob] = memory;
         let [alice_file, bob_file] = self.file_bytes.map(mega);
         vec![

@@ -197,7 +197,10 @@ async fn node(args: &DeliverySideArgs, side: Side) -> Result<(), Fault> {
     let (tell, told) = oneshot::channel();
     let ended = shutdown.clone();
     let mut serving = tokio::spawn(async move {
-        serve(&settings, side, bob, ended, |served| drop(tell.send(served))).await
+        serve(&settings, side, bob, ended, |served| {
+            drop(tell.send(served))
+        })
+        .await
     });
     let served = tokio::select! {
         served = told => served.ok(),
@@ -258,19 +261,17 @@ fn mark(served: &Served) -> Mark {
 }
 
 async fn clients(args: &DeliverySideArgs) -> Result<(), Fault> {
-    let place = |side,
-                 services: Option<SocketAddr>,
-                 etsi014: Option<SocketAddr>|
-     -> Result<Place, Fault> {
-        let missing = || io::Error::other("an address of a node is missing");
-        let addresses = services.zip(etsi014).ok_or_else(missing);
-        let (services, etsi014) = addresses.map_err(Fault::io("call the nodes"))?;
-        Ok(Place {
-            side,
-            services,
-            etsi014,
-        })
-    };
+    let place =
+        |side, services: Option<SocketAddr>, etsi014: Option<SocketAddr>| -> Result<Place, Fault> {
+            let missing = || io::Error::other("an address of a node is missing");
+            let addresses = services.zip(etsi014).ok_or_else(missing);
+            let (services, etsi014) = addresses.map_err(Fault::io("call the nodes"))?;
+            Ok(Place {
+                side,
+                services,
+                etsi014,
+            })
+        };
     let places = [
         place(Side::Alice, args.alice_services, args.alice_etsi014)?,
         place(Side::Bob, args.bob_services, args.bob_etsi014)?,
@@ -313,12 +314,18 @@ async fn load(
             node::Phase::Began => Outcome::Began,
             node::Phase::Ended => Outcome::Ended,
         };
-        seen.lock().unwrap_or_else(PoisonError::into_inner).push(cpu_seconds());
+        seen.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(cpu_seconds());
         // Whoever asked may have gone; the next order does not come then.
         let _gone = say(&outcome);
     };
     let figures = run_load(&args.folder, places, &load, watch).await?;
-    let cpu_seconds = match marks.lock().unwrap_or_else(PoisonError::into_inner).as_slice() {
+    let cpu_seconds = match marks
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_slice()
+    {
         [began, ended] => ended - began,
         _other => f64::NAN,
     };
@@ -374,7 +381,9 @@ fn cpu_seconds() -> f64 {
 
 fn memory_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }
