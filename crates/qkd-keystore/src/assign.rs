@@ -58,14 +58,14 @@ impl KeyStore {
         id: u64,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        let ticket = self
-            .unsettled
-            .get(&id)
-            .and_then(|unsettled| unsettled.ticket)
-            .ok_or(Error::PeerMisbehaved {
-                message: "AssignAccepted",
-                rule: "no such assignment waits for an answer",
-            })?;
+        let unsettled = self.unsettled.get(&id).ok_or(Error::PeerMisbehaved {
+            message: "AssignAccepted",
+            rule: "no such assignment waits for an answer",
+        })?;
+        // It became void while the peer took it; the peer's next message is about that.
+        let Some(ticket) = unsettled.ticket else {
+            return Ok(());
+        };
         let Some(Unsettled { assignment, .. }) = self.unsettled.remove(&id) else {
             return Ok(());
         };
@@ -88,6 +88,18 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Nobody waits for an answer any more. The bits are burnt, and the peer drops the keys: they would
+    /// wait there for slaves that nobody told of them.
+    pub(crate) fn abandoned(&mut self, ticket: u64, outputs: &mut Vec<Output>) {
+        let mut waiting = self.unsettled.iter();
+        let Some((&id, unsettled)) = waiting.find(|(_, one)| one.ticket == Some(ticket)) else {
+            return;
+        };
+        let assignment = unsettled.assignment.clone();
+        self.void(id, RequestError::PeerUnavailable, outputs);
+        outputs.push(Output::Send(StoreMessage::Void(assignment)));
+    }
+
     /// The peer does not take the assignment: the bits are burnt.
     pub(crate) fn peer_refused(
         &mut self,
@@ -95,15 +107,15 @@ impl KeyStore {
         reason: &str,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        let assignment = self
-            .unsettled
-            .get(&id)
-            .filter(|unsettled| unsettled.ticket.is_some())
-            .map(|unsettled| unsettled.assignment.clone())
-            .ok_or(Error::PeerMisbehaved {
-                message: "AssignRefused",
-                rule: "no such assignment waits for an answer",
-            })?;
+        let unsettled = self.unsettled.get(&id).ok_or(Error::PeerMisbehaved {
+            message: "AssignRefused",
+            rule: "no such assignment waits for an answer",
+        })?;
+        // It is void already, and the peer was told.
+        if unsettled.ticket.is_none() {
+            return Ok(());
+        }
+        let assignment = unsettled.assignment.clone();
         let reason = reason.chars().take(WORDS_MAX).collect();
         self.void(id, RequestError::PeerRefused { reason }, outputs);
         outputs.push(Output::Send(StoreMessage::Void(assignment)));

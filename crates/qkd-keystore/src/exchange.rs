@@ -52,6 +52,12 @@ pub enum Input {
         /// What it asks for.
         request: KeyRequest,
     },
+    /// The application that asked with this ticket has gone before it was answered. Keys that were
+    /// assigned to it are dropped on both sides.
+    Abandoned {
+        /// The request's ticket; one that was answered changes nothing.
+        ticket: u64,
+    },
     /// An application fetches keys of the peer's share (ETSI GS QKD 014 "Get key with key IDs"). The
     /// answer is there with the next commit.
     Fetch {

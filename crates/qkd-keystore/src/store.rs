@@ -134,6 +134,7 @@ impl KeyStore {
             }
             Input::Message(message) => self.receive(message, &mut outputs)?,
             Input::Request { ticket, request } => self.request(ticket, request, &mut outputs),
+            Input::Abandoned { ticket } => self.abandoned(ticket, &mut outputs),
             Input::Fetch { ticket, fetch } => {
                 let result = self.stage_fetch(&fetch);
                 outputs.push(Output::Answer { ticket, result });
@@ -229,6 +230,8 @@ impl KeyStore {
             }
             // No key comes of it, for certain: that is as ideal as can be, and spends nothing.
             Input::Begun { .. } | Input::Time { .. } | Input::Room { .. } => {}
+            // Whoever waited was answered when the store was sealed.
+            Input::Abandoned { .. } => {}
             Input::Connected | Input::Distilled { .. } | Input::Message(_) => {
                 return Err(Error::Sealed);
             }

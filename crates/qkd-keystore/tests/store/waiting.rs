@@ -43,6 +43,40 @@ fn each_named_slave_is_given_the_same_key_once_also_across_a_restart() {
 }
 
 #[test]
+fn keys_of_a_master_that_left_wait_nowhere_however_far_they_had_come() {
+    // It leaves while the peer is told, or while the peer's answer is on its way; or it was answered.
+    for (delivered_to, is_answered) in [
+        (&[][..], false),
+        (&[Side::Bob][..], false),
+        (&[Side::Bob, Side::Alice][..], true),
+    ] {
+        let mut world = World::connected();
+        world.commit_block(1, 4096);
+        let ticket = world.request(Side::Alice, request(2, 256));
+        for &side in delivered_to {
+            world.deliver_message(side);
+        }
+        world.input(Side::Alice, Input::Abandoned { ticket });
+        world.settle();
+        let answer = world.node(Side::Alice).answers[&ticket].clone();
+        assert_eq!(answer.is_ok(), is_answered, "{answer:?}");
+        let waiting = if is_answered { 2 } else { 0 };
+        assert_eq!(world.status(Side::Bob).assigned_count, waiting);
+        assert_eq!(world.status(Side::Alice).pending_requests, 0);
+        // The bits are gone on both sides alike, and the next ones are given.
+        let free = |side| {
+            let status = world.status(side);
+            [status.available_bits, status.peer_available_bits]
+        };
+        let [ours, theirs] = free(Side::Bob);
+        assert_eq!(free(Side::Alice), [theirs, ours]);
+        assert!(world.ask(Side::Alice, request(1, 256)).is_ok());
+        world.forgive();
+        world.check_healed();
+    }
+}
+
+#[test]
 fn a_key_that_a_slave_does_not_fetch_in_time_is_dropped_and_counted() {
     let limits = StoreLimits {
         unfetched_age_max_s: 100,

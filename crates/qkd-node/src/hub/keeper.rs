@@ -66,6 +66,14 @@ enum Waiting {
     Slave(oneshot::Sender<KeyAnswer>),
 }
 
+impl Waiting {
+    fn has_gone(&self) -> bool {
+        match self {
+            Waiting::Master(answer) | Waiting::Slave(answer) => answer.is_closed(),
+        }
+    }
+}
+
 /// The thread's own.
 pub(super) struct Keeper {
     store: KeyStore,
@@ -134,6 +142,7 @@ impl Keeper {
                 self.look_at_the_clock();
                 self.look_at_the_disk();
             }
+            self.look_for_who_has_gone();
             let batch = first.into_iter().chain(tasks.try_iter());
             for task in batch.take(BATCH_MAX) {
                 self.take(task);
@@ -204,6 +213,17 @@ impl Keeper {
                 let ticket = self.ticket(Waiting::Slave(answer));
                 self.stage(Input::Fetch { ticket, fetch });
             }
+        }
+    }
+
+    /// Whoever has gone while the peer was asked is given no keys.
+    fn look_for_who_has_gone(&mut self) {
+        let waiting = self.waiting.iter();
+        let gone = waiting.filter(|(_, who)| who.has_gone());
+        let gone: Vec<u64> = gone.map(|(&ticket, _)| ticket).collect();
+        for ticket in gone {
+            self.waiting.remove(&ticket);
+            self.stage(Input::Abandoned { ticket });
         }
     }
 

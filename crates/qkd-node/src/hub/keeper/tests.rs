@@ -55,6 +55,21 @@ fn whoever_has_gone_away_before_the_store_looks_asks_for_nothing() {
 }
 
 #[test]
+fn whoever_goes_away_while_the_peer_is_asked_is_waited_for_no_longer() {
+    let mut keeper = keeper();
+    let (stays, _asked) = oneshot::channel();
+    let (goes, asked) = oneshot::channel();
+    let staying = keeper.ticket(Waiting::Master(stays));
+    keeper.ticket(Waiting::Master(goes));
+    drop(asked);
+    keeper.look_for_who_has_gone();
+    assert_eq!(
+        keeper.waiting.keys().copied().collect::<Vec<_>>(),
+        [staying]
+    );
+}
+
+#[test]
 fn only_the_run_that_writes_down_the_next_ones_waits_for_the_disk() {
     let mut keeper = keeper();
     let budget = SecurityParameters {
