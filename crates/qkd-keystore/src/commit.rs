@@ -6,10 +6,9 @@
 
 use qkd_bits::{SecretBits, SecretBytes};
 use qkd_security::{SecurityParameters, Spent};
-use sha2::{Digest, Sha256};
 
 use crate::material::Block;
-use crate::record::Place;
+use crate::record::{AbandonedRecord, Place, chain_next};
 use crate::store::{KeyStore, Link, RUNS_RESERVED};
 use crate::{Alarm, BlockId, CheckValue, DiscardReason, Error, Output, Side, Step, StoreMessage};
 
@@ -22,7 +21,10 @@ impl KeyStore {
         check: CheckValue,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if self.pool.contains(&id) || self.undecided.contains_key(&id) {
+        let is_known = self.pool.contains(&id)
+            || self.undecided.contains_key(&id)
+            || self.abandoned.contains_key(&id);
+        if is_known {
             return Err(Error::DuplicateBlock { block: id });
         }
         if self.refused.contains(&id) {
@@ -138,26 +140,45 @@ impl KeyStore {
         outputs: &mut Vec<Output>,
     ) {
         let Some(mut block) = self.undecided.remove(&id) else {
+            if self.abandoned.contains_key(&id) {
+                return self.decided_abandoned(id, (index, chain), spent, outputs);
+            }
             let reason = format!("Alice committed block {id}, which is not prepared here");
             return self.quarantine(reason, outputs);
         };
-        let (expected, ours) = self.next_in_chain(id, &block.record().check);
-        if (index, chain) != (expected, ours) {
+        let check = block.record().check;
+        if !self.follow_chain(id, &check, (index, chain), outputs) {
             // What is durable stays in doubt.
             self.undecided.insert(id, block);
-            let reason = format!(
-                "Alice committed block {id} as number {index} with another chain value than \
-                 number {expected} has here"
-            );
-            return self.quarantine(reason, outputs);
+            return;
         }
-        (self.ledger.commits, self.ledger.chain) = (index, chain);
         self.account_told(spent);
         block.set_index(index);
         self.steps.push(Step::Commit);
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
         self.pool.mark(id);
+    }
+
+    /// Bob goes on along Alice's chain; false, and quarantined, when it is not the one from here.
+    pub(crate) fn follow_chain(
+        &mut self,
+        id: BlockId,
+        check: &CheckValue,
+        (index, chain): (u64, [u8; 32]),
+        outputs: &mut Vec<Output>,
+    ) -> bool {
+        let (expected, ours) = self.next_in_chain(id, check);
+        if (index, chain) == (expected, ours) {
+            (self.ledger.commits, self.ledger.chain) = (index, chain);
+            return true;
+        }
+        let reason = format!(
+            "Alice committed block {id} as number {index} with another chain value than number \
+             {expected} has here"
+        );
+        self.quarantine(reason, outputs);
+        false
     }
 
     /// Bob has the commit durably, and with it all before it.
@@ -169,6 +190,7 @@ impl KeyStore {
             });
         }
         self.forget_chain_before(index);
+        self.forget_abandoned_until(index);
         Ok(())
     }
 
@@ -179,13 +201,15 @@ impl KeyStore {
         reason: DiscardReason,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if self.pool.contains(&id) {
+        let was_committed = |record: &AbandonedRecord| record.index > 0;
+        if self.pool.contains(&id) || self.abandoned.get(&id).is_some_and(was_committed) {
             return Err(Error::PeerMisbehaved {
                 message: "Discard",
                 rule: "a committed block cannot be discarded",
             });
         }
         self.prepared_at_peer.remove(&id);
+        self.forget_abandoned(id);
         if !self.refused.contains(&id) {
             self.remember_refused(id);
         }
@@ -260,15 +284,10 @@ impl KeyStore {
         self.pool.insert(id, block);
     }
 
-    /// Number and chain value of the commit that comes next, were it of this block. The chain is
-    /// H(chain ‖ block ‖ check value), as both sides compute it.
-    fn next_in_chain(&self, id: BlockId, check: &CheckValue) -> (u64, [u8; 32]) {
-        let mut hash = Sha256::new();
-        hash.update(self.ledger.chain);
-        hash.update(id.session.to_be_bytes());
-        hash.update(id.block.to_be_bytes());
-        hash.update(check);
-        (self.ledger.commits + 1, hash.finalize().into())
+    /// Number and chain value of the commit that comes next, were it of this block.
+    pub(crate) fn next_in_chain(&self, id: BlockId, check: &CheckValue) -> (u64, [u8; 32]) {
+        let chain = chain_next(&self.ledger.chain, id, check);
+        (self.ledger.commits + 1, chain)
     }
 
     fn store_material(&mut self, id: BlockId, block: &Block) {

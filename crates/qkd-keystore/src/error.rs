@@ -1,6 +1,6 @@
 //! What can go wrong, sorted by who is to blame.
 
-use crate::{BlockId, SaeId, StorageError};
+use crate::{BlockId, History, SaeId, StorageError};
 
 /// Why the engine could not do what it was told. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,33 @@ pub enum Error {
         /// The block.
         block: BlockId,
     },
+    /// An operator wants to change a store that is damaged.
+    #[error(
+        "{findings} records are damaged or contradict others, the first: {first}; put a whole copy back, or move the store away: its keys are lost then"
+    )]
+    Damaged {
+        /// How many.
+        findings: usize,
+        /// What is wrong with the first one.
+        first: String,
+    },
+    /// An operator wants to begin a history that this store is in.
+    #[error("this store is in history {history} already; begin a new one on both sides")]
+    HistoryBegun {
+        /// The history.
+        history: History,
+    },
+    /// An operator wants to abandon what is not in doubt.
+    #[error("block {block} is not in doubt here")]
+    NotInDoubt {
+        /// The block.
+        block: BlockId,
+    },
+    /// An operator wants to abandon a block at Alice.
+    #[error(
+        "this is Alice's store: only Bob's blocks can be in doubt, because she decides; run it at Bob's"
+    )]
+    NothingInDoubt,
     /// An input that needs a connection came without one, or a second connection began.
     #[error("{0}")]
     Link(&'static str),

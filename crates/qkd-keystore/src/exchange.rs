@@ -143,6 +143,14 @@ pub enum Alarm {
         /// The block.
         block: BlockId,
     },
+    /// Bob's operator gave up a block that was in doubt: its key is thrown away here too.
+    #[error(
+        "block {block} was abandoned by Bob's operator while it was in doubt: its key is thrown away on both sides"
+    )]
+    BlockAbandoned {
+        /// The block.
+        block: BlockId,
+    },
     /// The two histories contradict each other: one store was restored, copied or altered. The
     /// store stays sealed, also when opened again.
     #[error("the key store is quarantined: {reason}")]
@@ -205,7 +213,7 @@ pub struct StoreStatus {
     pub peer_ready: bool,
     /// Times this store was opened.
     pub boot_epoch: u64,
-    /// Blocks committed since the store was created.
+    /// Blocks committed since the store was created, or since an operator had all keys discarded.
     pub commits: u64,
     /// What the pair has spent of its failure budget since the store was created: on both sides the
     /// same after each commit and each beginning of a link. Alice is ahead by runs that were begun

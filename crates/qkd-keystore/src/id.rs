@@ -1,6 +1,7 @@
 //! Names: of sides, blocks, keys and applications.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use qkd_bits::SecretRng;
@@ -47,6 +48,62 @@ impl fmt::Display for BlockId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}/{}", self.session, self.block)
     }
+}
+
+/// Reads a block as it is printed.
+impl FromStr for BlockId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (session, block) = text.split_once('/').ok_or(InvalidId::Block)?;
+        Ok(Self {
+            session: hex64(session).ok_or(InvalidId::Block)?,
+            block: block.parse().map_err(|_| InvalidId::Block)?,
+        })
+    }
+}
+
+/// One of the histories that a pair of stores may have had, told apart by a random number: a new one
+/// begins when operators have all keys discarded on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct History(NonZeroU64);
+
+impl History {
+    /// A fresh history.
+    pub fn random(rng: &mut SecretRng) -> Self {
+        // Zero comes once in 2⁶⁴.
+        let number = u64::from_be_bytes(rng.array());
+        Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// The history of that number; none for 0, which is the one that stores are created in.
+    pub(crate) fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// 16 lower-case hexadecimal digits.
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for History {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        hex64(text).and_then(Self::new).ok_or(InvalidId::History)
+    }
+}
+
+fn hex64(text: &str) -> Option<u64> {
+    let is_plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_plain.then(|| u64::from_str_radix(text, 16).ok())?
 }
 
 /// The identity of a key: a random UUID (version 4), never derived from the key it names.
@@ -135,6 +192,12 @@ impl FromStr for SaeId {
 /// Text that is not the name it was given as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
+    /// Not a block.
+    #[error("a block is 16 hexadecimal digits, a slash and a number, such as 00000000000000a1/7")]
+    Block,
+    /// Not a history.
+    #[error("a history is 16 hexadecimal digits, not all of them 0")]
+    History,
     /// Not a UUID.
     #[error("a key_ID is a hyphenated UUID of 36 characters")]
     KeyId,
@@ -171,6 +234,29 @@ mod tests {
             String::new(),
         ] {
             assert_eq!(text.parse::<KeyId>(), Err(InvalidId::KeyId), "{text}");
+        }
+    }
+
+    #[test]
+    fn blocks_and_histories_are_read_as_they_are_printed_and_in_no_other_spelling() {
+        let block = BlockId {
+            session: 0xa1,
+            block: 7,
+        };
+        assert_eq!(block.to_string().parse(), Ok(block));
+        let history = History::random(&mut SecretRng::from_seed([1; 32]));
+        assert_eq!(history.to_string().parse(), Ok(history));
+        for text in [
+            "",
+            "a1/7",
+            "00000000000000a1",
+            "00000000000000a1/",
+            "+0000000000000a1/7",
+        ] {
+            assert_eq!(text.parse::<BlockId>(), Err(InvalidId::Block), "{text}");
+        }
+        for text in ["", "1", "0000000000000000", "+000000000000001"] {
+            assert_eq!(text.parse::<History>(), Err(InvalidId::History), "{text}");
         }
     }
 

@@ -9,18 +9,22 @@
 
 #![forbid(unsafe_code)]
 
+mod abandon;
 mod accept;
 mod assign;
 mod commit;
+mod contents;
 mod delivery;
 mod error;
 mod exchange;
 mod expiry;
 mod id;
+mod inspect;
 pub mod invariants;
 mod material;
 mod message;
 mod open;
+mod operator;
 mod pool;
 mod rebalance;
 mod record;
@@ -34,10 +38,12 @@ pub use error::{Error, RequestError};
 pub use exchange::{
     Alarm, DeliveredKey, Health, Input, KeyFetch, KeyRequest, Output, StoreLimits, StoreStatus,
 };
-pub use id::{BlockId, InvalidId, KeyId, SaeId, Side};
+pub use id::{BlockId, History, InvalidId, KeyId, SaeId, Side};
+pub use inspect::{Inspection, inspect};
 pub use message::{
     AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
 };
+pub use operator::{Abandon, abandon, begin_history};
 pub use step::{Step, UnknownStep};
 pub use storage::{Change, Fault, MemoryStorage, Record, Snapshot, Storage, StorageError};
 pub use store::KeyStore;

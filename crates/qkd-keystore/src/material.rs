@@ -188,6 +188,11 @@ impl Block {
         self.users -= 1;
     }
 
+    /// Whether keys or unsettled assignments need bytes of this block.
+    pub(crate) fn is_used(&self) -> bool {
+        self.users > 0
+    }
+
     /// Whether nothing of this block will ever be needed again.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.users == 0 && SIDES.into_iter().all(|first| self.rest(first) == 0)

@@ -128,6 +128,9 @@ pub struct Resume {
     pub last_accepted: u64,
     /// Bob: blocks prepared and undecided. Alice: always empty.
     pub in_doubt: Vec<InDoubt>,
+    /// Bob: blocks that were in doubt until an operator gave them up; their keys are on neither side
+    /// once Alice has heard of it. Alice: always empty.
+    pub abandoned: Vec<BlockId>,
 }
 
 /// A block that is prepared and undecided.

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use sha2::{Digest, Sha256};
 
+use crate::contents::{Contents, check_identity};
 use crate::expiry::Clock;
 use crate::material::Block;
 use crate::pool::Pool;
-use crate::record::{AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity};
+use crate::record::{AbandonedRecord, Ledger, Place, identity};
 use crate::store::{KeyStore, Link, Unsettled};
 use crate::wrap::Vault;
-use crate::{BlockId, Error, Health, KeyRange, Record, Side, Storage, StoreLimits};
+use crate::{BlockId, Error, Health, KeyRange, Side, Storage, StoreLimits};
 
 impl KeyStore {
     /// Opens the store that `storage` keeps, or creates one when it keeps nothing.
@@ -36,7 +37,7 @@ impl KeyStore {
         if !is_new {
             check_identity(side, &vault, &records)?;
         }
-        let contents = Contents::read(&vault, records, is_new)?;
+        let contents = Contents::read(&vault, records, is_new.then(Ledger::default))?;
         let mut ledger = contents.ledger.clone();
         ledger.boot_epoch += 1;
         ledger.boot_id = rng.array();
@@ -75,6 +76,7 @@ impl KeyStore {
             undecided: BTreeMap::new(),
             prepared_at_peer: BTreeMap::new(),
             refused: VecDeque::new(),
+            abandoned: BTreeMap::new(),
             unsettled: BTreeMap::new(),
             keys: BTreeMap::new(),
             waiting_since: BTreeSet::new(),
@@ -98,6 +100,9 @@ impl KeyStore {
         self.chain = contents.chain;
         for (id, block) in contents.blocks {
             self.adopt_block(id, block)?;
+        }
+        for (id, record) in contents.abandoned {
+            self.adopt_abandoned(id, record)?;
         }
         for (key_id, record) in contents.keys {
             for range in &record.ranges {
@@ -150,6 +155,25 @@ impl KeyStore {
         Ok(())
     }
 
+    fn adopt_abandoned(&mut self, id: BlockId, record: AbandonedRecord) -> Result<(), Error> {
+        let corrupt = |problem| Err(Place::Abandoned(id).corrupt(problem));
+        if self.pool.contains(&id) || self.undecided.contains_key(&id) {
+            return corrupt("the block it gives up is here");
+        }
+        let is_placed = match self.side {
+            Side::Alice => {
+                let placed = 1..=self.ledger.commits;
+                placed.contains(&record.index) && self.pool.at(record.index).is_none()
+            }
+            Side::Bob => record.index == 0,
+        };
+        if !is_placed {
+            return corrupt("its place among the commits cannot be");
+        }
+        self.abandoned.insert(id, record);
+        Ok(())
+    }
+
     /// Counts a key that waits here as a user of its block.
     fn adopt_user(&mut self, range: &KeyRange) -> Option<()> {
         let block = self.pool.get(&range.block)?;
@@ -157,108 +181,6 @@ impl KeyStore {
             return None;
         }
         self.pool.change(&range.block, Block::hold)
-    }
-}
-
-/// All records, parsed.
-struct Contents {
-    ledger: Ledger,
-    chain: BTreeMap<u64, [u8; 32]>,
-    blocks: BTreeMap<BlockId, Block>,
-    assignments: BTreeMap<u64, AssignmentRecord>,
-    keys: BTreeMap<crate::KeyId, KeyRecord>,
-}
-
-impl Contents {
-    fn read(vault: &Vault, records: Vec<Record>, is_new: bool) -> Result<Self, Error> {
-        let mut ledger = is_new.then(Ledger::default);
-        let mut chain = BTreeMap::new();
-        let mut assignments = BTreeMap::new();
-        let mut keys = BTreeMap::new();
-        let mut states = BTreeMap::new();
-        let mut wrapped = BTreeMap::new();
-        for (key, value) in records {
-            let place = Place::from_bytes(&key)?;
-            let content = place.content(vault, &value)?;
-            let parsed = match place {
-                Place::Identity => Some(()),
-                Place::Ledger => {
-                    Ledger::decode(format_of(&value), &content).map(|record| ledger = Some(record))
-                }
-                Place::Chain(commits) => content.try_into().ok().map(|value| {
-                    chain.insert(commits, value);
-                }),
-                Place::Material(id) => {
-                    wrapped.insert(id, content);
-                    Some(())
-                }
-                Place::Block(id) => {
-                    BlockRecord::decode(format_of(&value), &content).map(|record| {
-                        states.insert(id, record);
-                    })
-                }
-                Place::Assignment(id) => AssignmentRecord::decode(&content)
-                    .filter(|record| record.assignment.id == id)
-                    .map(|record| {
-                        assignments.insert(id, record);
-                    }),
-                Place::Key(key_id) => {
-                    KeyRecord::decode(format_of(&value), &content).map(|record| {
-                        keys.insert(key_id, record);
-                    })
-                }
-            };
-            parsed.ok_or_else(|| place.corrupt("its fields cannot be read"))?;
-        }
-        Ok(Self {
-            ledger: ledger.ok_or_else(|| Place::Ledger.corrupt("it is missing"))?,
-            chain,
-            blocks: join(vault, states, wrapped)?,
-            assignments,
-            keys,
-        })
-    }
-}
-
-/// Every block has a state and material, or is damaged.
-fn join(
-    vault: &Vault,
-    states: BTreeMap<BlockId, BlockRecord>,
-    mut wrapped: BTreeMap<BlockId, Vec<u8>>,
-) -> Result<BTreeMap<BlockId, Block>, Error> {
-    let mut blocks = BTreeMap::new();
-    for (id, record) in states {
-        let place = Place::Material(id);
-        let bytes = wrapped
-            .remove(&id)
-            .ok_or_else(|| place.corrupt("it is missing"))?;
-        let material = vault
-            .unwrap(id, &bytes)
-            .ok_or_else(|| place.corrupt("it does not open under the store key"))?;
-        let block = Block::restore(record, material)
-            .ok_or_else(|| Place::Block(id).corrupt("its cursors lie outside its shares"))?;
-        blocks.insert(id, block);
-    }
-    match wrapped.keys().next() {
-        Some(&id) => Err(Place::Block(id).corrupt("it is missing")),
-        None => Ok(blocks),
-    }
-}
-
-fn check_identity(side: Side, vault: &Vault, records: &[Record]) -> Result<(), Error> {
-    let key = Place::Identity.to_bytes();
-    let (_, value) = records
-        .iter()
-        .find(|(place, _)| *place == key)
-        .ok_or_else(|| Place::Identity.corrupt("it is missing"))?;
-    // Tags are bound to a side, so the other side's record is recognised by its text.
-    let other = identity(side.peer());
-    if value.get(1..1 + other.len()) == Some(&other[..]) {
-        return Err(Error::OtherSide);
-    }
-    match Place::Identity.content(vault, value) {
-        Ok(content) if content == identity(side) => Ok(()),
-        Ok(_) | Err(_) => Err(Error::WrongStoreKey),
     }
 }
 

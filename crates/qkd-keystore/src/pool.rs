@@ -142,17 +142,23 @@ impl Pool {
         self.dirty.insert(id);
     }
 
+    /// Removes a block whatever is left of it.
+    pub(crate) fn remove(&mut self, id: &BlockId) -> Option<Block> {
+        let block = self.blocks.remove(id)?;
+        let index = block.record().index;
+        self.count(index, SIDES.map(|side| block.free(side)), [0; 2]);
+        self.order.remove(&index);
+        self.material_bytes -= block.material().len() as u64;
+        self.dirty.remove(id);
+        Some(block)
+    }
+
     /// Removes a block that nothing is needed of any more; false when there is something.
     pub(crate) fn retire(&mut self, id: &BlockId) -> bool {
         if !self.blocks.get(id).is_some_and(Block::is_exhausted) {
             return false;
         }
-        if let Some(block) = self.blocks.remove(id) {
-            self.order.remove(&block.record().index);
-            self.material_bytes -= block.material().len() as u64;
-            self.dirty.remove(id);
-        }
-        true
+        self.remove(id).is_some()
     }
 
     /// Blocks whose state has to be written down, for the last time.

@@ -1,8 +1,8 @@
 //! Every connection begins with a comparison of the two histories.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::record::{AssignmentRecord, Place};
+use crate::record::{AssignmentRecord, Place, chain_start};
 use crate::store::{KeyStore, Link};
 use crate::{
     BlockId, DiscardReason, Error, InDoubt, Output, RequestError, Resume, Side, Step, StoreMessage,
@@ -42,6 +42,7 @@ impl KeyStore {
             last_confirmed: self.ledger.last_confirmed,
             last_accepted: self.ledger.last_accepted,
             in_doubt,
+            abandoned: self.abandoned_unsettled(),
         };
         outputs.push(Output::Send(StoreMessage::Resume(Box::new(resume))));
         Ok(())
@@ -69,11 +70,14 @@ impl KeyStore {
         theirs: &Resume,
         outputs: &mut Vec<Output>,
     ) -> Result<(), Error> {
-        if theirs.in_doubt.len() > IN_DOUBT_MAX {
+        if theirs.in_doubt.len().max(theirs.abandoned.len()) > IN_DOUBT_MAX {
             return Err(Error::PeerMisbehaved {
                 message: "Resume",
-                rule: "it names more than 65,536 blocks in doubt",
+                rule: "it names more than 65,536 blocks in doubt or abandoned",
             });
+        }
+        if self.side == Side::Alice {
+            self.check_abandoned(theirs)?;
         }
         let contradiction = self
             .contradiction(theirs)
@@ -158,44 +162,64 @@ impl KeyStore {
 
     fn chain_contradiction(&self, theirs: &Resume) -> Option<&'static str> {
         if theirs.commits == self.ledger.commits {
-            return (theirs.chain != self.ledger.chain)
-                .then_some("the two sides committed different blocks");
+            return (theirs.chain != self.ledger.chain).then_some(match theirs.commits {
+                0 => "the keys of one side were discarded, and not those of the other: both begin the same history",
+                _ => "the two sides committed different blocks",
+            });
         }
         match self.side {
             Side::Bob if theirs.commits < self.ledger.commits => {
                 Some("Alice has forgotten blocks that she had committed")
             }
-            Side::Bob => (theirs.commits - self.ledger.commits > self.undecided.len() as u64)
-                .then_some("Alice committed blocks that are not prepared here"),
+            Side::Bob => {
+                let prepared = self.undecided.len() + self.abandoned.len();
+                (theirs.commits - self.ledger.commits > prepared as u64)
+                    .then_some("Alice committed blocks that are not prepared here")
+            }
             Side::Alice if theirs.commits > self.ledger.commits => {
                 Some("Bob committed blocks that were never committed here")
             }
             Side::Alice => {
                 let expected = match theirs.commits {
-                    0 => Some(&[0; 32]),
-                    commits => self.chain.get(&commits),
+                    0 => Some(chain_start(self.ledger.history)),
+                    commits => self.chain.get(&commits).copied(),
                 };
-                if expected != Some(&theirs.chain) {
+                if expected != Some(theirs.chain) {
                     return Some("Bob stands at a commit that is not one of ours");
                 }
-                let in_doubt: BTreeSet<BlockId> =
-                    theirs.in_doubt.iter().map(|doubt| doubt.block).collect();
-                let missing = |index| match self.pool.at(index) {
-                    Some(block) => !in_doubt.contains(block),
-                    None => true,
+                let prepared: BTreeSet<BlockId> = (theirs.in_doubt.iter())
+                    .map(|doubt| doubt.block)
+                    .chain(theirs.abandoned.iter().copied())
+                    .collect();
+                let unconfirmed: BTreeMap<u64, BlockId> = self.unconfirmed(theirs.commits);
+                let is_missing = |index| {
+                    let block = unconfirmed.get(&index);
+                    block.is_none_or(|block| !prepared.contains(block))
                 };
                 (theirs.commits + 1..=self.ledger.commits)
-                    .any(missing)
+                    .any(is_missing)
                     .then_some("Bob has forgotten blocks that he had prepared or committed")
             }
         }
+    }
+
+    /// Alice: commits that Bob has not confirmed, abandoned ones too.
+    fn unconfirmed(&self, confirmed: u64) -> BTreeMap<u64, BlockId> {
+        let abandoned = self
+            .abandoned
+            .iter()
+            .map(|(&id, record)| (record.index, id));
+        let abandoned = abandoned.filter(|&(index, _)| index > confirmed);
+        self.pool.after(confirmed).chain(abandoned).collect()
     }
 
     /// Alice: every block in doubt gets its decision, and every block that only one side has is
     /// discarded.
     fn resolve(&mut self, theirs: &Resume, outputs: &mut Vec<Output>) {
         self.forget_chain_before(theirs.commits);
-        for (index, block) in self.pool.after(theirs.commits) {
+        self.forget_abandoned_until(theirs.commits);
+        self.void_abandoned(&theirs.abandoned, outputs);
+        for (index, block) in self.unconfirmed(theirs.commits) {
             // Present for every commit that Bob has not confirmed.
             if let Some(&chain) = self.chain.get(&index) {
                 outputs.push(Output::Send(StoreMessage::Commit {

@@ -8,7 +8,7 @@ use qkd_security::Spent;
 use crate::expiry::Clock;
 use crate::material::Block;
 use crate::pool::Pool;
-use crate::record::{KeyRecord, Ledger, Place};
+use crate::record::{AbandonedRecord, KeyRecord, Ledger, Place};
 use crate::wrap::Vault;
 use crate::{
     Alarm, Assignment, BlockId, Change, CheckValue, Error, Health, Input, KeyId, Output,
@@ -58,6 +58,8 @@ pub struct KeyStore {
     /// Prepared at Bob and not yet distilled here (Alice).
     pub(crate) prepared_at_peer: BTreeMap<BlockId, CheckValue>,
     pub(crate) refused: VecDeque<BlockId>,
+    /// Blocks that Bob's operator gave up, until both sides know.
+    pub(crate) abandoned: BTreeMap<BlockId, AbandonedRecord>,
     /// Assignments made here that the peer has not settled.
     pub(crate) unsettled: BTreeMap<u64, Unsettled>,
     /// Keys of the peer's share that wait here for their slave application.
@@ -379,7 +381,7 @@ impl KeyStore {
     }
 
     /// Seals the store for good: the two histories contradict each other. The way out is an
-    /// operator's: stop both nodes, find out which store was restored, and empty both.
+    /// operator's: [`begin_history`](crate::begin_history) on both sides.
     pub(crate) fn quarantine(&mut self, reason: String, outputs: &mut Vec<Output>) {
         self.ledger.quarantine.clone_from(&reason);
         self.steps.push(Step::Quarantine);

@@ -1,6 +1,10 @@
 use super::*;
+use crate::expiry::Clock;
+use crate::material::Holder;
+use crate::{AssignedKey, Assignment, KeyRange, SaeId};
 use crate::{KeyStore, MemoryStorage, Snapshot, StoreLimits};
 use qkd_bits::SecretRng;
+use qkd_security::Spent;
 
 /// Where the ledger's chain ends, and its sums begin.
 const CHAIN_END: usize = 6 * 8 + 2 * 16 + 32;
@@ -61,6 +65,7 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
             store_s: 10,
             wall_s: 11,
         },
+        history: 12,
         quarantine: "because".into(),
     };
     assert_eq!(
@@ -69,20 +74,27 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
     );
     // Format 1 had neither sums nor the number of those that are in none.
     let mut old = ledger.encode();
-    old.drain(CHAIN_END..CHAIN_END + 6 * 8);
+    old.drain(CHAIN_END..CHAIN_END + 7 * 8);
     let migrated = Ledger {
         spent_max: Spent::default(),
         commits_uncounted: 3,
         clock: Clock::default(),
+        history: 0,
         ..ledger.clone()
     };
     assert_eq!(Ledger::decode(1, &old), Some(migrated));
-    // Before format 5 nobody wrote the time down.
+    // Before format 6 there was one history, and before format 5 nobody wrote the time down.
     let mut old = ledger.encode();
+    old.drain(CHAIN_END + 6 * 8..CHAIN_END + 7 * 8);
+    let first = Ledger {
+        history: 0,
+        ..ledger
+    };
+    assert_eq!(Ledger::decode(5, &old), Some(first.clone()));
     old.drain(CHAIN_END + 4 * 8..CHAIN_END + 6 * 8);
     let timeless = Ledger {
         clock: Clock::default(),
-        ..ledger
+        ..first
     };
     for format in [2, 3, 4] {
         assert_eq!(Ledger::decode(format, &old), Some(timeless.clone()));
@@ -106,6 +118,13 @@ fn records_are_read_as_they_were_written_and_no_prefix_of_them_is() {
         );
         assert_eq!(BlockRecord::decode(format, &bytes), None);
     }
+    let abandoned = AbandonedRecord {
+        check: [1; 8],
+        index: 2,
+    };
+    let bytes = abandoned.encode();
+    assert_eq!(AbandonedRecord::decode(&bytes), Some(abandoned));
+    assert_eq!(AbandonedRecord::decode(&bytes[1..]), None);
     let record = assignment();
     let bytes = record.encode();
     for cut in 0..bytes.len() {
@@ -146,6 +165,7 @@ fn places_are_read_as_they_were_written() {
         Place::Chain(1),
         Place::Material(BLOCK),
         Place::Block(BLOCK),
+        Place::Abandoned(BLOCK),
         Place::Assignment(9),
         Place::Key(key_id),
     ] {
@@ -182,7 +202,7 @@ fn downgraded(vault: &Vault, snapshot: &Snapshot) -> Snapshot {
         let place = Place::from_bytes(key).unwrap();
         let mut content = place.content(vault, value).unwrap();
         if place == Place::Ledger {
-            content.drain(CHAIN_END..CHAIN_END + 6 * 8);
+            content.drain(CHAIN_END..CHAIN_END + 7 * 8);
         }
         let mut body = vec![1];
         body.extend_from_slice(&content);

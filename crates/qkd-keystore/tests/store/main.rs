@@ -8,6 +8,7 @@ mod budget;
 mod faults;
 mod life;
 mod opening;
+mod operator;
 mod rebalancing;
 mod rules;
 mod waiting;

@@ -179,11 +179,13 @@ fn encode_resume(resume: &Resume) -> proto::Resume {
                 check: in_doubt.check.to_vec(),
             })
             .collect(),
+        abandoned: resume.abandoned.iter().map(encode_block_id).collect(),
     }
 }
 
 fn decode_resume(resume: proto::Resume) -> Result<Resume, DecodeError> {
     items("resume.in_doubt", &resume.in_doubt, IN_DOUBT_MAX)?;
+    items("resume.abandoned", &resume.abandoned, IN_DOUBT_MAX)?;
     Ok(Resume {
         boot_epoch: resume.boot_epoch,
         boot_id: array("resume.boot_id", &resume.boot_id)?,
@@ -202,6 +204,11 @@ fn decode_resume(resume: proto::Resume) -> Result<Resume, DecodeError> {
                     check: array("in_doubt.check", &in_doubt.check)?,
                 })
             })
+            .collect::<Result<_, DecodeError>>()?,
+        abandoned: resume
+            .abandoned
+            .into_iter()
+            .map(|block| decode_block("resume.abandoned", Some(block)))
             .collect::<Result<_, DecodeError>>()?,
     })
 }

@@ -180,19 +180,23 @@ fn resume() -> impl Strategy<Value = Resume> {
         any::<[u8; 16]>(),
         any::<[u8; 32]>(),
         vec(in_doubt, 0..5),
+        vec(block(), 0..5),
         spent(),
     )
-        .prop_map(|(numbers, boot_id, chain, in_doubt, spent)| Resume {
-            boot_epoch: numbers[0],
-            boot_id,
-            commits: numbers[1],
-            chain,
-            spent,
-            last_assigned: numbers[2],
-            last_confirmed: numbers[3],
-            last_accepted: numbers[4],
-            in_doubt,
-        })
+        .prop_map(
+            |(numbers, boot_id, chain, in_doubt, abandoned, spent)| Resume {
+                boot_epoch: numbers[0],
+                boot_id,
+                commits: numbers[1],
+                chain,
+                spent,
+                last_assigned: numbers[2],
+                last_confirmed: numbers[3],
+                last_accepted: numbers[4],
+                in_doubt,
+                abandoned,
+            },
+        )
 }
 
 fn store() -> impl Strategy<Value = StoreMessage> {

@@ -1,0 +1,195 @@
+//! All records of a store, parsed.
+
+use std::collections::BTreeMap;
+
+use crate::material::Block;
+use crate::record::{
+    AbandonedRecord, AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity,
+};
+use crate::wrap::Vault;
+use crate::{BlockId, Error, KeyId, Record, Side};
+
+/// What stands in the records, each of them intact.
+pub(crate) struct Contents {
+    pub(crate) ledger: Ledger,
+    pub(crate) chain: BTreeMap<u64, [u8; 32]>,
+    pub(crate) blocks: BTreeMap<BlockId, Block>,
+    pub(crate) abandoned: BTreeMap<BlockId, AbandonedRecord>,
+    pub(crate) assignments: BTreeMap<u64, AssignmentRecord>,
+    pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading {
+    ledger: Option<Ledger>,
+    chain: BTreeMap<u64, [u8; 32]>,
+    states: BTreeMap<BlockId, BlockRecord>,
+    /// Material as it stands there.
+    wrapped: BTreeMap<BlockId, Vec<u8>>,
+    abandoned: BTreeMap<BlockId, AbandonedRecord>,
+    assignments: BTreeMap<u64, AssignmentRecord>,
+    keys: BTreeMap<KeyId, KeyRecord>,
+}
+
+impl Contents {
+    /// Reads all records; `ledger` stands for the one that a new store does not have yet.
+    ///
+    /// # Errors
+    /// With the first record that is damaged, missing or of another format.
+    pub(crate) fn read(
+        vault: &Vault,
+        records: Vec<Record>,
+        ledger: Option<Ledger>,
+    ) -> Result<Self, Error> {
+        let mut findings = Vec::new();
+        let contents = Self::read_all(vault, records, ledger, &mut findings);
+        match findings.into_iter().next() {
+            Some(first) => Err(first),
+            None => Ok(contents),
+        }
+    }
+
+    /// Reads what can be read, and says of everything else what is wrong with it.
+    pub(crate) fn read_all(
+        vault: &Vault,
+        records: Vec<Record>,
+        ledger: Option<Ledger>,
+        findings: &mut Vec<Error>,
+    ) -> Self {
+        let mut reading = Reading {
+            ledger,
+            ..Reading::default()
+        };
+        for (key, value) in records {
+            findings.extend(reading.take(vault, &key, &value).err());
+        }
+        let Reading {
+            ledger,
+            chain,
+            states,
+            wrapped,
+            abandoned,
+            assignments,
+            keys,
+        } = reading;
+        if ledger.is_none() {
+            findings.push(Place::Ledger.corrupt("it is missing"));
+        }
+        Self {
+            ledger: ledger.unwrap_or_default(),
+            chain,
+            blocks: join(vault, states, wrapped, findings),
+            abandoned,
+            assignments,
+            keys,
+        }
+    }
+}
+
+impl Reading {
+    fn take(&mut self, vault: &Vault, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let place = Place::from_bytes(key)?;
+        let format = format_of(value);
+        let content = place.content(vault, value)?;
+        let parsed = match place {
+            Place::Identity => Some(()),
+            Place::Ledger => {
+                Ledger::decode(format, &content).map(|record| self.ledger = Some(record))
+            }
+            Place::Chain(commits) => content.try_into().ok().map(|value| {
+                self.chain.insert(commits, value);
+            }),
+            Place::Material(id) => {
+                self.wrapped.insert(id, content);
+                Some(())
+            }
+            Place::Block(id) => BlockRecord::decode(format, &content).map(|record| {
+                self.states.insert(id, record);
+            }),
+            Place::Abandoned(id) => AbandonedRecord::decode(&content).map(|record| {
+                self.abandoned.insert(id, record);
+            }),
+            Place::Assignment(id) => AssignmentRecord::decode(&content)
+                .filter(|record| record.assignment.id == id)
+                .map(|record| {
+                    self.assignments.insert(id, record);
+                }),
+            Place::Key(key_id) => KeyRecord::decode(format, &content).map(|record| {
+                self.keys.insert(key_id, record);
+            }),
+        };
+        parsed.ok_or_else(|| place.corrupt("its fields cannot be read"))
+    }
+}
+
+/// Every block has a state and material, or is damaged.
+fn join(
+    vault: &Vault,
+    states: BTreeMap<BlockId, BlockRecord>,
+    mut wrapped: BTreeMap<BlockId, Vec<u8>>,
+    findings: &mut Vec<Error>,
+) -> BTreeMap<BlockId, Block> {
+    let mut blocks = BTreeMap::new();
+    for (id, record) in states {
+        match open_block(vault, id, record, wrapped.remove(&id)) {
+            Ok(block) => {
+                blocks.insert(id, block);
+            }
+            Err(error) => findings.push(error),
+        }
+    }
+    let orphans = wrapped.into_keys();
+    findings.extend(orphans.map(|id| Place::Block(id).corrupt("it is missing")));
+    blocks
+}
+
+fn open_block(
+    vault: &Vault,
+    id: BlockId,
+    record: BlockRecord,
+    wrapped: Option<Vec<u8>>,
+) -> Result<Block, Error> {
+    let place = Place::Material(id);
+    let bytes = wrapped.ok_or_else(|| place.corrupt("it is missing"))?;
+    let material = vault
+        .unwrap(id, &bytes)
+        .ok_or_else(|| place.corrupt("it does not open under the store key"))?;
+    Block::restore(record, material)
+        .ok_or_else(|| Place::Block(id).corrupt("its cursors lie outside its shares"))
+}
+
+/// The side that made these records, by the text of their first one, whatever its tag says.
+pub(crate) fn side_of(records: &[Record]) -> Result<Side, Error> {
+    let value = identity_of(records)?;
+    [Side::Alice, Side::Bob]
+        .into_iter()
+        .find(|side| says(value, *side))
+        .ok_or_else(|| Place::Identity.corrupt("it names neither side of a link"))
+}
+
+/// Whether these are records of `side` under this store key.
+pub(crate) fn check_identity(side: Side, vault: &Vault, records: &[Record]) -> Result<(), Error> {
+    let value = identity_of(records)?;
+    // Tags are bound to a side, so the other side's record is recognised by its text.
+    if says(value, side.peer()) {
+        return Err(Error::OtherSide);
+    }
+    match Place::Identity.content(vault, value) {
+        Ok(content) if content == identity(side) => Ok(()),
+        Ok(_) | Err(_) => Err(Error::WrongStoreKey),
+    }
+}
+
+fn identity_of(records: &[Record]) -> Result<&[u8], Error> {
+    let key = Place::Identity.to_bytes();
+    let found = records.iter().find(|(place, _)| *place == key);
+    found
+        .map(|(_, value)| value.as_slice())
+        .ok_or_else(|| Place::Identity.corrupt("it is missing"))
+}
+
+fn says(value: &[u8], side: Side) -> bool {
+    let text = identity(side);
+    value.get(1..1 + text.len()) == Some(&text[..])
+}
