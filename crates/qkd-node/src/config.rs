@@ -261,6 +261,24 @@ impl NodeConfig {
         Ok(config)
     }
 
+    /// Reads the configuration of whatever node it is of from `path`, and looks at no other file.
+    ///
+    /// # Errors
+    /// On the first fault, with its place.
+    pub fn of_any(path: &Path) -> Result<Self, ConfigError> {
+        let text = read::text(path)?;
+        read::node(&text, path, profile::role(&text)).map(|(config, _)| config)
+    }
+
+    /// The end of a link that this node is; none for Eve.
+    pub fn link(&self) -> Option<&LinkConfig> {
+        match self {
+            NodeConfig::Alice(alice) => Some(&alice.link),
+            NodeConfig::Bob(bob) => Some(&bob.link),
+            NodeConfig::Eve(_) => None,
+        }
+    }
+
     /// Reads the configuration of a `role` from `text`; `path` is only its name in errors and the
     /// place that relative paths start from. Does not look at the files it names.
     ///

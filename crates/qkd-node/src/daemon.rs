@@ -17,7 +17,7 @@ use crate::secret_file::SecretFileError;
 use crate::shutdown::Shutdown;
 use crate::tls::TlsError;
 
-pub(crate) use link_node::{STORE_FILE, waiting_bytes_max};
+pub(crate) use link_node::waiting_bytes_max;
 pub(crate) use server::{link_client, link_server, listen};
 pub(crate) use store_limits::{blocks_undecided_max, store_limits};
 

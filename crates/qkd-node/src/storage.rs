@@ -4,6 +4,8 @@
 //! taken for a record: pages carry checksums, which opening verifies.
 
 pub(crate) mod database;
+mod overlay;
+mod stopped;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,10 @@ use qkd_keystore::{Change, Storage, StorageError};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use database::{Purpose, failed};
+pub use stopped::{StoppedStore, StoppedStoreError};
+
+/// File of the key store in a node's data folder.
+pub const STORE_FILE: &str = "keys.redb";
 
 /// All records of the key store.
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
@@ -40,9 +46,22 @@ impl RedbStorage {
         Self::of(path, database::open(path, KEYS)?)
     }
 
-    #[cfg(test)]
-    fn open_backend(path: &Path, backend: impl redb::StorageBackend) -> Result<Self, StorageError> {
-        Self::of(path, database::open_backend(path, KEYS, backend)?)
+    /// Opens the file `path` to look at it: what is changed afterwards stays in memory. Others may look at
+    /// the same time, and a node that starts meanwhile is told that the file is in use.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when there is no such file.
+    pub fn look(path: &Path) -> Result<Self, StorageError> {
+        Self::of(path, database::look(path, KEYS)?)
+    }
+
+    /// Opens what `backend` holds, which nobody else has open: a disk of a test's own. `path` is only its
+    /// name in errors.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn on(path: &Path, backend: impl redb::StorageBackend) -> Result<Self, StorageError> {
+        Self::of(path, database::open_refreshed(path, KEYS, backend)?)
     }
 
     fn of(path: &Path, database: Database) -> Result<Self, StorageError> {

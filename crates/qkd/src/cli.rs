@@ -18,6 +18,7 @@ use crate::man::ManArgs;
 use crate::pki::PkiArgs;
 use crate::plan::PlanArgs;
 use crate::status::StatusArgs;
+use crate::store::StoreCommand;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -105,6 +106,13 @@ pub enum Command {
     Pki(PkiArgs),
     /// Show what a node is doing: link, blocks, error rate, keys in store
     Status(StatusArgs),
+    /// Check the key store of a stopped node, and bring it out of quarantine
+    #[command(arg_required_else_help = true)]
+    Store {
+        /// What to do with the store.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Get, fetch and count keys, as an application
     #[command(arg_required_else_help = true)]
     Key {

@@ -11,6 +11,8 @@ pub enum Exit {
     Fault,
     /// 2: the laboratory ran as it should, and every block was aborted.
     Aborted,
+    /// 3: a key store is whole and quarantined.
+    Quarantined,
     /// 64: the command line was wrong (`EX_USAGE` of `sysexits.h`).
     Usage,
     /// 130: the laboratory was interrupted by Ctrl-C before its report was complete.
@@ -35,6 +37,7 @@ impl Exit {
             Exit::Success => 0,
             Exit::Fault => 1,
             Exit::Aborted => 2,
+            Exit::Quarantined => 3,
             Exit::Usage => 64,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,

@@ -22,6 +22,7 @@ mod output;
 mod pki;
 mod plan;
 mod status;
+mod store;
 mod words;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bench { command } => bench::run(command),
         Command::Pki(args) => pki::run(args),
         Command::Status(args) => status::run(args),
+        Command::Store { command } => store::run(command),
         Command::Key { command } => key::run(command),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

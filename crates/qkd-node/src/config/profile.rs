@@ -92,7 +92,7 @@ fn profile(text: &str, path: &Path) -> Result<(ClientProfile, Vec<NamedFile>), C
 }
 
 /// Whose configuration a text most likely is. A wrong guess ends in a complaint with its place.
-fn role(text: &str) -> Role {
+pub(super) fn role(text: &str) -> Role {
     let Ok(table) = DeTable::parse(text) else {
         return Role::Alice;
     };

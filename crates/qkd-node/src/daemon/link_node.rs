@@ -30,7 +30,7 @@ use crate::secret_file;
 use crate::services::NodeService;
 use crate::shutdown::Shutdown;
 use crate::status::StatusBoard;
-use crate::storage::RedbStorage;
+use crate::storage::{RedbStorage, STORE_FILE};
 use crate::tls::LiveTls;
 
 /// Time that Bob may take to announce what Alice has sent, in seconds.
@@ -49,9 +49,6 @@ const ANNOUNCEMENTS_MAX: u64 = CALM_ANNOUNCEMENTS + UNANNOUNCED_BLOCKS_MAX;
 /// Bytes that may wait for the peer however small the blocks: a full queue of events, each of them
 /// said at once, and what waits while nothing new is begun.
 const WAITING_BYTES_MIN: usize = 128 << 20;
-
-/// File of the key store in the data folder.
-pub(crate) const STORE_FILE: &str = "keys.redb";
 
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";

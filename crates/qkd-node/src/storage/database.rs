@@ -1,6 +1,6 @@
 //! Opening a redb file: private, whole, and nobody else's.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,10 +10,17 @@ use qkd_keystore::StorageError;
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
+use super::overlay::Overlay;
 use crate::secret_file;
 
 /// How a redb file begins (design.md of redb, "Database header").
 const MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+
+/// The flag in the byte after it that a file has while it is open (there, `recovery_required`).
+const LEFT_OPEN: u8 = 2;
+
+/// Bytes that are written back at once.
+const REFRESHED_BYTES: usize = 1 << 20;
 
 /// The page cache: what is in these files is read about once and then only written.
 const CACHE_BYTES: usize = 16 << 20;
@@ -49,8 +56,12 @@ pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Database, StorageErr
         .open(path)
         .map_err(|error| failed(path, &format!("cannot open the {name}: {error}")))?;
     check_file(path, purpose, &mut file)?;
+    // Held until the file is closed. Where the file system knows no locks redb has none either.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(opening(path, purpose, &DatabaseError::DatabaseAlreadyOpen));
+    }
     let backend = FileBackend::new(file).map_err(|error| opening(path, purpose, &error))?;
-    let database = open_backend(path, purpose, backend)?;
+    let database = open_refreshed(path, purpose, backend)?;
     if is_new {
         // The name of the file has to survive a power cut as well as its content.
         File::open(folder)
@@ -58,6 +69,61 @@ pub(crate) fn open(path: &Path, purpose: Purpose) -> Result<Database, StorageErr
             .map_err(|error| failed(path, &format!("cannot make its name durable: {error}")))?;
     }
     Ok(database)
+}
+
+/// Opens the file `path` without ever writing to it.
+///
+/// # Errors
+/// As [`open`], and when there is no such file.
+pub(super) fn look(path: &Path, purpose: Purpose) -> Result<Database, StorageError> {
+    let name = purpose.name;
+    let mut file = File::open(path)
+        .map_err(|error| failed(path, &format!("cannot open the {name}: {error}")))?;
+    check_file(path, purpose, &mut file)?;
+    let backend = Overlay::of(file).map_err(|error| opening(path, purpose, &error))?;
+    open_backend(path, purpose, backend)
+}
+
+/// Opens what `backend` holds, for somebody who goes on writing to it and has it for himself.
+///
+/// A file that was not closed as it should be is written back as it stands and synced before anything of it
+/// is believed. After a sync that failed the operating system goes on showing pages that are not on the disk
+/// and never writes them again; who continued on them would lose all of it with the next power cut.
+pub(super) fn open_refreshed(
+    path: &Path,
+    purpose: Purpose,
+    backend: impl StorageBackend,
+) -> Result<Database, StorageError> {
+    refresh(&backend).map_err(|error| {
+        let name = purpose.name;
+        failed(
+            path,
+            &format!("cannot make the {name} durable as it stands: {error}"),
+        )
+    })?;
+    open_backend(path, purpose, backend)
+}
+
+fn refresh(backend: &impl StorageBackend) -> io::Result<()> {
+    let len = backend.len()?;
+    let mut start = [0; MAGIC.len() + 1];
+    if len < start.len() as u64 {
+        return Ok(());
+    }
+    backend.read(0, &mut start)?;
+    let is_redb = start[..MAGIC.len()] == MAGIC;
+    if !is_redb || start[MAGIC.len()] & LEFT_OPEN == 0 {
+        return Ok(());
+    }
+    let mut piece = vec![0; REFRESHED_BYTES];
+    let mut offset = 0;
+    while offset < len {
+        let bytes = (len - offset).min(REFRESHED_BYTES as u64) as usize;
+        backend.read(offset, &mut piece[..bytes])?;
+        backend.write(offset, &piece[..bytes])?;
+        offset += bytes as u64;
+    }
+    backend.sync_data()
 }
 
 /// Opens what `backend` holds; `path` is only its name in errors.

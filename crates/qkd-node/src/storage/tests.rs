@@ -190,13 +190,13 @@ fn a_disk_that_fills_up_at_any_write_leaves_the_old_or_the_new_records() {
             disk: Arc::default(),
             writes_left: Arc::new(AtomicU64::new(u64::MAX)),
         };
-        let mut storage = RedbStorage::open_backend(path, disk.clone()).unwrap();
+        let mut storage = RedbStorage::on(path, disk.clone()).unwrap();
         storage.commit(&[put(b"old", &[1; 2000])]).unwrap();
         disk.writes_left.store(budget, Ordering::SeqCst);
         let committed = storage.commit(&changes);
         drop(storage);
         disk.writes_left.store(u64::MAX, Ordering::SeqCst);
-        let mut storage = RedbStorage::open_backend(path, disk).unwrap();
+        let mut storage = RedbStorage::on(path, disk).unwrap();
         let found = storage.load().unwrap();
         match committed {
             Ok(()) => {

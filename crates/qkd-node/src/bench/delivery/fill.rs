@@ -8,9 +8,8 @@ use qkd_keystore::{
 };
 
 use super::{KEY_BITS, KEYS_PER_BLOCK, NODES, SAES, Settings, block, data_folder, sae_name};
-use crate::daemon::STORE_FILE;
 use crate::pki::{LabPki, Parties, PkiError};
-use crate::storage::RedbStorage;
+use crate::storage::{RedbStorage, STORE_FILE};
 use crate::{NodeError, secret_file};
 
 /// Blocks that share a commit: fewer than may be undecided.
