@@ -13,7 +13,9 @@ use qkd_security::Spent;
 
 use crate::record::{AbandonedRecord, Place};
 use crate::store::KeyStore;
-use crate::{Alarm, BlockId, DiscardReason, Error, InDoubt, Output, Resume, Side, StoreMessage};
+use crate::{
+    Alarm, BlockId, DiscardReason, Error, InDoubt, Output, Resume, Side, Step, StoreMessage,
+};
 
 impl KeyStore {
     /// What Alice has to be told was given up (Bob).
@@ -90,6 +92,7 @@ impl KeyStore {
             return;
         }
         self.account_told(spent);
+        self.steps.push(Step::Commit);
         self.drop_abandoned(id);
         outputs.push(Output::Send(StoreMessage::Committed {
             block: id,
