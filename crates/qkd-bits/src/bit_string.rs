@@ -45,6 +45,11 @@ impl BitString {
         }
     }
 
+    /// Bits that there is room for.
+    pub fn capacity(&self) -> usize {
+        self.words.capacity() * 64
+    }
+
     /// `len` zero bits.
     pub fn zeros(len: usize) -> Self {
         Self {
@@ -166,6 +171,7 @@ impl BitString {
     /// Appends all bits of `other`.
     pub fn append(&mut self, other: &BitString) {
         let shift = self.len % 64;
+        let words = (self.len + other.len).div_ceil(64);
         if shift == 0 {
             self.words.extend_from_slice(&other.words);
         } else if let (Some(last), Some(first)) = (self.words.last_mut(), other.words.first()) {
@@ -173,11 +179,11 @@ impl BitString {
             let pairs = other.words.windows(2);
             self.words
                 .extend(pairs.map(|pair| joined(pair[0], pair[1], 64 - shift)));
-            self.words
-                .extend(other.words.last().map(|word| word >> (64 - shift)));
+            // No word too many, not for a moment: strings with the room for it do not move.
+            let last = other.words.last().filter(|_| self.words.len() < words);
+            self.words.extend(last.map(|word| word >> (64 - shift)));
         }
         self.len += other.len;
-        self.words.truncate(self.len.div_ceil(64));
     }
 
     /// A copy of the bits in `range`.

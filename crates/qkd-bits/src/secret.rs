@@ -43,6 +43,33 @@ impl SecretBits {
         &mut self.0
     }
 
+    /// Makes room for so many bits more. What moves leaves nothing behind.
+    pub fn reserve(&mut self, bits: usize) {
+        let wanted = self.len() + bits;
+        if self.0.capacity() < wanted {
+            let mut grown = BitString::with_capacity(wanted.max(2 * self.0.capacity()));
+            grown.append(&self.0);
+            self.0.zeroize();
+            self.0 = grown;
+        }
+    }
+
+    /// Appends all bits of `other`.
+    pub fn append(&mut self, other: &SecretBits) {
+        self.reserve(other.len());
+        self.0.append(&other.0);
+    }
+
+    /// Appends the lowest `count` bits of `word`.
+    ///
+    /// # Panics
+    /// When `count` is above 64.
+    #[inline]
+    pub fn push_word(&mut self, word: u64, count: usize) {
+        self.reserve(count);
+        self.0.push_word(word, count);
+    }
+
     /// Cuts the string in two: keeps the first `at` bits and returns the rest.
     ///
     /// # Panics

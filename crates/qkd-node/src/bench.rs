@@ -13,7 +13,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use qkd_bits::{PhysicsRng, SecretRng};
-use qkd_optics::{FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters};
+use qkd_optics::{
+    FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters, SlotList,
+};
 use qkd_session::SessionId;
 
 pub use crate::quantum::RECEIVE_BUFFER_BYTES;
@@ -113,7 +115,7 @@ impl Sending {
     pub fn forget_before(&self, slot: u64) {
         self.command(Command::Recall {
             block: 0,
-            slots: Vec::new(),
+            slots: SlotList::default(),
             end_slot: slot,
         });
     }

@@ -26,7 +26,6 @@ use std::path::{Path, PathBuf};
 pub use address::{HostPort, NotAnAddress};
 pub use measured::Measurement;
 pub use place::{ConfigError, Place};
-pub(crate) use plan::planned;
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 pub use qkd_delivery::IdentityRule;
 

@@ -10,7 +10,7 @@ mod transmit;
 
 use std::net::SocketAddr;
 
-use qkd_optics::FrameAddress;
+use qkd_optics::{FrameAddress, SlotList};
 use qkd_session::SessionId;
 
 use crate::config::HostPort;
@@ -33,7 +33,7 @@ pub enum Command {
         /// Block in this session.
         block: u64,
         /// The slots, rising.
-        slots: Vec<u64>,
+        slots: SlotList,
         /// First slot after the block.
         end_slot: u64,
     },

@@ -8,8 +8,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use qkd_bits::{PhysicsRng, SecretRng, SecretStream};
 use qkd_optics::{
-    Detectors, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, PulseFrame, Receiver, Source,
-    Transmitter, transmittance,
+    Detections, Detectors, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, PulseFrame,
+    Receiver, Source, Transmitter, transmittance,
 };
 
 const DISTANCES_KM: [u32; 6] = [0, 10, 25, 50, 75, 100];
@@ -106,18 +106,15 @@ fn recall(criterion: &mut Criterion) {
         let secret = SecretRng::from_seed([2; 32]);
         let physics = PhysicsRng::from_seed(3);
         let mut bob = Receiver::new(detectors.clone(), secret, physics).expect("sound detectors");
-        let mut clicks = Vec::new();
+        let mut clicks = Detections::default();
         for _ in 0..10 {
             let train = alice.transmit(shape.span);
             bob.detect(train, &mut clicks).expect("in order");
         }
-        let slots: Vec<u64> = clicks.iter().map(|click| click.slot).collect();
+        let slots = clicks.slot_list(0).expect("rising");
         group.throughput(Throughput::Elements(slots.len() as u64));
         group.bench_function(BenchmarkId::from_parameter(format!("{km}km")), |bencher| {
-            bencher.iter(|| {
-                let choices = alice.choices_at(&slots).expect("remembered");
-                choices.filter(|choice| choice.bit).count()
-            });
+            bencher.iter(|| alice.recall(&slots).expect("remembered").len());
         });
     }
     group.finish();

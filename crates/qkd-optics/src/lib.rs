@@ -15,14 +15,18 @@
 #![deny(unsafe_code)]
 
 mod channel;
+mod choices;
+mod detections;
 mod detectors;
 mod error;
 mod eve_port;
 mod frame;
+mod gaps;
 mod light;
 mod mathematics;
 mod receiver;
 mod sampling;
+mod slot_list;
 mod source;
 mod transmitter;
 
@@ -30,6 +34,8 @@ pub use channel::{
     Background, Beam, Channel, ChannelEffects, Conditions, Daylight, Fibre, FreeSpace,
     PolarisationDrift, SatellitePass, SharedFibre, SharedLength, Turbulence, Window, transmittance,
 };
+pub use choices::Choices;
+pub use detections::Detections;
 pub use detectors::{
     BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch, Gating, LinearMode, PowerMonitor,
     TimingJitter,
@@ -41,8 +47,10 @@ pub use frame::{
     LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, Verdict, WordBits,
     WordFormat,
 };
+pub use gaps::{Gaps, GapsView};
 pub use light::{Basis, Choice, Detection, IntensityClass, PHOTONS_MAX, PulseTrain};
 pub use receiver::{Receiver, ReceiverCounters};
+pub use slot_list::{SlotList, SlotsError};
 pub use source::{
     Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,
     PreparationError, SinglePhoton, Source, SourceEffects,

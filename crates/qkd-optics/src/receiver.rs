@@ -107,13 +107,18 @@ impl Receiver {
         self
     }
 
-    /// Detects a train and appends its clicks in slot order. Slots between the last train and this
+    /// Detects a train and appends its clicks in slot order: to [`Detections`](crate::Detections)
+    /// where a block is made of them, to any list else. Slots between the last train and this
     /// one are vacuum: dark counts and afterpulses go on there, and dead time passes.
     ///
     /// # Errors
     /// [`Error::BehindReceiver`] when the train starts before [`next_slot`](Self::next_slot);
     /// nothing is changed then.
-    pub fn detect(&mut self, train: PulseTrain, into: &mut Vec<Detection>) -> Result<(), Error> {
+    pub fn detect(
+        &mut self,
+        train: PulseTrain,
+        into: &mut impl Extend<Detection>,
+    ) -> Result<(), Error> {
         if train.start_slot < self.next_slot {
             return Err(Error::BehindReceiver {
                 start_slot: train.start_slot,
@@ -152,7 +157,7 @@ impl Receiver {
         &mut self,
         mut train: PulseTrain,
         slots_max: u64,
-        into: &mut Vec<Detection>,
+        into: &mut impl Extend<Detection>,
     ) -> Result<Option<PulseTrain>, Error> {
         let end = self.next_slot.saturating_add(slots_max);
         if train.start_slot < self.next_slot || end >= train.end_slot() {
@@ -169,7 +174,7 @@ impl Receiver {
 
     /// Lets vacuum pass up to, and without, `slot`, and appends the clicks that happen in it. Does
     /// nothing when the receiver is already there.
-    pub fn advance_to(&mut self, slot: u64, into: &mut Vec<Detection>) {
+    pub fn advance_to(&mut self, slot: u64, into: &mut impl Extend<Detection>) {
         while self.next_slot < slot {
             let end = self.enter_surroundings().min(slot);
             self.surroundings.illuminate(&[], end - self.next_slot);

@@ -14,10 +14,9 @@ use qkd_bits::SecretRng;
 use crate::light::Pulse;
 use crate::sampling::binomial::multinomial;
 use crate::source::check_probability;
-use crate::{Choice, Error, LightDensity, PulseTrain, Source};
+use crate::{Choice, Choices, Error, LightDensity, PulseTrain, SlotList, Source};
 use dense::Dense;
 use empty_slots::EmptySlots;
-use recall::Recall;
 use record::{Entries, RUN_SLOTS_MAX, Record};
 use sparse::Sparse;
 
@@ -201,24 +200,16 @@ impl Transmitter {
         Ok(label.choice())
     }
 
-    /// What Alice did in each of `slots`, as [`choice_at`](Self::choice_at) says it: in a few
-    /// nanoseconds for each when they ascend, and right in any order.
+    /// What Alice did in the slots that Bob announced, as [`choice_at`](Self::choice_at) says it, in
+    /// a few nanoseconds for each.
     ///
     /// # Errors
-    /// As [`choice_at`](Self::choice_at), before the first answer.
-    pub fn choices_at<'a>(
-        &'a self,
-        slots: &'a [u64],
-    ) -> Result<impl ExactSizeIterator<Item = Choice> + 'a, Error> {
-        let ascending = slots.is_sorted();
-        let outermost = match ascending {
-            true => [slots.first(), slots.last()],
-            false => [slots.iter().min(), slots.iter().max()],
-        };
-        for &slot in outermost.into_iter().flatten() {
+    /// As [`choice_at`](Self::choice_at).
+    pub fn recall(&self, slots: &SlotList) -> Result<Choices, Error> {
+        for slot in slots.first().into_iter().chain(slots.last()) {
             self.check_known(slot..slot.saturating_add(1))?;
         }
-        Ok(Recall::new(self, slots, ascending))
+        Ok(recall::recall(self, slots))
     }
 
     /// Pulses sent per intensity class in a range of slots: what the record says of those that

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use qkd_bits::PhysicsRng;
-use qkd_optics::{Basis, Choice, Detection, IntensityClass};
+use qkd_optics::{Basis, Choice, Detection, Detections, IntensityClass};
 use qkd_protocols::{AliceRecord, BobRecord, DecoyBb84, LinkSetup, Protocol};
 use qkd_security::{BlockPlan, DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
 use rustix::time::{ClockId, clock_gettime};
@@ -64,13 +64,13 @@ fn protocol() -> DecoyBb84 {
 /// What the two sides did in each announced slot, drawn as the protocol draws it.
 struct Block {
     choices: Vec<(Basis, bool, u8)>,
-    detections: Vec<Detection>,
+    detections: Detections,
 }
 
 impl Block {
     fn drawn() -> Self {
         let mut nature = PhysicsRng::from_seed(1);
-        let (mut choices, mut detections) = (Vec::new(), Vec::new());
+        let (mut choices, mut detections) = (Vec::new(), Detections::default());
         for slot in 0..DETECTIONS as u64 {
             let mut basis = || match nature.chance(0.8) {
                 true => Basis::Z,
@@ -80,11 +80,11 @@ impl Block {
             let bit = nature.bit();
             let wrong = nature.chance(if at_alice == at_bob { 0.01 } else { 0.5 });
             choices.push((at_alice, bit, u8::from(nature.chance(0.3))));
-            detections.push(Detection {
+            detections.extend([Detection {
                 slot,
                 basis: at_bob,
                 bit: bit ^ wrong,
-            });
+            }]);
         }
         Self {
             choices,
@@ -93,15 +93,18 @@ impl Block {
     }
 
     fn alice(&self) -> AliceRecord {
-        AliceRecord::new(self.choices.iter().map(|&(basis, bit, class)| Choice {
+        let choices = self.choices.iter().map(|&(basis, bit, class)| Choice {
             basis,
             bit,
             intensity: IntensityClass(class),
-        }))
+        });
+        AliceRecord::new(choices.collect())
     }
 
     fn bob(&self) -> BobRecord {
-        BobRecord::new(&self.detections)
+        let mut record = BobRecord::with_capacity(self.detections.len());
+        record.append(&self.detections);
+        record
     }
 }
 

@@ -222,19 +222,20 @@ mod tests {
     ];
 
     fn alice() -> AliceRecord {
-        AliceRecord::new(SLOTS.map(|(basis, bit, class, _, _)| Choice {
+        let choices = SLOTS.map(|(basis, bit, class, _, _)| Choice {
             basis,
             bit,
             intensity: IntensityClass(class),
-        }))
+        });
+        AliceRecord::new(choices.into_iter().collect())
     }
 
     fn bob() -> BobRecord {
-        let detections: Vec<_> = (0..)
-            .zip(SLOTS)
-            .map(|(slot, (.., basis, bit))| Detection { slot, basis, bit })
-            .collect();
-        BobRecord::new(&detections)
+        let detections =
+            (0..)
+                .zip(SLOTS)
+                .map(|(slot, (.., basis, bit))| Detection { slot, basis, bit });
+        BobRecord::new(detections.collect())
     }
 
     fn bits(text: &str) -> BitString {
@@ -251,11 +252,12 @@ mod tests {
         };
         assert_eq!(disclosed, expected);
         // Every key-basis bit turned round: nothing that is disclosed changes.
-        let turned = AliceRecord::new(SLOTS.map(|(basis, bit, class, other, _)| Choice {
+        let turned = SLOTS.map(|(basis, bit, class, other, _)| Choice {
             basis,
             bit: bit ^ ((basis, other) != (Basis::X, Basis::X)),
             intensity: IntensityClass(class),
-        }));
+        });
+        let turned = AliceRecord::new(turned.into_iter().collect());
         assert_eq!(protocol().disclose(&turned, bob().bases()), Ok(expected));
     }
 

@@ -9,7 +9,7 @@ mod bb84;
 mod setup;
 
 use qkd_bits::{BitString, SecretBits};
-use qkd_optics::{Basis, Choice, Detection, IntensityClass, Source};
+use qkd_optics::{Choices, Detections, Source};
 use qkd_security::{
     Accepted, BasisStatistics, BlockPlan, KeyLength, Leakage, Refusal, SecurityParameters,
     Statistics, Theorem,
@@ -109,21 +109,17 @@ pub struct AliceRecord {
 }
 
 impl AliceRecord {
-    /// Collects the transmitter's choices.
-    pub fn new(choices: impl IntoIterator<Item = Choice>) -> Self {
-        let rows = choices.into_iter().map(|choice| {
-            let Choice {
-                basis,
-                bit,
-                intensity,
-            } = choice;
-            [basis == Basis::X, intensity != IntensityClass(0), bit]
-        });
-        let [bases, decoys, bits] = BitString::columns(rows);
+    /// Takes over the transmitter's choices.
+    pub fn new(choices: Choices) -> Self {
+        let Choices {
+            bases,
+            decoys,
+            bits,
+        } = choices;
         Self {
             bases,
             decoys,
-            bits: SecretBits::from(bits),
+            bits,
         }
     }
 
@@ -145,33 +141,22 @@ pub struct BobRecord {
 }
 
 impl BobRecord {
-    /// Collects the receiver's detections.
-    pub fn new<'a>(detections: impl IntoIterator<Item = &'a Detection>) -> Self {
-        let rows = detections
-            .into_iter()
-            .map(|detection| [detection.basis == Basis::X, detection.bit]);
-        let [bases, bits] = BitString::columns(rows);
-        Self {
-            bases,
-            bits: SecretBits::from(bits),
-        }
+    /// Takes over the receiver's detections.
+    pub fn new(detections: Detections) -> Self {
+        let (bases, bits) = detections.into_bases_and_bits();
+        Self { bases, bits }
     }
 
-    /// A record of nothing yet, with room for so many detections: while it holds no more, the bits
-    /// never move, so that no copy of them is left behind.
+    /// A record of nothing yet, with room for so many detections: while it holds no more, it never
+    /// moves.
     pub fn with_capacity(detections: usize) -> Self {
-        Self {
-            bases: BitString::with_capacity(detections),
-            bits: SecretBits::from(BitString::with_capacity(detections)),
-        }
+        Self::new(Detections::with_capacity(detections))
     }
 
     /// Adds detections, later than those before.
-    pub fn extend(&mut self, detections: &[Detection]) {
-        let columns = [&mut self.bases, self.bits.expose_mut()];
-        BitString::extend_columns(columns, detections, |detection| {
-            [detection.basis == Basis::X, detection.bit]
-        });
+    pub fn append(&mut self, detections: &Detections) {
+        self.bases.append(detections.bases());
+        self.bits.append(detections.bits());
     }
 
     /// Bob's basis per detection, for the announcement: set for X.

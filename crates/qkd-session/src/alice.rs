@@ -5,6 +5,7 @@ mod announcing;
 mod block;
 
 use qkd_bits::SecretRng;
+use qkd_optics::SlotList;
 use qkd_protocols::{AliceRecord, Protocol};
 use qkd_security::SecurityParameters;
 
@@ -54,7 +55,7 @@ pub enum AliceOutput {
         /// Block number; rises from one recall to the next.
         block: u64,
         /// Announced slots, strictly rising.
-        slots: Vec<u64>,
+        slots: SlotList,
         /// First slot after the block.
         end_slot: u64,
     },

@@ -5,7 +5,7 @@ mod collecting;
 mod disclosed;
 
 use qkd_bits::SecretRng;
-use qkd_optics::Detection;
+use qkd_optics::Detections;
 use qkd_protocols::Protocol;
 
 pub(crate) use block::BobBlock;
@@ -20,7 +20,7 @@ pub enum BobInput {
     /// The receiver's detections, in slot order, and how far it has come.
     Detections {
         /// Newly registered detections.
-        detections: Vec<Detection>,
+        detections: Detections,
         /// Every slot before this one has been measured or lost.
         next_slot: u64,
     },

@@ -26,8 +26,8 @@ pub struct SessionLimits {
     /// round trips and more: at long ones as many blocks must be in flight as the round trips of
     /// one take time in blocks.
     ///
-    /// Memory of a block on one side: 16 bytes a detection at Bob until it is announced, which at
-    /// most four blocks wait for, and 8 at Alice until its slots are recalled; then, a sifted bit
+    /// Memory of a block on one side: 1.3 bytes a detection at Bob until it is announced, and at
+    /// Alice until its slots are recalled; then, a sifted bit
     /// (of 10⁶, `cargo run --release -p qkd-session --example block_memory`), 0.6 bytes until its
     /// reconciliation begins, 1.5 until that ends, 0.3 from then on, and 0.6 more while it is
     /// amplified. So blocks of 10⁶ bits take 1.5 MB each, and 2 GiB have room for 256 of them with

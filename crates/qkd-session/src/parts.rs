@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use qkd_bits::BitString;
-use qkd_optics::Detection;
+use qkd_optics::{Detections, GapsView, SlotList};
 use qkd_protocols::{BobRecord, Disclosed};
 
 use crate::{Error, Gaps, Message};
@@ -13,9 +13,6 @@ pub const DETECTIONS_PER_PART_MAX: usize = 1 << 18;
 
 /// Bits in one part of an amplification seed.
 pub const SEED_BITS_PER_PART_MAX: usize = 1 << 23;
-
-/// Detections that are recorded and then announced while they are in the nearest cache.
-const PIECE_DETECTIONS: usize = 1 << 10;
 
 /// Counts the parts of one long message and insists on their order.
 #[derive(Debug)]
@@ -65,41 +62,32 @@ pub(crate) fn part_count(len: usize, max: usize) -> u32 {
 pub(crate) struct Announced {
     pub(crate) first_slot: u64,
     pub(crate) end_slot: u64,
-    pub(crate) slots: Vec<u64>,
+    pub(crate) slots: SlotList,
     pub(crate) bases: BitString,
 }
 
 /// Bob's record of a block, and his announcement as messages: the block's `range` of slots, those of
-/// his `len` detections, rising, and his basis in each. Every detection is looked at once, and its
-/// run freed.
+/// his `len` detections, rising, and his basis in each. Every run is freed as soon as it is told.
 pub(crate) fn announcement(
     block: u64,
     range: Range<u64>,
     len: usize,
-    runs: Vec<Vec<Detection>>,
+    runs: Vec<Detections>,
 ) -> (BobRecord, Vec<Message>) {
     let parts = part_count(len, DETECTIONS_PER_PART_MAX);
     let mut record = BobRecord::with_capacity(len);
-    let mut lists = vec![Gaps::with_capacity(len.min(DETECTIONS_PER_PART_MAX))];
-    let (mut previous, mut left) = (range.start, len);
+    let mut lists = Lists::new(len);
+    let mut previous = range.start;
     for run in runs {
-        let mut run = run.as_slice();
-        while let Some(gaps) = lists.last_mut().filter(|_| !run.is_empty()) {
-            let room = DETECTIONS_PER_PART_MAX - gaps.len();
-            if room == 0 {
-                lists.push(Gaps::with_capacity(left.min(DETECTIONS_PER_PART_MAX)));
-                continue;
-            }
-            let (piece, rest) = run.split_at(run.len().min(room).min(PIECE_DETECTIONS));
-            record.extend(piece);
-            gaps.extend(piece.iter().map(|detection| {
-                let before = std::mem::replace(&mut previous, detection.slot);
-                detection.slot - before
-            }));
-            left -= piece.len();
-            run = rest;
-        }
+        let Some((first, last)) = run.first_slot().zip(run.last_slot()) else {
+            continue;
+        };
+        record.append(&run);
+        lists.push(Gaps::from_iter([first.saturating_sub(previous)]).view());
+        lists.push(run.gaps());
+        previous = last;
     }
+    let lists = lists.full;
     let mut start = 0;
     let message = |(gaps, part): (Gaps, u32)| {
         let end = start + gaps.len();
@@ -117,6 +105,37 @@ pub(crate) fn announcement(
     };
     let messages = lists.into_iter().zip(0..).map(message).collect();
     (record, messages)
+}
+
+/// Distances in lists of as many as a part of an announcement holds.
+struct Lists {
+    /// The last of them is being filled.
+    full: Vec<Gaps>,
+    /// How many are still to come.
+    left: usize,
+}
+
+impl Lists {
+    fn new(len: usize) -> Self {
+        Self {
+            full: vec![Gaps::with_capacity(len.min(DETECTIONS_PER_PART_MAX))],
+            left: len,
+        }
+    }
+
+    fn push(&mut self, mut gaps: GapsView<'_>) {
+        while let Some(list) = self.full.last_mut().filter(|_| !gaps.is_empty()) {
+            let room = DETECTIONS_PER_PART_MAX - list.len();
+            if room == 0 {
+                let len = self.left.min(DETECTIONS_PER_PART_MAX);
+                self.full.push(Gaps::with_capacity(len));
+                continue;
+            }
+            let now = gaps.take_front(room);
+            self.left = self.left.saturating_sub(now.len());
+            list.append(now);
+        }
+    }
 }
 
 /// Alice's disclosure as messages, divided as the announcement was.
@@ -151,7 +170,11 @@ pub(crate) fn disclosure_messages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qkd_optics::Basis;
+    use qkd_optics::{Basis, Detection};
+
+    fn rows(run: &Detections) -> Vec<Detection> {
+        run.iter().collect()
+    }
 
     #[test]
     fn parts_out_of_order_or_of_another_number_are_refused() {
@@ -167,10 +190,10 @@ mod tests {
         );
     }
 
-    /// Every third slot from 100 on, in runs of these lengths.
-    fn runs(lengths: &[usize]) -> Vec<Vec<Detection>> {
-        let mut slots = (0u64..).map(|i| 100 + 3 * i);
-        let run = |&len: &usize| -> Vec<Detection> {
+    /// Every third slot from 100 on, and one distance of several bytes, in runs of these lengths.
+    fn runs(lengths: &[usize]) -> Vec<Detections> {
+        let mut slots = (0u64..).map(|i| 100 + 3 * i + if i > 70 { 100_000 } else { 0 });
+        let run = |&len: &usize| -> Detections {
             let detection = |slot: u64| Detection {
                 slot,
                 basis: if slot.is_multiple_of(5) {
@@ -197,22 +220,22 @@ mod tests {
             (&[max, 5], 2),
         ];
         for (lengths, parts) in cases {
-            let all: Vec<Detection> = runs(lengths).into_iter().flatten().collect();
+            let all: Vec<Detection> = runs(lengths).iter().flat_map(rows).collect();
             let (record, messages) = announcement(0, 90..10_000_000, all.len(), runs(lengths));
             assert_eq!(messages.len(), parts, "{lengths:?}");
-            let (mut slots, mut announced) = (Vec::new(), BitString::new());
+            let (mut slots, mut announced) = (SlotList::new(90), BitString::new());
             for message in messages {
                 let Message::Announcement { gaps, bases, .. } = message else {
                     panic!("an announcement consists of announcement parts");
                 };
                 assert!(gaps.len() == bases.len() && gaps.len() <= max);
-                let read = gaps.append_slots(0, &(90..10_000_000), &mut slots);
-                assert_eq!(read, Ok(()), "{lengths:?}");
+                assert_eq!(slots.append(gaps, 10_000_000), Ok(()), "{lengths:?}");
                 announced.append(&bases);
             }
             let expected: Vec<u64> = all.iter().map(|detection| detection.slot).collect();
-            assert_eq!(slots, expected, "{lengths:?}");
-            assert_eq!(&announced, BobRecord::new(&all).bases(), "{lengths:?}");
+            assert_eq!(Vec::from_iter(slots.iter()), expected, "{lengths:?}");
+            let all = BobRecord::new(all.into_iter().collect());
+            assert_eq!(&announced, all.bases(), "{lengths:?}");
             assert_eq!(&announced, record.bases(), "{lengths:?}");
         }
     }

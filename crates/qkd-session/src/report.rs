@@ -57,6 +57,8 @@ pub struct BlockReport {
     pub leakage: Leakage,
     /// Bits the theorem charges for the disclosure.
     pub leaked_bits: u64,
+    /// Messages of parities that error correction took, each with an answer; once it is over.
+    pub rounds: Option<u32>,
     /// Alice's parities over n·h(QBER).
     pub reconciliation_inefficiency: Option<f64>,
     /// Counts and errors of both bases, once the errors of the key basis were found.
@@ -108,6 +110,7 @@ impl Ledger {
             qber: None,
             leakage: Leakage::default(),
             leaked_bits: 0,
+            rounds: None,
             reconciliation_inefficiency: None,
             statistics: None,
             key_length: None,
@@ -157,6 +160,11 @@ impl Ledger {
             test_counts: counts.test.counts,
             test_errors,
         });
+    }
+
+    /// Error correction is over with the answer to its round number `last`, counted from zero.
+    pub(crate) fn reconciled(&mut self, last: u32) {
+        self.0.rounds = Some(last + 1);
     }
 
     pub(crate) fn leaked(&mut self, leakage: Leakage) {

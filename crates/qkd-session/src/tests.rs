@@ -11,7 +11,7 @@ mod steps;
 use std::collections::VecDeque;
 
 use qkd_bits::SecretRng;
-use qkd_optics::{Basis, Choice, Detection, IntensityClass};
+use qkd_optics::{Basis, Choice, Detection, Detections, IntensityClass, SlotList};
 use qkd_protocols::{AliceRecord, DecoyBb84, Hardware, LinkSetup, Protocol};
 use qkd_security::{BlockPlan, DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
 
@@ -135,7 +135,7 @@ impl Pair {
         Self::new(clicks, LIMITS, LIMITS)
     }
 
-    fn detections(&self) -> Vec<Detection> {
+    fn detections(&self) -> Detections {
         let detection = |click: &Click| Detection {
             slot: click.slot,
             basis: click.bob.0,
@@ -144,15 +144,16 @@ impl Pair {
         self.clicks.iter().map(detection).collect()
     }
 
-    fn record(&self, slots: &[u64]) -> AliceRecord {
-        AliceRecord::new(slots.iter().map(|slot| {
+    fn record(&self, slots: &SlotList) -> AliceRecord {
+        let choices = slots.iter().map(|slot| {
             let (basis, bit, class) = self.clicks[(slot / SPACING) as usize].alice;
             Choice {
                 basis,
                 bit,
                 intensity: IntensityClass(class),
             }
-        }))
+        });
+        AliceRecord::new(choices.collect())
     }
 
     /// Gives Bob all detections at once and lets both talk until they are silent. The error says

@@ -51,7 +51,7 @@ impl AliceLaboratory {
                         slots,
                         end_slot,
                     } => {
-                        let record = AliceRecord::new(self.transmitter.choices_at(&slots)?);
+                        let record = AliceRecord::new(self.transmitter.recall(&slots)?);
                         self.transmitter.forget_before(end_slot);
                         let recalled = AliceInput::Recalled { block, record };
                         more.extend(self.engine.handle_at_once(now, recalled)?);

@@ -1,6 +1,6 @@
 //! Bob's laboratory: his receiver and his engine.
 
-use qkd_optics::{PulseFrame, Receiver};
+use qkd_optics::{Detections, PulseFrame, Receiver};
 use qkd_session::{BlockReport, Bob, BobInput, BobOutput, Distilled, Message, Time};
 
 use crate::Error;
@@ -37,7 +37,7 @@ impl BobLaboratory {
         frames: Vec<PulseFrame>,
         next_slot: u64,
     ) -> Result<Vec<Message>, Error> {
-        let mut detections = Vec::new();
+        let mut detections = Detections::default();
         for frame in frames {
             self.receiver.detect(frame.into_light(), &mut detections)?;
         }

@@ -109,28 +109,21 @@ impl BitString {
         columns
     }
 
-    /// Appends the bits of `rows`, `N` each, to `N` strings, one for each column. Strings with the
-    /// room for them do not move.
-    pub fn extend_columns<const N: usize, T>(
-        mut columns: [&mut BitString; N],
-        rows: &[T],
-        bits: impl Fn(&T) -> [bool; N],
-    ) {
-        for rows in rows.chunks(64) {
-            let mut words = [0; N];
-            for row in rows.iter().rev() {
-                for (word, bit) in words.iter_mut().zip(bits(row)) {
-                    *word = *word << 1 | u64::from(bit);
-                }
-            }
-            for (column, word) in columns.iter_mut().zip(words) {
-                column.push_word(word, rows.len());
-            }
+    /// Appends the lowest `count` bits of `word`.
+    ///
+    /// # Panics
+    /// When `count` is above 64.
+    #[inline]
+    pub fn push_word(&mut self, word: u64, count: usize) {
+        assert!(count <= 64, "{count} bits of a word");
+        if count > 0 {
+            self.push_clean(word & (u64::MAX >> (64 - count)), count);
         }
     }
 
     /// Appends the lowest `count` bits of `word`, 1 to 64, the others of which are zero.
-    fn push_word(&mut self, word: u64, count: usize) {
+    #[inline]
+    fn push_clean(&mut self, word: u64, count: usize) {
         let shift = self.len % 64;
         match self.words.last_mut().filter(|_| shift > 0) {
             None => self.words.push(word),
@@ -314,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_appended_piece_by_piece_are_the_columns_of_all_of_them() {
+    fn words_and_strings_are_appended_at_any_place_and_do_not_move_what_has_room() {
         for lengths in [
             [0, 1, 0],
             [64, 64, 1],
@@ -322,23 +315,27 @@ mod tests {
             [1, 63, 64],
             [7, 500, 130],
         ] {
-            let rows: Vec<[bool; 2]> = (0..lengths.iter().sum::<usize>())
-                .map(|i| [i % 3 == 0, i % 7 < 3])
+            let whole: BitString = (0..lengths.iter().sum::<usize>())
+                .map(|i| i % 3 == 0 || i % 7 < 3)
                 .collect();
-            let mut rest = rows.as_slice();
-            let [mut a, mut b] = [(); 2].map(|()| BitString::with_capacity(rows.len()));
-            let place = a.words.as_ptr();
+            let [mut words, mut strings] = [(); 2].map(|()| BitString::with_capacity(whole.len()));
+            let places = [words.words.as_ptr(), strings.words.as_ptr()];
+            let mut start = 0;
             for len in lengths {
-                let (piece, tail) = rest.split_at(len);
-                BitString::extend_columns([&mut a, &mut b], piece, |row| *row);
-                rest = tail;
+                let piece = whole.slice(start..start + len);
+                strings.append(&piece);
+                for (at, word) in piece.words.iter().enumerate() {
+                    let count = (len - 64 * at).min(64);
+                    // What is beyond the bits that count is left out.
+                    words.push_word(
+                        word | u64::MAX.checked_shl(count as u32).unwrap_or(0),
+                        count,
+                    );
+                }
+                start += len;
             }
-            assert_eq!(
-                [&a, &b],
-                BitString::columns(rows.clone()).each_ref(),
-                "{lengths:?}"
-            );
-            assert_eq!(a.words.as_ptr(), place, "it moved: {lengths:?}");
+            assert_eq!([&words, &strings], [&whole; 2], "{lengths:?}");
+            assert_eq!([words.words.as_ptr(), strings.words.as_ptr()], places);
         }
     }
 

@@ -143,7 +143,7 @@ impl LinkEngine {
                 self.bob(
                     now,
                     BobInput::Detections {
-                        detections,
+                        detections: *detections,
                         next_slot,
                     },
                     effects,

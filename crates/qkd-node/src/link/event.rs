@@ -3,7 +3,7 @@
 use qkd_auth::Envelope;
 use qkd_bits::SecretBits;
 use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
-use qkd_optics::Detection;
+use qkd_optics::{Detections, SlotList};
 use qkd_protocols::AliceRecord;
 use qkd_security::{SecurityParameters, Spent};
 use qkd_session::{BlockReport, Work, Worked};
@@ -44,7 +44,7 @@ pub enum LinkEvent {
     /// Bob's receiver registered detections.
     Detections {
         /// In slot order.
-        detections: Vec<Detection>,
+        detections: Box<Detections>,
         /// Every slot before this one is measured or lost.
         next_slot: u64,
     },
@@ -62,9 +62,7 @@ impl LinkEvent {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Envelope(envelope) => envelope.payload.len() + envelope.tag.len(),
-            Self::Detections { detections, .. } => {
-                detections.len() * std::mem::size_of::<Detection>()
-            }
+            Self::Detections { detections, .. } => detections.bytes(),
             Self::Outgoing(LinkMessage::Relay { message, .. }) => message.sealed.ciphertext.len(),
             Self::Outgoing(_)
             | Self::Committed { .. }
@@ -93,7 +91,7 @@ pub enum LinkEffect {
         /// Block in this session.
         block: u64,
         /// The slots, rising.
-        slots: Vec<u64>,
+        slots: SlotList,
         /// First slot after the block.
         end_slot: u64,
     },

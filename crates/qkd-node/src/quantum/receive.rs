@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Detection, FrameOrder, PulseTrain, Receiver as OpticalReceiver};
+use qkd_optics::{Detections, FrameOrder, PulseTrain, Receiver as OpticalReceiver};
 
 use super::Command;
 use super::light_in::LightIn;
@@ -81,7 +81,7 @@ struct Measuring {
     began: Instant,
     /// Light in slot order that has not been measured yet.
     trains: VecDeque<PulseTrain>,
-    detections: Vec<Detection>,
+    detections: Detections,
     /// What Alice says she has emitted. Frames of slots beyond it are not hers, or early.
     emitted_slots: u64,
     reported_slot: u64,
@@ -101,7 +101,7 @@ impl Measuring {
             path,
             began: now,
             trains: VecDeque::new(),
-            detections: Vec::new(),
+            detections: Detections::default(),
             emitted_slots: 0,
             reported_slot: 0,
             looked: now,
@@ -241,15 +241,13 @@ impl Measuring {
         if next_slot <= self.reported_slot {
             return;
         }
-        let covered = self
-            .detections
-            .partition_point(|detection| detection.slot < next_slot);
+        let covered = self.detections.count_before(next_slot);
         // Room for as many again: growing would copy all of them several times.
-        let mut early = Vec::with_capacity(self.detections.len());
-        early.extend(self.detections.drain(covered..));
+        let mut early = Detections::with_capacity(self.detections.len());
+        early.append(&self.detections.split_off(covered));
         let detections = std::mem::replace(&mut self.detections, early);
         let event = LinkEvent::Detections {
-            detections,
+            detections: Box::new(detections),
             next_slot,
         };
         match self.path.link.try_tell(event) {
@@ -266,8 +264,8 @@ impl Measuring {
             }
             // The link is busy: keep them.
             Err(LinkEvent::Detections { mut detections, .. }) => {
-                detections.append(&mut self.detections);
-                self.detections = detections;
+                detections.append(&self.detections);
+                self.detections = *detections;
             }
             Err(_other) => {}
         }

@@ -9,7 +9,9 @@ mod stretch;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, Transmitter};
+use qkd_optics::{
+    Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, SlotList, Transmitter,
+};
 use qkd_protocols::AliceRecord;
 
 use super::onward::DATAGRAMS_AT_ONCE_MAX;
@@ -184,7 +186,7 @@ impl Emitting {
         Ok(())
     }
 
-    fn recall(&mut self, block: u64, slots: &[u64], end_slot: u64) -> Result<(), String> {
+    fn recall(&mut self, block: u64, slots: &SlotList, end_slot: u64) -> Result<(), String> {
         let began = Instant::now();
         let transmitter = &mut self.path.transmitter;
         let sent = transmitter.next_slot();
@@ -194,7 +196,7 @@ impl Emitting {
             ));
         }
         let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
-        let record = AliceRecord::new(transmitter.choices_at(slots).map_err(failed)?);
+        let record = AliceRecord::new(transmitter.recall(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
         self.path.link.tell(LinkEvent::Recalled { block, record });
         self.announced_slots = end_slot;

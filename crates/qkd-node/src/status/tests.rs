@@ -13,6 +13,7 @@ fn report(qber: f64, outcome: Outcome) -> BlockReport {
         qber: Some(qber),
         leakage: Leakage::default(),
         leaked_bits: 0,
+        rounds: None,
         reconciliation_inefficiency: None,
         statistics: None,
         key_length: None,

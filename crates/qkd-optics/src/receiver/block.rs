@@ -19,7 +19,7 @@ pub(super) struct Block<'a> {
 
 impl Receiver {
     /// A block of pulses, and the vacuum between them, up to and without slot `end`.
-    pub(super) fn read(&mut self, block: Block<'_>, end: u64, into: &mut Vec<Detection>) {
+    pub(super) fn read(&mut self, block: Block<'_>, end: u64, into: &mut impl Extend<Detection>) {
         let start_slot = block.start_slot;
         let fired = self.fire(block);
         let fired = self.scatter(block, fired);
@@ -126,7 +126,7 @@ impl Receiver {
         start_slot: u64,
         clicks: Range<usize>,
         end: u64,
-        into: &mut Vec<Detection>,
+        into: &mut impl Extend<Detection>,
     ) -> usize {
         let scratch = &mut *self.scratch;
         let clicks = &scratch.fired[clicks];
@@ -156,7 +156,7 @@ impl Receiver {
         slot: u64,
         block: Block<'_>,
         clicks: Range<usize>,
-        into: &mut Vec<Detection>,
+        into: &mut impl Extend<Detection>,
     ) -> usize {
         let noise = self.noise.take(slot, &mut self.physics);
         let offset = slot - block.start_slot;
@@ -176,11 +176,11 @@ impl Receiver {
         self.counters.afterpulses += u64::from(noise.afterpulse != 0);
         self.counters.displaced_clicks += u64::from(noise.displaced != 0);
         self.dead_time.register(slot);
-        into.push(Detection {
+        into.extend([Detection {
             slot,
             basis: outcome.basis(),
             bit: outcome.bit(),
-        });
+        }]);
         self.leave_afterpulse(outcome);
         usize::from(with_light)
     }
@@ -205,7 +205,7 @@ impl Receiver {
         }
     }
 
-    pub(super) fn vacuum_before(&mut self, end: u64, into: &mut Vec<Detection>) {
+    pub(super) fn vacuum_before(&mut self, end: u64, into: &mut impl Extend<Detection>) {
         while self.noise.next_slot() < end {
             let slot = self.noise.next_slot();
             let vacuum = Block {

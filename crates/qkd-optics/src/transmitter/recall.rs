@@ -3,77 +3,33 @@
 use zeroize::Zeroizing;
 
 use super::Transmitter;
-use super::record::{Cursor, NO_LIGHT};
-use crate::Choice;
-use crate::source::Label;
+use super::record::NO_LIGHT;
+use crate::{Choices, SlotList};
 
-/// Slots that are looked up together.
+/// Slots that are looked up together: a multiple of the 64 that are packed together.
 const SLOTS_AT_ONCE: usize = 512;
 
-/// Alice's choices in a list of slots, all of which are known, one after another.
-pub(super) struct Recall<'a> {
-    transmitter: &'a Transmitter,
-    cursor: Cursor<'a>,
-    /// The slots that have not been looked up yet.
-    slots: &'a [u64],
-    /// Whether they ascend.
-    ascending: bool,
-    /// What has been looked up, and the part of it that has not been handed out.
-    labels: Zeroizing<[u8; SLOTS_AT_ONCE]>,
-    next: usize,
-    end: usize,
-}
-
-impl<'a> Recall<'a> {
-    pub fn new(transmitter: &'a Transmitter, slots: &'a [u64], ascending: bool) -> Self {
-        Self {
-            transmitter,
-            cursor: transmitter.record.cursor(),
-            slots,
-            ascending,
-            labels: Zeroizing::new([NO_LIGHT; SLOTS_AT_ONCE]),
-            next: 0,
-            end: 0,
-        }
-    }
-
-    fn look_up(&mut self) {
-        let (now, later) = self.slots.split_at(self.slots.len().min(SLOTS_AT_ONCE));
-        let labels = &mut self.labels[..now.len()];
-        if self.ascending {
-            self.cursor.labels_at(now, labels);
-        } else {
-            for (slot, label) in now.iter().zip(labels.iter_mut()) {
-                self.cursor.labels_at(&[*slot], std::slice::from_mut(label));
-            }
-        }
-        for (&slot, label) in now.iter().zip(labels) {
+/// Alice's choices in a list of slots, all of which are known.
+pub(super) fn recall(transmitter: &Transmitter, slots: &SlotList) -> Choices {
+    let mut choices = Choices::with_capacity(slots.len());
+    let mut cursor = transmitter.record.cursor();
+    let mut reader = slots.reader();
+    let mut batch = [0; SLOTS_AT_ONCE];
+    let mut labels = Zeroizing::new([NO_LIGHT; SLOTS_AT_ONCE]);
+    loop {
+        let count = reader.read(&mut batch);
+        let (slots, labels) = (&batch[..count], &mut labels[..count]);
+        cursor.labels_at(slots, labels);
+        for (&slot, label) in slots.iter().zip(labels.iter_mut()) {
             if *label == NO_LIGHT {
-                *label = self.transmitter.empty_slots.label_at(slot).0;
+                *label = transmitter.empty_slots.label_at(slot).0;
             }
         }
-        self.slots = later;
-        (self.next, self.end) = (0, now.len());
-    }
-}
-
-impl Iterator for Recall<'_> {
-    type Item = Choice;
-
-    #[inline]
-    fn next(&mut self) -> Option<Choice> {
-        if self.next == self.end {
-            self.look_up();
+        for labels in labels.chunks(64) {
+            choices.extend_labels(labels);
         }
-        let label = *self.labels[..self.end].get(self.next)?;
-        self.next += 1;
-        Some(Label(label).choice())
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.end - self.next + self.slots.len();
-        (left, Some(left))
+        if count < SLOTS_AT_ONCE {
+            return choices;
+        }
     }
 }
-
-impl ExactSizeIterator for Recall<'_> {}

@@ -23,6 +23,19 @@ fn transmitter(eta: f64, seed: u8) -> Transmitter {
     Transmitter::new(source(), eta, SecretRng::from_seed([seed; 32])).expect("valid source")
 }
 
+/// Slots that rise, as Bob would announce them.
+fn slot_list(slots: &[u64]) -> SlotList {
+    let mut list = SlotList::new(0);
+    let before = std::iter::once(&0).chain(slots);
+    let gaps = slots
+        .iter()
+        .zip(before)
+        .map(|(slot, last)| slot - last)
+        .collect();
+    list.append(gaps, u64::MAX).expect("rising slots");
+    list
+}
+
 /// One number of everything in a train (FNV-1a over its pulses).
 fn digest(train: &PulseTrain) -> u64 {
     let pulses = train.pulses.iter();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use qkd_bits::SecretRng;
-use qkd_optics::{Basis, Choice, Detection, IntensityClass};
+use qkd_optics::{Basis, Choice, Detection, Detections, IntensityClass, SlotList};
 use qkd_protocols::{AliceRecord, DecoyBb84, Hardware, LinkSetup, Protocol};
 use qkd_security::{BlockPlan, DecoySource, LinkModel, Margin, SecurityParameters, Theorem};
 use qkd_session::{
@@ -28,7 +28,7 @@ struct Click {
 
 /// A planned link and the clicks of one block of it.
 pub struct Link {
-    setup: LinkSetup,
+    pub setup: LinkSetup,
     clicks: Vec<Click>,
 }
 
@@ -85,7 +85,7 @@ impl Link {
         Self { setup, clicks }
     }
 
-    fn detections(&self, first_slot: u64) -> Vec<Detection> {
+    pub fn detections(&self, first_slot: u64) -> Detections {
         let detection = |(click, slot): (&Click, u64)| Detection {
             slot: first_slot + slot * SPACING,
             basis: click.measured,
@@ -94,15 +94,16 @@ impl Link {
         self.clicks.iter().zip(0..).map(detection).collect()
     }
 
-    fn record(&self, slots: &[u64]) -> AliceRecord {
-        AliceRecord::new(slots.iter().map(|slot| {
+    pub fn record(&self, slots: &SlotList) -> AliceRecord {
+        let choices = slots.iter().map(|slot| {
             let click = &self.clicks[(slot / SPACING) as usize % self.clicks.len()];
             Choice {
                 basis: click.sent,
                 bit: click.bit,
                 intensity: IntensityClass(click.class),
             }
-        }))
+        });
+        AliceRecord::new(choices.collect())
     }
 }
 

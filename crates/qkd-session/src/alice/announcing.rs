@@ -56,8 +56,10 @@ impl Facts {
         }
         let last = counter.take(part, parts)?;
         announced.make_room(parts, detections_max);
-        let slots = first_slot..end_slot;
-        gaps.append_slots(block, &slots, &mut announced.slots)?;
+        let taken = announced.slots.append(gaps, end_slot);
+        taken.map_err(|fault| {
+            Error::contradiction(block, fault.what, fault.found, fault.expected)
+        })?;
         announced.bases.append(&bases);
         if !last {
             return Ok(State::Announcing { counter, announced });
@@ -82,10 +84,9 @@ impl Announced {
     /// Makes room, when there is none yet, for as much as an announcement of so many parts and
     /// detections can hold, so that nothing moves while it grows.
     fn make_room(&mut self, parts: u32, detections_max: usize) {
-        if self.slots.capacity() == 0 {
+        if self.bases.capacity() == 0 {
             let parts_max = (parts as usize).saturating_mul(DETECTIONS_PER_PART_MAX);
             let len_max = parts_max.min(detections_max);
-            self.slots = Vec::with_capacity(len_max);
             self.bases = BitString::with_capacity(len_max);
         }
     }

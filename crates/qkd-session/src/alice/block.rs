@@ -6,6 +6,7 @@ use std::sync::Arc;
 use qkd_bits::{BitString, SecretRng};
 use qkd_distill::reconcile::cascade::CascadePlan;
 use qkd_distill::{Method, ReconciledKey, Referee, SiftedKey, Step, VerifiedKey, seed_bits};
+use qkd_optics::SlotList;
 use qkd_protocols::{AliceRecord, Sifted, SiftedCounts};
 use qkd_security::Statistics;
 
@@ -100,7 +101,7 @@ impl AliceBlock {
         let announced = Announced {
             first_slot: slots.start,
             end_slot: slots.end,
-            slots: Vec::new(),
+            slots: SlotList::new(slots.start),
             bases: BitString::new(),
         };
         Self {
@@ -331,6 +332,7 @@ impl Facts {
             }
             Step::Finished => {
                 let mut key = referee.finish().map_err(failed)?;
+                self.ledger.reconciled(round);
                 let hash_key = self.secret.array();
                 let tag = key.tag(hash_key).0;
                 self.ledger.leaked(leakage(key.disclosed()));

@@ -7,7 +7,7 @@ use qkd_distill::{Comparison, Corrector, ReconciledKey, VerificationTag, Verifie
 use qkd_protocols::{BobRecord, Disclosed, SiftedCounts};
 
 use super::BobOutput;
-use super::collecting::Detections;
+use super::collecting::Runs;
 use crate::blocks::{Block, Context};
 use crate::finish::{Draw, OVERHEAD_BITS, distil};
 use crate::parts::{
@@ -36,7 +36,7 @@ pub(super) struct Facts {
 
 pub(super) enum State {
     /// Closed, and not announced yet.
-    Collected(Detections),
+    Collected(Runs),
     Announced {
         record: BobRecord,
         counter: PartCounter,
@@ -82,7 +82,7 @@ impl BobBlock {
         ledger: Ledger,
         secret: SecretRng,
         prior_qber: f64,
-        detections: Detections,
+        detections: Runs,
     ) -> Self {
         Self {
             facts: Facts {
@@ -169,11 +169,11 @@ impl Block for BobBlock {
 
 impl Facts {
     /// Commits to the detections.
-    fn announce(&mut self, detections: Detections, out: &mut Vec<BobOutput>) -> State {
+    fn announce(&mut self, detections: Runs, out: &mut Vec<BobOutput>) -> State {
         let number = self.ledger.block();
         let len = detections.len();
         let (record, messages) =
-            announcement(number, self.ledger.slots(), len, detections.into_runs());
+            announcement(number, self.ledger.slots(), len, detections.into_pieces());
         out.extend(messages.into_iter().map(BobOutput::Send));
         self.ledger.announced(len as u64);
         let parts = part_count(len, DETECTIONS_PER_PART_MAX);
@@ -247,6 +247,7 @@ impl Facts {
         }));
         if finished {
             let key = corrector.finish().map_err(failed)?;
+            self.ledger.reconciled(round);
             Ok(State::Verifying { key, counts })
         } else {
             Ok(State::Reconciling {

@@ -1,14 +1,14 @@
 //! Detections on their way into blocks, and the light that is asked for.
 
-use qkd_optics::Detection;
+use qkd_optics::Detections;
 
 use super::{Bob, BobBlock, BobOutput};
 use crate::parts::{DETECTIONS_PER_PART_MAX, part_count};
 use crate::report::Ledger;
 use crate::{Error, Message};
 
-/// Closed blocks that wait for a thread to announce them: until then each detection takes 16 bytes,
-/// far more than it does later. Light is wanted for one more block meanwhile, at most.
+/// Closed blocks that wait for a thread to announce them: until then their detections have not been
+/// put together. Light is wanted for one more block meanwhile, at most.
 pub const UNANNOUNCED_BLOCKS_MAX: u64 = 4;
 
 /// Two runs of detections below this length are joined: so many that each may be one of its own
@@ -19,31 +19,31 @@ const RUN_LENGTH_MIN: usize = 1 << 10;
 pub(super) struct Collecting {
     pub(super) first_slot: u64,
     pub(super) next_slot: u64,
-    pub(super) detections: Detections,
+    pub(super) detections: Runs,
 }
 
 /// Detections in slot order, in the pieces in which the receiver gave them: what a block does with
 /// each of them is no business of the engine's.
 #[derive(Default)]
-pub(super) struct Detections {
-    runs: Vec<Vec<Detection>>,
+pub(super) struct Runs {
+    runs: Vec<Detections>,
     len: usize,
 }
 
-impl Detections {
+impl Runs {
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    fn add(&mut self, mut run: Vec<Detection>) {
+    fn add(&mut self, run: Detections) {
         self.len += run.len();
         match self.runs.last_mut() {
-            Some(last) if last.len().max(run.len()) < RUN_LENGTH_MIN => last.append(&mut run),
+            Some(last) if last.len().max(run.len()) < RUN_LENGTH_MIN => last.append(&run),
             Some(_) | None => self.runs.push(run),
         }
     }
 
-    pub(super) fn into_runs(self) -> Vec<Vec<Detection>> {
+    pub(super) fn into_pieces(self) -> Vec<Detections> {
         self.runs
     }
 }
@@ -70,7 +70,7 @@ impl Bob {
 
     pub(super) fn collect(
         &mut self,
-        mut detections: Vec<Detection>,
+        mut detections: Detections,
         next_slot: u64,
         out: &mut Vec<BobOutput>,
     ) -> Result<(), Error> {
@@ -83,7 +83,7 @@ impl Bob {
         self.collecting.next_slot = next_slot;
         if !self.wants_light() {
             // Light that was still on its way when the last block closed belongs to no block.
-            self.collecting.detections = Detections::default();
+            self.collecting.detections = Runs::default();
             self.collecting.first_slot = next_slot;
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Bob {
                 break;
             }
             let rest = detections.split_off(missing);
-            let end_slot = detections.last().map_or(next_slot, |last| last.slot + 1);
+            let end_slot = detections.last_slot().map_or(next_slot, |last| last + 1);
             self.collecting.detections.add(detections);
             self.close(end_slot, out);
             if !self.wants_light() {

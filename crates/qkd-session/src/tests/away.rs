@@ -72,16 +72,16 @@ fn an_abort_ends_a_block_that_is_away_as_soon_as_it_comes_back() {
 #[test]
 fn alice_waits_for_her_own_amplification_and_refuses_nobody_for_it() {
     let mut steps = Steps::of(3, 1);
-    let detections = steps.pair.detections();
-    let blocks = detections.len() / 3;
-    let mut detections = detections.into_iter();
+    let mut later = steps.pair.detections();
+    let blocks = later.len() / 3;
     steps
         .bob(BobInput::Demand { wanted: true })
         .expect("honest");
     let mut kept = Vec::new();
     for block in 0..3 {
-        let detections: Vec<_> = detections.by_ref().take(blocks).collect();
-        let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+        let mut detections = later;
+        later = detections.split_off(blocks);
+        let next_slot = detections.last_slot().map_or(0, |last| last + 1);
         let detections = BobInput::Detections {
             detections,
             next_slot,
@@ -145,8 +145,8 @@ fn an_abort_frees_a_place_at_once_and_no_liar_gains_by_it() {
         .bob(BobInput::Demand { wanted: true })
         .expect("honest");
     let mut detections = steps.pair.detections();
-    detections.truncate(detections.len() / 5);
-    let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+    let _later = detections.split_off(detections.len() / 5);
+    let next_slot = detections.last_slot().map_or(0, |last| last + 1);
     let detections = BobInput::Detections {
         detections,
         next_slot,

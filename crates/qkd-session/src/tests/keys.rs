@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use qkd_optics::Detections;
+
 use super::{LIMITS, Pair, Tamper, clicks, honest, setup};
 use crate::{AbortReason, AliceInput, BobInput, Message, Time};
 
@@ -127,7 +129,7 @@ fn a_block_on_a_dead_fibre_ends_at_its_last_slot_with_too_few_detections() {
         let outputs = pair.bob.handle_at_once(
             Time(0),
             BobInput::Detections {
-                detections: Vec::new(),
+                detections: Detections::default(),
                 next_slot: plan.slots_max,
             },
         );

@@ -1,9 +1,9 @@
 //! What each lie of a peer leads to: an error that names it, and no key.
 
 use qkd_bits::BitString;
+use qkd_optics::SlotList;
 
 use super::{Pair, Tamper};
-use crate::gaps::tests::distances;
 use crate::{Gaps, Message};
 
 /// A lie, who must notice it, and a piece of what it is called.
@@ -52,7 +52,15 @@ const fn to_bob(complaint: &'static str, tell: Tamper) -> Lie {
 
 /// The same list of gaps with some of them changed.
 fn respaced(gaps: &mut Gaps, change: fn(&mut [u64])) {
-    let mut list = distances(gaps);
+    let mut slots = SlotList::new(0);
+    slots.append(gaps.clone(), u64::MAX).expect("honest gaps");
+    let slots: Vec<u64> = slots.iter().collect();
+    let before = std::iter::once(&0).chain(&slots);
+    let mut list: Vec<u64> = slots
+        .iter()
+        .zip(before)
+        .map(|(slot, last)| slot - last)
+        .collect();
     change(&mut list);
     *gaps = list.into_iter().collect();
 }

@@ -1,5 +1,7 @@
 //! What neither the peer nor the caller can make an engine do.
 
+use qkd_optics::{Detections, SlotList};
+
 use super::{LIMITS, Pair, clicks, honest, setup};
 use crate::{AliceInput, BobInput, Error, Message, SessionLimits, Time};
 
@@ -105,12 +107,12 @@ fn what_no_block_waits_for_is_the_callers_mistake() {
     let mut pair = Pair::one_block(0.01);
     let recalled = AliceInput::Recalled {
         block: 0,
-        record: pair.record(&[]),
+        record: pair.record(&SlotList::default()),
     };
     let refused = pair.alice.handle_at_once(Time(0), recalled);
     assert!(matches!(refused, Err(Error::Misuse { block: 0, .. })));
     let detections = |next_slot| BobInput::Detections {
-        detections: Vec::new(),
+        detections: Detections::default(),
         next_slot,
     };
     assert!(pair.bob.handle_at_once(Time(0), detections(100)).is_ok());

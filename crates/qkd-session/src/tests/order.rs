@@ -88,11 +88,11 @@ fn steps_that_end_in_any_order_give_the_same_words_and_the_same_keys() {
 
 /// Gives Bob the detections of the next block.
 fn next_block(steps: &mut Steps, number: usize) {
-    let all = steps.pair.detections();
+    let mut all = steps.pair.detections();
     let block = all.len() / BLOCKS;
-    let of_block = all.into_iter().skip(number * block).take(block);
-    let detections: Vec<_> = of_block.collect();
-    let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+    let mut detections = all.split_off(number * block);
+    let _later = detections.split_off(block);
+    let next_slot = detections.last_slot().map_or(0, |last| last + 1);
     let detections = BobInput::Detections {
         detections,
         next_slot,

@@ -16,7 +16,7 @@ pub(super) struct Steps {
     pub(super) to_alice: VecDeque<Message>,
     pub(super) to_bob: VecDeque<Message>,
     /// Blocks that Alice's transmitter is asked about.
-    pub(super) recalls: VecDeque<(u64, Vec<u64>)>,
+    pub(super) recalls: VecDeque<(u64, qkd_optics::SlotList)>,
     /// Everything said, `true` for Alice's.
     pub(super) said: Vec<(bool, Message)>,
     recalled: Option<u64>,

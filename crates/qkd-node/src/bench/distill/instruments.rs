@@ -4,20 +4,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::raw::Raw;
+use qkd_protocols::AliceRecord;
+
+use super::raw::{PIECE, Raw};
 use crate::link::{LinkEvent, LinkHandle};
 use crate::quantum::Command;
 
 /// Name of the thread in place of the optical instruments: what it takes is no post-processing.
 pub const THREAD: &str = "instruments";
 
-/// Detections handed to the link at once.
-const PORTION: std::ops::RangeInclusive<u64> = 256..=1 << 14;
+/// Detections handed to the link at once, in whole pieces of the run.
+const PORTION: std::ops::RangeInclusive<u64> = PIECE as u64..=1 << 14;
 
 /// A block takes so many portions or more.
 const PORTIONS_PER_BLOCK: u64 = 16;
 
-/// Share of the link's queue up to which it is filled, about eight portions: what waits there when
+/// Share of the link's queue up to which it is filled, about fifteen portions: what waits there when
 /// the last block in flight closes is thrown away.
 const TAKEN_MAX: f64 = 1.0 / 16.0;
 
@@ -32,8 +34,8 @@ pub(super) fn detect(
     link: LinkHandle,
     commands: Receiver<Command>,
 ) -> std::io::Result<JoinHandle<()>> {
-    let portion =
-        (block_detections / PORTIONS_PER_BLOCK).clamp(*PORTION.start(), *PORTION.end()) as usize;
+    let portion = (block_detections / PORTIONS_PER_BLOCK).clamp(*PORTION.start(), *PORTION.end());
+    let pieces = portion as usize / PIECE;
     let thread = std::thread::Builder::new().name(THREAD.into());
     thread.spawn(move || {
         let mut wanted = false;
@@ -42,7 +44,7 @@ pub(super) fn detect(
             if wanted && link.taken() < TAKEN_MAX {
                 let event = held
                     .take()
-                    .unwrap_or_else(|| next_portion(&mut raw, portion));
+                    .unwrap_or_else(|| next_portion(&mut raw, pieces));
                 // What the link does not take now it takes later: a block has no holes.
                 held = link.try_tell(event).err();
             }
@@ -62,11 +64,11 @@ pub(super) fn detect(
     })
 }
 
-fn next_portion(raw: &mut Raw, portion: usize) -> LinkEvent {
-    let detections = raw.detections(portion);
-    let next_slot = detections.last().map_or(0, |last| last.slot + 1);
+fn next_portion(raw: &mut Raw, pieces: usize) -> LinkEvent {
+    let detections = raw.detections(pieces);
+    let next_slot = detections.last_slot().map_or(0, |last| last + 1);
     LinkEvent::Detections {
-        detections,
+        detections: Box::new(detections),
         next_slot,
     }
 }
@@ -84,7 +86,10 @@ pub(super) fn recall(
                 continue;
             };
             match raw.recall(&slots) {
-                Some(record) => link.tell(LinkEvent::Recalled { block, record }),
+                Some(choices) => link.tell(LinkEvent::Recalled {
+                    block,
+                    record: AliceRecord::new(choices),
+                }),
                 None => return link.end(format!("block {block} is of slots that nobody sent")),
             }
         }

@@ -5,11 +5,9 @@
 //! link model expects per detection, each detection drawn on its own. A run is longer than a block
 //! by half, so that no two blocks in a row are cut alike. Nothing in here is secret.
 
-use std::ops::Range;
-
-use qkd_bits::PhysicsRng;
-use qkd_optics::{Basis, Choice, Detection, IntensityClass};
-use qkd_protocols::{AliceRecord, LinkSetup};
+use qkd_bits::{PhysicsRng, SecretBits};
+use qkd_optics::{Basis, Choice, Choices, Detection, Detections, IntensityClass, SlotList};
+use qkd_protocols::LinkSetup;
 
 /// Detections of a run, at least.
 const DETECTIONS_MIN: usize = 1 << 16;
@@ -50,13 +48,22 @@ fn basis(is_x: bool) -> Basis {
     if is_x { Basis::X } else { Basis::Z }
 }
 
+/// Detections that are drawn and handed over together.
+pub(super) const PIECE: usize = 1 << 8;
+
+/// A piece of the run, on both sides.
+struct Piece {
+    /// Bob's side; slots count from the last detection of the piece before.
+    detections: Detections,
+    /// Alice's side.
+    choices: Choices,
+}
+
 /// A run of detections without end, and how far one side has gone through it.
 pub(super) struct Raw {
-    /// Slots from the detection before.
-    gaps: Vec<u32>,
-    pairs: Vec<Pair>,
+    pieces: Vec<Piece>,
     next: usize,
-    /// The slot of the detection before the next one; nothing before the first.
+    /// The slot of the last detection before the next piece; nothing before the first.
     slot: u64,
 }
 
@@ -66,68 +73,95 @@ impl Raw {
         let block = setup.plan.detections as usize;
         let len = (block + block / 2).max(DETECTIONS_MIN);
         let mut nature = PhysicsRng::from_seed(seed);
-        let gaps = Gaps::of(setup);
-        let kinds = Kinds::of(setup);
+        let (gaps, kinds) = (Gaps::of(setup), Kinds::of(setup));
+        let mut piece = |_| {
+            let mut slot = 0;
+            let pairs: Vec<(u64, Pair)> = (0..PIECE)
+                .map(|_| {
+                    slot += u64::from(gaps.draw(&mut nature));
+                    (slot, kinds.draw(&mut nature))
+                })
+                .collect();
+            let detection = |(slot, pair): &(u64, Pair)| pair.detection(*slot);
+            Piece {
+                detections: pairs.iter().map(detection).collect(),
+                choices: pairs.iter().map(|(_, pair)| pair.choice()).collect(),
+            }
+        };
         Self {
-            gaps: (0..len).map(|_| gaps.draw(&mut nature)).collect(),
-            pairs: (0..len).map(|_| kinds.draw(&mut nature)).collect(),
+            pieces: (0..len.div_ceil(PIECE)).map(&mut piece).collect(),
             next: 0,
             slot: 0,
         }
     }
 
-    /// Bob's next `count` detections.
-    pub(super) fn detections(&mut self, count: usize) -> Vec<Detection> {
-        let mut detections = Vec::with_capacity(count);
-        while detections.len() < count {
-            let part = self.part(count - detections.len());
-            let slot = &mut self.slot;
-            let new = self.gaps[part.clone()].iter().zip(&self.pairs[part]);
-            detections.extend(new.map(|(&gap, pair)| {
-                *slot += u64::from(gap);
-                pair.detection(*slot)
-            }));
+    /// Bob's detections of the next `count` pieces.
+    pub(super) fn detections(&mut self, count: usize) -> Detections {
+        let mut detections = Detections::with_capacity(count * PIECE);
+        for _ in 0..count {
+            detections.append_moved(&self.pieces[self.next].detections, self.slot);
+            self.go_on();
         }
         detections
     }
 
     /// What Alice did in `slots`, which are further on and follow each other in the run; nothing
     /// when they are not.
-    pub(super) fn recall(&mut self, slots: &[u64]) -> Option<AliceRecord> {
-        let Some((&first, &last)) = slots.first().zip(slots.last()) else {
-            return Some(AliceRecord::new([]));
+    pub(super) fn recall(&mut self, slots: &SlotList) -> Option<Choices> {
+        let Some(first) = slots.first() else {
+            return Some(Choices::default());
         };
         // Bob forgets detections that belong to no block.
-        while self.slot + self.gap() < first {
-            self.slot += self.gap();
-            self.part(1);
+        while self.last_of_piece() < first {
+            self.go_on();
         }
-        if self.slot + self.gap() != first {
-            return None;
+        let start = self.pieces[self.next]
+            .detections
+            .count_before(first.checked_sub(self.slot)?);
+        let range = start..start + slots.len();
+        let mut theirs = Detections::with_capacity(range.end + PIECE);
+        let mut choices = Choices::with_capacity(range.end + PIECE);
+        loop {
+            let piece = &self.pieces[self.next];
+            theirs.append_moved(&piece.detections, self.slot);
+            choices.bases.append(&piece.choices.bases);
+            choices.decoys.append(&piece.choices.decoys);
+            choices.bits.append(&piece.choices.bits);
+            if choices.len() >= range.end {
+                break;
+            }
+            self.go_on();
         }
-        let mut choices = Vec::with_capacity(slots.len());
-        while choices.len() < slots.len() {
-            let part = self.part(slots.len() - choices.len());
-            self.slot += self.gaps[part.clone()]
-                .iter()
-                .map(|&gap| u64::from(gap))
-                .sum::<u64>();
-            choices.extend(self.pairs[part].iter().map(|pair| pair.choice()));
-        }
-        (self.slot == last).then(|| AliceRecord::new(choices))
+        let mut theirs = theirs.split_off(range.start);
+        let _later = theirs.split_off(slots.len());
+        let same = theirs.first_slot() == Some(first) && later_gaps(slots).view() == theirs.gaps();
+        same.then(|| Choices {
+            bases: choices.bases.slice(range.clone()),
+            decoys: choices.decoys.slice(range.clone()),
+            bits: SecretBits::from(choices.bits.expose().slice(range)),
+        })
     }
 
-    fn gap(&self) -> u64 {
-        u64::from(self.gaps[self.next])
+    fn last_of_piece(&self) -> u64 {
+        self.slot + self.pieces[self.next].detections.last_slot().unwrap_or(1)
     }
 
-    /// The next `count` places, or as many as there are before the run begins again.
-    fn part(&mut self, count: usize) -> Range<usize> {
-        let start = self.next;
-        let end = (start + count).min(self.gaps.len());
-        self.next = if end == self.gaps.len() { 0 } else { end };
-        start..end
+    fn go_on(&mut self) {
+        self.slot = self.last_of_piece();
+        self.next = (self.next + 1) % self.pieces.len();
     }
+}
+
+/// Distances between the slots of a list, without that to the first.
+fn later_gaps(slots: &SlotList) -> qkd_optics::Gaps {
+    let mut later = qkd_optics::Gaps::with_capacity(slots.len());
+    let mut to_first = 1;
+    for mut piece in slots.pieces() {
+        let _first = piece.take_front(to_first);
+        to_first = 0;
+        later.append(piece);
+    }
+    later
 }
 
 /// Distances of detections: dead time, then a geometric wait.

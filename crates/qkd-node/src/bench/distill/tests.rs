@@ -2,7 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use qkd_optics::{Detections, SlotList};
+
+use super::raw::PIECE;
 use super::*;
+
+/// The detections of the next block, and none after them.
+fn block(bob: &mut Raw, setup: &qkd_protocols::LinkSetup) -> Detections {
+    let count = setup.plan.detections as usize;
+    let mut detections = bob.detections(count.div_ceil(PIECE));
+    let _later = detections.split_off(count);
+    detections
+}
 
 /// Blocks small enough for a test, of a link that leaves a key of them.
 fn settings(folder: &std::path::Path) -> Settings {
@@ -37,14 +48,15 @@ fn both_sides_draw_the_same_run_with_the_statistics_that_the_plan_expects() {
     let setup = link(0.03, 100_000).unwrap().setup().unwrap();
     let mut bob = Raw::draw(&setup, 1);
     let mut alice = Raw::draw(&setup, 1);
-    let detections = bob.detections(setup.plan.detections as usize);
+    let detections = block(&mut bob, &setup);
     let slots: Vec<u64> = detections.iter().map(|detection| detection.slot).collect();
     assert!(slots.is_sorted_by(|one, next| one + setup.link.dead_time_slots < *next));
     let took = (slots[slots.len() - 1] as f64 - setup.plan.slots_expected).abs();
     assert!(took < 6.0 * setup.plan.slots_deviation, "{took}");
-    let record = alice.recall(&slots).unwrap();
+    let choices = alice.recall(&detections.slot_list(0).unwrap()).unwrap();
+    let record = qkd_protocols::AliceRecord::new(choices);
     let protocol = qkd_protocols::by_name("bb84", setup.clone()).unwrap();
-    let bob = qkd_protocols::BobRecord::new(&detections);
+    let bob = qkd_protocols::BobRecord::new(detections);
     let bases = bob.bases().clone();
     let disclosed = protocol.disclose(&record, &bases).unwrap();
     let ours = protocol.sift_alice(record, &bases).unwrap();
@@ -74,17 +86,31 @@ fn alice_recalls_across_the_end_of_the_run_and_what_bob_left_out_and_nothing_els
     let setup = link(0.01, 100_000).unwrap().setup().unwrap();
     let mut bob = Raw::draw(&setup, 7);
     let mut alice = Raw::draw(&setup, 7);
+    let mut waiting = Detections::default();
     for round in 0..5 {
-        drop(bob.detections(1000 * round));
-        let detections = bob.detections(setup.plan.detections as usize);
-        let slots: Vec<u64> = detections.iter().map(|detection| detection.slot).collect();
-        assert_eq!(
-            alice.recall(&slots).map(|record| record.len()),
-            Some(slots.len())
-        );
+        while waiting.len() < 1000 * round {
+            waiting.append(&bob.detections(1));
+        }
+        // Blocks begin and end within the pieces that Bob's side comes in.
+        let mut detections = waiting.split_off(1000 * round);
+        while detections.len() < setup.plan.detections as usize {
+            detections.append(&bob.detections(3));
+        }
+        waiting = detections.split_off(setup.plan.detections as usize);
+        let start = detections.first_slot().unwrap() - round as u64;
+        let slots = detections.slot_list(start).unwrap();
+        let choices = alice.recall(&slots).unwrap();
+        assert_eq!(choices.len(), slots.len());
+        let pairs = choices.iter().zip(detections.iter());
+        let same =
+            pairs.filter(|(choice, seen)| choice.basis == seen.basis && choice.bit == seen.bit);
+        assert!(same.count() > slots.len() / 2);
     }
-    let slot = bob.detections(2)[1].slot;
-    assert!(alice.recall(&[slot - 1, slot]).is_none());
+    let mut slots = SlotList::new(bob.detections(1).first_slot().unwrap() - 1);
+    slots
+        .append([0, 1].into_iter().collect(), u64::MAX)
+        .unwrap();
+    assert!(alice.recall(&slots).is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

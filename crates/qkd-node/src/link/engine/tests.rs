@@ -380,14 +380,14 @@ fn what_only_the_other_side_may_say_or_do_ends_the_link() {
     assert!(matches!(fault, Some(LinkFault::Session(_))));
 
     let detections = LinkEvent::Detections {
-        detections: Vec::new(),
+        detections: Default::default(),
         next_slot: 1,
     };
     let fault = handle(&mut alice, Time(0), detections).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
     let recalled = LinkEvent::Recalled {
         block: 0,
-        record: AliceRecord::new([]),
+        record: AliceRecord::new(Default::default()),
     };
     let fault = handle(&mut bob, Time(0), recalled).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
@@ -405,6 +405,7 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
             qber: None,
             leakage: Default::default(),
             leaked_bits: 0,
+            rounds: None,
             reconciliation_inefficiency: None,
             statistics: None,
             key_length: None,

@@ -22,13 +22,9 @@ fn kinds(source: &Source, eta: f64, sampling: Sampling, seed: u8) -> HashMap<Kin
     while alice.next_slot() < u64::from(SLOTS) {
         let span = 9_999.min(SLOTS - alice.next_slot() as u32);
         let train = alice.transmit(span);
-        let slots: Vec<u64> = train
-            .pulses
-            .iter()
-            .map(|pulse| train.start_slot + u64::from(pulse.offset))
-            .collect();
-        let choices = alice.choices_at(&slots).expect("known");
-        for (pulse, choice) in train.pulses.iter().zip(choices) {
+        for pulse in &train.pulses {
+            let slot = train.start_slot + u64::from(pulse.offset);
+            let choice = alice.choice_at(slot).expect("known");
             let chosen = State::new(choice.basis, choice.bit).code();
             let sent = pulse.state.code();
             let kind = (choice.intensity.0, chosen, sent, pulse.photons);
