@@ -10,18 +10,18 @@ mod answer;
 mod instruments;
 mod node;
 mod raw;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use qkd_security::planning::{self, ChannelModel, PlanInput, PlanTheorem};
 use tokio::net::TcpListener;
 
 pub use instruments::THREAD as INSTRUMENTS_THREAD;
 pub use node::Figures;
+pub use source::SLOTS_PER_DETECTION;
 
 use crate::NodeError;
-use crate::config::planned;
 use crate::parameters::{FIXED_LENGTH_MIN_BITS, LinkParameters};
 use crate::pki::{LabPki, Parties, PkiError};
 use crate::presets;
@@ -60,8 +60,9 @@ pub fn make_pki(folder: &std::path::Path) -> Result<(), PkiError> {
 }
 
 /// The link that is measured: nanowire detectors over [`DISTANCE_KM`] of fibre, an error rate of
-/// `qber` by misalignment alone, and the source with the most secret bits per slot for blocks of
-/// `block_bits`. Where no source gives a key to applications, the source is the preset's.
+/// `qber` by misalignment alone, and the source with the most secret bits per detection in blocks of
+/// `block_bits`, a detection every [`SLOTS_PER_DETECTION`] slots. Where no source gives a key to
+/// applications, the source is the preset's.
 ///
 /// # Errors
 /// When a figure is out of range.
@@ -69,38 +70,43 @@ pub fn link(qber: f64, block_bits: u64) -> Result<LinkParameters, qkd_security::
     let mut parameters = presets::snspd(DISTANCE_KM);
     parameters.protocol.misalignment_error = qber;
     parameters.security.block_bits = block_bits;
-    let best = planning::optimise(&plan_input(&parameters)?, None)?.link;
-    let mut optimised = parameters.clone();
-    if let ([signal, decoy], [often, rarely]) = (
-        best.intensities.as_slice(),
-        best.intensity_probabilities.as_slice(),
-    ) {
-        optimised.source.intensities = [*signal, *decoy];
-        optimised.source.intensity_probabilities = [*often, *rarely];
-        optimised.protocol.key_basis_probability = best.key_basis_probability;
-    }
-    let length = optimised.block_plan()?.acceptance.secret_length_bits;
+    let Some(best) = source::best(&parameters)? else {
+        return Ok(parameters);
+    };
+    let length = best.block_plan()?.acceptance.secret_length_bits;
     Ok(if length >= FIXED_LENGTH_MIN_BITS {
-        optimised
+        best
     } else {
         parameters
     })
 }
 
-/// What the search for the best source looks at.
-fn plan_input(parameters: &LinkParameters) -> Result<PlanInput, qkd_security::Error> {
-    let model = parameters.link_model()?;
-    Ok(PlanInput {
-        link: planned(
-            &model,
-            parameters.source.intensities.to_vec(),
-            parameters.source.intensity_probabilities.to_vec(),
-        ),
-        theorem: PlanTheorem::Wiesemann2024,
-        channel: ChannelModel::Exact,
-        block_bits: parameters.security.block_bits,
-        parameters: parameters.security_parameters(),
-        reconciliation_inefficiency: planning::RECONCILIATION_INEFFICIENCY,
+/// What a block of a link is planned to come to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Planned {
+    /// Bits that an accepted block is amplified to.
+    pub fixed_length_bits: u64,
+    /// The same over the sifted bits that are expected.
+    pub secret_fraction: f64,
+    /// Slots from one detection to the next, expected.
+    pub slots_per_detection: f64,
+    /// Secret bits per slot, expected of blocks that are accepted.
+    pub secret_bits_per_slot: f64,
+}
+
+/// What a block of `link` is planned to come to.
+///
+/// # Errors
+/// When a figure is out of range.
+pub fn planned(link: &LinkParameters) -> Result<Planned, qkd_security::Error> {
+    let plan = link.block_plan()?;
+    let length = plan.acceptance.secret_length_bits as f64;
+    let [signal, decoy] = plan.statistics_expected.key.counts;
+    Ok(Planned {
+        fixed_length_bits: plan.acceptance.secret_length_bits,
+        secret_fraction: length / (signal + decoy),
+        slots_per_detection: plan.slots_expected / plan.detections as f64,
+        secret_bits_per_slot: length / plan.slots_expected,
     })
 }
 

@@ -14,7 +14,6 @@ mod tests;
 
 use std::path::Path;
 
-pub(crate) use input::planned;
 pub use input::{PlanError, PlanFibre};
 use qkd_security::SecurityParameters;
 use qkd_security::planning::{PlanTheorem, RECONCILIATION_INEFFICIENCY};

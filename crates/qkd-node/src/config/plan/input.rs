@@ -267,12 +267,7 @@ impl PlanConfig {
     }
 }
 
-/// What a plan looks at of a link with a source of its own.
-pub(crate) fn planned(
-    model: &LinkModel,
-    intensities: Vec<f64>,
-    probabilities: Vec<f64>,
-) -> PlanLink {
+fn planned(model: &LinkModel, intensities: Vec<f64>, probabilities: Vec<f64>) -> PlanLink {
     PlanLink {
         intensities,
         intensity_probabilities: probabilities,

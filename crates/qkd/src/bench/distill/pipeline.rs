@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use self::relay::Relay;
+use self::rows::Link;
 pub use self::rows::{Whole, table};
 use self::side::{Figures, Ready, Word};
 use super::row::Row;
@@ -99,8 +100,9 @@ struct Seen {
 /// # Errors
 /// When a side has no figures, or nothing happens any more.
 pub async fn measure(setting: &Setting) -> Result<Vec<Row>, Fault> {
+    let link = Link::of(setting)?;
     let seen = converse(setting).await?;
-    Ok(rows::rows(setting, &seen))
+    Ok(rows::rows(setting, &link, &seen))
 }
 
 /// What comes of something that should not take longer than `patience`.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use qkd_node::bench::distill;
+
 use super::side::Figures;
 use super::{Seen, Setting};
 use crate::bench::distill::args::Stage;
 use crate::bench::distill::report::{aligned, lines_of};
 use crate::bench::distill::row::{Role, Row};
+use crate::bench::fault::Fault;
 use crate::words::{grouped, significant, three_digits};
 
 /// What the whole pipeline has and a stage alone has not.
@@ -41,15 +44,59 @@ pub struct Whole {
     pub threads_ns_per_bit: BTreeMap<String, f64>,
     /// Peak of this role's memory without the keys in its store, bytes.
     pub memory_bytes: Option<u64>,
+    /// The link that was measured.
+    pub link: Link,
+}
+
+/// The source that the link has, which decides how much of a sifted bit is secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Link {
+    /// Length of the fibre, km.
+    pub distance_km: f64,
+    /// Mean photons of signal and decoy.
+    pub intensities: [f64; 2],
+    /// How often each is sent.
+    pub intensity_probabilities: [f64; 2],
+    /// Probability of the key basis, at Alice and at Bob alike.
+    pub key_basis_probability: f64,
+    /// Slots from one detection to the next, expected.
+    pub slots_per_detection: f64,
+    /// Secret bits of an accepted block over the sifted bits that are expected.
+    pub secret_fraction: f64,
+    /// Secret bits per slot of Alice's clock, expected.
+    pub secret_bits_per_slot: f64,
+}
+
+impl Link {
+    /// What the sides of a measurement have between them.
+    ///
+    /// # Errors
+    /// When a figure of it is out of range.
+    pub fn of(setting: &Setting) -> Result<Self, Fault> {
+        let failed = |error| Fault::from(qkd_node::NodeError::from(error));
+        let link = distill::link(setting.qber, setting.block_bits).map_err(failed)?;
+        let planned = distill::planned(&link).map_err(failed)?;
+        Ok(Self {
+            distance_km: link.channel.distance_km,
+            intensities: link.source.intensities,
+            intensity_probabilities: link.source.intensity_probabilities,
+            key_basis_probability: link.protocol.key_basis_probability,
+            slots_per_detection: planned.slots_per_detection,
+            secret_fraction: planned.secret_fraction,
+            secret_bits_per_slot: planned.secret_bits_per_slot,
+        })
+    }
 }
 
 /// A row for each role.
-pub(super) fn rows(setting: &Setting, seen: &Seen) -> Vec<Row> {
+pub(super) fn rows(setting: &Setting, link: &Link, seen: &Seen) -> Vec<Row> {
     let sides = [(Role::Alice, &seen.alice), (Role::Bob, &seen.bob)];
-    sides.map(|(role, seen)| row(setting, role, seen)).to_vec()
+    sides
+        .map(|(role, seen)| row(setting, link, role, seen))
+        .to_vec()
 }
 
-fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
+fn row(setting: &Setting, link: &Link, role: Role, seen: &Figures) -> Row {
     let sifted = seen.sifted_bits as f64;
     let ns_per_bit = seen.cpu_seconds * 1e9 / sifted;
     let per_bit = |(name, seconds): (&String, &f64)| (name.clone(), seconds * 1e9 / sifted);
@@ -67,12 +114,14 @@ fn row(setting: &Setting, role: Role, seen: &Figures) -> Row {
         seconds: seen.seconds,
         threads_ns_per_bit: seen.threads.iter().map(per_bit).collect(),
         memory_bytes: seen.memory_bytes,
+        link: link.clone(),
     };
     let block_bits = setting.block_bits as usize;
     Row {
         role: Some(role),
         qber: Some(setting.qber),
         reconciliation_inefficiency: seen.reconciliation_inefficiency,
+        rounds: (seen.corrected > 0).then(|| seen.rounds as f64 / seen.corrected as f64),
         secret_bps: Some(seen.secret_bits as f64 / seen.cpu_seconds),
         whole: Some(whole),
         ..Row::of(Stage::Pipeline, block_bits, seen.blocks, ns_per_bit)
@@ -147,6 +196,8 @@ mod tests {
             secret_bits: 80_000_000,
             errors: 1_990_000,
             verified_bits: 199_000_000,
+            rounds: 23_880,
+            corrected: 199,
             reconciliation_inefficiency: Some(1.04),
             fixed_length_bits,
             memory_bytes: Some(1_234_000_000),
@@ -154,6 +205,18 @@ mod tests {
         Seen {
             alice: side.clone(),
             bob: side,
+        }
+    }
+
+    fn link() -> Link {
+        Link {
+            distance_km: 10.0,
+            intensities: [0.05, 0.02],
+            intensity_probabilities: [0.5, 0.5],
+            key_basis_probability: 0.85,
+            slots_per_detection: 100.0,
+            secret_fraction: 0.42,
+            secret_bits_per_slot: 0.003,
         }
     }
 
@@ -169,7 +232,7 @@ mod tests {
 
     #[test]
     fn speeds_are_of_a_roles_core_and_rates_of_the_wall_clock() {
-        let rows = rows(&SETTING, &seen(420_000));
+        let rows = rows(&SETTING, &link(), &seen(420_000));
         assert_eq!(rows.len(), 2);
         let row = &rows[1];
         assert_eq!(row.role, Some(Role::Bob));
@@ -178,25 +241,27 @@ mod tests {
         assert_eq!((whole.sifted_bps, whole.delivered_bps), (1e8, 4e7));
         assert_eq!(whole.threads_ns_per_bit["link"], 1.25);
         assert_eq!(whole.measured_qber, Some(0.01));
+        assert_eq!(row.rounds, Some(120.0));
         assert_eq!((row.failures, whole.aborted, whole.lost), (Some(1), 3, 2));
         let json = serde_json::to_value(row).unwrap();
         assert_eq!(
             (&json["stage"], &json["cores"]),
             (&"pipeline".into(), &2.into())
         );
+        assert_eq!(json["link"]["secret_fraction"], 0.42);
     }
 
     #[test]
     fn only_blocks_whose_tags_differed_have_failed_with_a_key_to_be_had_or_without() {
         for fixed_length_bits in [0, 420_000] {
-            let rows = rows(&SETTING, &seen(fixed_length_bits));
+            let rows = rows(&SETTING, &link(), &seen(fixed_length_bits));
             assert!(rows.iter().all(|row| row.failures == Some(1)), "{rows:?}");
         }
     }
 
     #[test]
     fn the_table_fits_a_terminal_and_is_not_there_without_rows() {
-        let table = table(&rows(&SETTING, &seen(420_000)));
+        let table = table(&rows(&SETTING, &link(), &seen(420_000)));
         let width = table.lines().map(|line| line.chars().count()).max();
         assert!(width <= Some(95), "{width:?}: {table}");
         assert!(table.contains("2 +1"), "{table}");

@@ -107,6 +107,10 @@ pub struct Figures {
     pub errors: u64,
     /// See `errors`.
     pub verified_bits: u64,
+    /// Rounds of error correction, and the blocks whose correction has ended.
+    pub rounds: u64,
+    /// See `rounds`.
+    pub corrected: u64,
     /// Mean inefficiency of error correction in verified blocks, by sifted bits.
     pub reconciliation_inefficiency: Option<f64>,
     /// ℓ of an accepted block as fixed in advance; 0 where the theorem leaves no key.
@@ -291,6 +295,10 @@ impl Mark {
             totals.sifted_bits += report.sifted_bits;
             totals.secret_bits += report.secret_length_bits();
             totals.fixed_length_bits = report.fixed_length_bits;
+            if let Some(rounds) = report.rounds {
+                totals.rounds += u64::from(rounds);
+                totals.corrected += 1;
+            }
             totals.aborted += u64::from(report.secret_length_bits() == 0);
             if let (Some(f), Some(counted)) =
                 (report.reconciliation_inefficiency, report.statistics)
@@ -345,6 +353,8 @@ impl Mark {
             secret_bits: now.secret_bits - then.secret_bits,
             errors: now.errors - then.errors,
             verified_bits,
+            rounds: now.rounds - then.rounds,
+            corrected: now.corrected - then.corrected,
             reconciliation_inefficiency: (verified_bits > 0)
                 .then(|| inefficient_bits / verified_bits as f64),
             fixed_length_bits: now.fixed_length_bits,
