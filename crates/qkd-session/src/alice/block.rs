@@ -158,7 +158,7 @@ impl Block for AliceBlock {
             (State::Recalling { bases }, _) | (State::Sifting { bases, .. }, _) => {
                 bases.len() <= short::SIFTING_BITS
             }
-            (State::Disclosed(sifted), _) => sifted.key.len() <= short::PASS_BITS,
+            (State::Disclosed(sifted), _) => sifted.key.len() <= short::OPENING_BITS,
             (State::Reconciling { referee, .. }, Some(Told::Message(message))) => {
                 short::round(message) && referee.next_scan_bits() <= short::PASS_BITS
             }
