@@ -7,6 +7,10 @@ use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
 use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, Side, Step, StoreMessage};
 
+/// What the owner is told when one master has too many keys here. It tells this from other reasons by
+/// these words: they are part of the protocol.
+pub(crate) const TOO_MANY_UNFETCHED: &str = "too many keys of this master wait to be fetched";
+
 impl KeyStore {
     /// The owner assigned keys: they become fetchable here, or none of them does.
     pub(crate) fn peer_assigned(&mut self, assignment: Assignment, outputs: &mut Vec<Output>) {
@@ -32,7 +36,7 @@ impl KeyStore {
             let put = Place::Key(key.key_id).put(&self.vault, record.encode());
             self.changes.push(put);
             self.waiting_since.insert((self.clock.store_s, key.key_id));
-            self.keys.insert(key.key_id, record);
+            self.hold_key(key.key_id, record);
         }
         self.ledger.last_accepted = id;
         self.steps.push(Step::Accept);
@@ -94,6 +98,10 @@ impl KeyStore {
         }
         if self.keys.len() + number > limits.key_count_max as usize {
             return Err("too many keys wait to be fetched");
+        }
+        let of_master = self.unfetched.get(&assignment.master).copied();
+        if of_master.unwrap_or(0) as usize + number > limits.unfetched_each_max as usize {
+            return Err(TOO_MANY_UNFETCHED);
         }
         let slaves = assignment.slaves.len();
         if slaves == 0 || slaves > limits.slaves_per_request_max as usize {

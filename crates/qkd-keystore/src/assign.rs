@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::accept::TOO_MANY_UNFETCHED;
 use crate::material::Block;
 use crate::record::{AssignmentRecord, Place};
 use crate::store::{KeyStore, Link, Unsettled, WORDS_MAX};
@@ -116,8 +117,13 @@ impl KeyStore {
             return Ok(());
         }
         let assignment = unsettled.assignment.clone();
-        let reason = reason.chars().take(WORDS_MAX).collect();
-        self.void(id, RequestError::PeerRefused { reason }, outputs);
+        let refused = match reason {
+            TOO_MANY_UNFETCHED => RequestError::TooManyUnfetched,
+            other => RequestError::PeerRefused {
+                reason: other.chars().take(WORDS_MAX).collect(),
+            },
+        };
+        self.void(id, refused, outputs);
         outputs.push(Output::Send(StoreMessage::Void(assignment)));
         Ok(())
     }

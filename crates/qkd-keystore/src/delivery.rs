@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use qkd_bits::SecretBytes;
 
-use crate::record::Place;
+use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
 use crate::{DeliveredKey, Health, KeyFetch, KeyId, KeyRange, RequestError, Step};
 
@@ -61,11 +61,23 @@ impl KeyStore {
         Ok(delivered)
     }
 
+    /// Keeps a key of the peer's share for its slaves.
+    pub(crate) fn hold_key(&mut self, key_id: KeyId, record: KeyRecord) {
+        *self.unfetched.entry(record.master.clone()).or_default() += 1;
+        self.keys.insert(key_id, record);
+    }
+
     /// Takes a key that waits here out of the store for good; none has no bytes.
     pub(crate) fn remove_key(&mut self, key_id: KeyId) -> SecretBytes {
         let Some(record) = self.keys.remove(&key_id) else {
             return SecretBytes::from(Vec::new());
         };
+        if let Some(count) = self.unfetched.get_mut(&record.master) {
+            *count -= 1;
+            if *count == 0 {
+                self.unfetched.remove(&record.master);
+            }
+        }
         self.waiting_since.remove(&(record.since_s, key_id));
         let key = self.take_key(&record.ranges);
         self.changes.push(Place::Key(key_id).delete());

@@ -153,6 +153,9 @@ pub enum RequestError {
         /// The peer's words.
         reason: String,
     },
+    /// The peer's store holds as many keys of this master as it may, and their slaves fetch none.
+    #[error("too many keys of this master wait to be fetched by their slaves")]
+    TooManyUnfetched,
     /// This store is sealed.
     #[error("the key store is sealed")]
     Sealed,

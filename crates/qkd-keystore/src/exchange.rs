@@ -175,6 +175,9 @@ pub struct StoreLimits {
     pub slaves_per_request_max: u32,
     /// Keys that may wait here to be fetched.
     pub key_count_max: u32,
+    /// Keys of one master that may wait here to be fetched; more are refused, so that one master whose
+    /// keys nobody fetches leaves room for the others.
+    pub unfetched_each_max: u32,
     /// Seconds that a key may wait for its slaves; [`Input::Time`] drops older ones.
     pub unfetched_age_max_s: u64,
     /// Requests that may wait for the peer's acknowledgement.
@@ -194,6 +197,7 @@ impl Default for StoreLimits {
             keys_per_request_max: 128,
             slaves_per_request_max: 16,
             key_count_max: 100_000,
+            unfetched_each_max: 100_000,
             unfetched_age_max_s: 30 * 24 * 3600,
             requests_pending_max: 1024,
             blocks_undecided_max: 64,

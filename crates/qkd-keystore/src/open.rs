@@ -81,6 +81,7 @@ impl KeyStore {
             keys: BTreeMap::new(),
             waiting_since: BTreeSet::new(),
             clock: Clock::default(),
+            unfetched: BTreeMap::new(),
             is_clock_told: false,
             expired: 0,
             has_room: true,
@@ -111,7 +112,7 @@ impl KeyStore {
                 })?;
             }
             self.waiting_since.insert((record.since_s, key_id));
-            self.keys.insert(key_id, record);
+            self.hold_key(key_id, record);
         }
         for (id, mut record) in contents.assignments {
             // Nobody waits for it any more, and nobody ever received its keys.

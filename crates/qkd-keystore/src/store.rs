@@ -12,7 +12,8 @@ use crate::record::{AbandonedRecord, KeyRecord, Ledger, Place};
 use crate::wrap::Vault;
 use crate::{
     Alarm, Assignment, BlockId, Change, CheckValue, Error, Health, Input, KeyId, Output,
-    RequestError, Side, Step, Storage, StorageError, StoreLimits, StoreMessage, StoreStatus,
+    RequestError, SaeId, Side, Step, Storage, StorageError, StoreLimits, StoreMessage,
+    StoreStatus,
 };
 
 /// Discarded blocks that are remembered, so that a late half of one finds no partner.
@@ -64,6 +65,8 @@ pub struct KeyStore {
     pub(crate) unsettled: BTreeMap<u64, Unsettled>,
     /// Keys of the peer's share that wait here for their slave application.
     pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
+    /// How many of them each master has.
+    pub(crate) unfetched: BTreeMap<SaeId, u32>,
     /// The same keys by the time at which they came.
     pub(crate) waiting_since: BTreeSet<(u64, KeyId)>,
     /// The time, as far as it was told.

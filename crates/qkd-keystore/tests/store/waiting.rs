@@ -175,3 +175,29 @@ fn without_room_on_the_disk_blocks_are_discarded_and_keys_go_on_being_given() {
         world.check_healed();
     }
 }
+
+#[test]
+fn a_master_whose_keys_nobody_fetches_leaves_room_for_the_others_also_after_a_restart() {
+    let limits = StoreLimits {
+        unfetched_each_max: 3,
+        ..StoreLimits::default()
+    };
+    let (mut world, first) = asked(limits, &["slave"]);
+    world.commit_block(2, 4096);
+    world.ask(Side::Alice, request(2, 64)).unwrap();
+    let refused = world.ask(Side::Alice, request(1, 64)).unwrap_err();
+    assert_eq!(refused, RequestError::TooManyUnfetched);
+    // Another master is not concerned.
+    let mut other = request(1, 64);
+    other.master = sae("other");
+    world.ask(Side::Alice, other).unwrap();
+    world.crash(Side::Bob);
+    world.connect();
+    world.settle();
+    let refused = world.ask(Side::Alice, request(1, 64)).unwrap_err();
+    assert_eq!(refused, RequestError::TooManyUnfetched);
+    // What is fetched makes room.
+    let fetched = world.node(Side::Bob).store.fetch(&fetch("slave", &[first]));
+    assert_eq!(fetched.unwrap().len(), 1);
+    world.ask(Side::Alice, request(1, 64)).unwrap();
+}
