@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use qkd_keystore::SaeId;
 
@@ -49,11 +50,13 @@ pub enum Kme {
 }
 
 /// Where each application is served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Applications may come and go while calls are answered: a call asks anew.
+#[derive(Debug)]
 pub struct Directory {
     local: KmeId,
     peer: KmeId,
-    places: BTreeMap<SaeId, Kme>,
+    places: RwLock<BTreeMap<SaeId, Kme>>,
 }
 
 impl Directory {
@@ -66,17 +69,21 @@ impl Directory {
         peer: KmeId,
         saes: impl IntoIterator<Item = (SaeId, Kme)>,
     ) -> Result<Self, Error> {
-        let mut places = BTreeMap::new();
-        for (sae, kme) in saes {
-            if places.insert(sae.clone(), kme).is_some() {
-                return Err(Error::DuplicateSae { sae });
-            }
-        }
         Ok(Self {
             local,
             peer,
-            places,
+            places: RwLock::new(places(saes)?),
         })
+    }
+
+    /// Replaces the applications at both ends. Who is not among them is nobody from now on.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateSae`] when one application is listed twice; nothing is changed then.
+    pub fn replace(&self, saes: impl IntoIterator<Item = (SaeId, Kme)>) -> Result<(), Error> {
+        let places = places(saes)?;
+        *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
+        Ok(())
     }
 
     /// The name of this entity.
@@ -91,7 +98,9 @@ impl Directory {
 
     /// Who serves an application; nothing when it is not listed.
     pub fn place(&self, sae: &SaeId) -> Option<Kme> {
-        self.places.get(sae).copied()
+        // Places are replaced whole, so a panic cannot leave half of them.
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(sae).copied()
     }
 
     /// That a caller is one of this entity's own applications.
@@ -119,6 +128,16 @@ impl Directory {
             None => Err(Error::UnknownSae { sae: sae.clone() }),
         }
     }
+}
+
+fn places(saes: impl IntoIterator<Item = (SaeId, Kme)>) -> Result<BTreeMap<SaeId, Kme>, Error> {
+    let mut places = BTreeMap::new();
+    for (sae, kme) in saes {
+        if places.insert(sae.clone(), kme).is_some() {
+            return Err(Error::DuplicateSae { sae });
+        }
+    }
+    Ok(places)
 }
 
 #[cfg(test)]
@@ -155,7 +174,23 @@ mod tests {
     #[test]
     fn an_application_at_both_ends_is_refused() {
         let result = directory(&[("a", Kme::Local), ("a", Kme::Peer)]);
-        assert_eq!(result, Err(Error::DuplicateSae { sae: sae("a") }));
+        let duplicate = Error::DuplicateSae { sae: sae("a") };
+        assert_eq!(result.err(), Some(duplicate.clone()));
+        let directory = directory(&[("a", Kme::Local)]).unwrap();
+        let twice = [(sae("a"), Kme::Local), (sae("a"), Kme::Peer)];
+        assert_eq!(directory.replace(twice), Err(duplicate));
+        assert_eq!(directory.check_caller(&sae("a")), Ok(()));
+    }
+
+    #[test]
+    fn who_is_taken_out_is_nobody_with_the_next_call() {
+        let directory = directory(&[("a", Kme::Local), ("b", Kme::Peer)]).unwrap();
+        directory
+            .replace([(sae("b"), Kme::Peer), (sae("c"), Kme::Local)])
+            .unwrap();
+        assert!(directory.check_caller(&sae("a")).is_err());
+        assert_eq!(directory.check_caller(&sae("c")), Ok(()));
+        assert_eq!(directory.check_partner(&sae("b")), Ok(()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use qkd_keystore::{InvalidId, RequestError, SaeId};
 
+use crate::access::{Fault, OverQuota};
 use crate::{IdentityRule, KmeId};
 
 /// Why a request was not answered with keys.
@@ -99,7 +100,23 @@ pub enum Error {
         /// The application.
         sae: SaeId,
     },
+    /// The caller took as much as it may for now.
+    #[error("SAE {sae} is over its quota: {quota}")]
+    OverQuota {
+        /// Who called.
+        sae: SaeId,
+        /// What there is too much of.
+        quota: OverQuota,
+        /// When it may come again.
+        retry_after: Duration,
+    },
     // Nobody's fault, or for the store to say
+    /// The delivery cannot be written down, and so is not made.
+    #[error("no keys are delivered: the audit log cannot be written ({reason})")]
+    Audit {
+        /// Why not.
+        reason: String,
+    },
     /// The store has no answer with keys.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -109,4 +126,47 @@ pub enum Error {
         /// The time it had.
         limit: Duration,
     },
+}
+
+impl Error {
+    /// Whose fault it is, as the audit log sorts refusals.
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Error::Name { .. }
+            | Error::KeyIdCount { .. }
+            | Error::UnknownSae { .. }
+            | Error::SameSide { .. }
+            | Error::DuplicateSlave { .. } => Fault::Request,
+            Error::Certificate { .. }
+            | Error::NoCertificate
+            | Error::NoIdentity { .. }
+            | Error::AmbiguousIdentity { .. }
+            | Error::UnusableIdentity { .. }
+            | Error::NotServedHere { .. } => Fault::Identity,
+            Error::OverQuota { .. } => Fault::Quota,
+            Error::Audit { .. }
+            | Error::KmeName { .. }
+            | Error::DuplicateSae { .. }
+            | Error::DeadlineExceeded { .. } => Fault::Unavailable,
+            Error::Request(error) => fault_of(error),
+        }
+    }
+}
+
+fn fault_of(error: &RequestError) -> Fault {
+    match error {
+        RequestError::BadNumber { .. }
+        | RequestError::SizeNotBytes { .. }
+        | RequestError::BadSize { .. }
+        | RequestError::BadSlaves { .. }
+        | RequestError::DuplicateKeyId
+        | RequestError::NotFound => Fault::Request,
+        RequestError::NotNamedAsSlave { .. } => Fault::Identity,
+        RequestError::TooManyUnfetched => Fault::Quota,
+        RequestError::TooFewKeys { .. }
+        | RequestError::TooManyRequests
+        | RequestError::PeerUnavailable
+        | RequestError::PeerRefused { .. }
+        | RequestError::Sealed => Fault::Unavailable,
+    }
 }

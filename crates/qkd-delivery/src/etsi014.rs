@@ -24,6 +24,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use qkd_keystore::{KeyRequest, SaeId};
 
+use crate::access::{Access, Api, Origin, Rejection, Visit};
 use crate::grpc::within;
 use crate::{Directory, Error, FetchRequest, KeySource, RequestLimits};
 use body::{KeyOrder, container, key_ids, status};
@@ -40,11 +41,12 @@ pub struct Etsi014 {
     source: Arc<dyn KeySource>,
     directory: Arc<Directory>,
     answer_time_max: Duration,
+    access: Access,
 }
 
 impl Etsi014 {
     /// A service over a key store and a directory of applications. The store has `answer_time_max`
-    /// to answer.
+    /// to answer. There are no quotas and no audit log until [`behind`](Self::behind).
     pub fn new(
         source: Arc<dyn KeySource>,
         directory: Arc<Directory>,
@@ -54,12 +56,20 @@ impl Etsi014 {
             source,
             directory,
             answer_time_max,
+            access: Access::default(),
         }
+    }
+
+    /// The same service behind this gate.
+    pub fn behind(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// The answer to one request of `caller`: whom the certificate of the connection names, or why
     /// it names nobody. A request that was refused has an Error object for its body, as in clause
-    /// 6.5 of the standard. Dropping the future abandons the request: its keys may be burnt.
+    /// 6.5 of the standard. Where the call comes from is an extension of the request, an [`Origin`].
+    /// Dropping the future abandons the request: its keys may be burnt.
     pub async fn answer(
         &self,
         caller: &Result<SaeId, Error>,
@@ -70,6 +80,14 @@ impl Etsi014 {
             Err(refusal) => {
                 let (call, status) = (call_name(request.uri().path()), refusal.status.as_u16());
                 tracing::info!(call, status, refusal = %refusal.message, "refused a call for keys");
+                self.access.refused(&Rejection {
+                    api: Api::Etsi014,
+                    call,
+                    caller: caller.as_ref().ok(),
+                    origin: &origin(request),
+                    fault: refusal.fault(),
+                    reason: &refusal.message,
+                });
                 refusal.into()
             }
         }
@@ -88,6 +106,9 @@ impl Etsi014 {
         };
         let caller = caller.clone()?;
         self.directory.check_caller(&caller)?;
+        let _open = self.access.enter(&caller)?;
+        let origin = origin(request);
+        let caller = (&caller, &origin);
         let query = request.uri().query().unwrap_or_default();
         // What a GET carries beside its query means nothing (RFC 9110, 9.3.1).
         let body = match *request.method() {
@@ -95,7 +116,7 @@ impl Etsi014 {
             _ => b"",
         };
         match call {
-            Call::Status => self.status(&caller, named).await,
+            Call::Status => self.status(caller.0, named).await,
             Call::EncKeys => self.fresh_keys(caller, named, (query, body)).await,
             Call::DecKeys => self.named_keys(caller, named, (query, body)).await,
         }
@@ -109,23 +130,34 @@ impl Etsi014 {
 
     async fn fresh_keys(
         &self,
-        master: SaeId,
+        (master, origin): (&SaeId, &Origin),
         slave: SaeId,
         (query, body): (&str, &[u8]),
     ) -> Result<Bytes, Refusal> {
         let limits = self.source.limits();
         let order = KeyOrder::read(query, body)?;
         let (number, size_bits) = order.check(&limits)?;
+        let unhandled = order.unhandled;
         let slaves = self.slaves(slave, order.additional_slaves, &limits)?;
         let request = KeyRequest {
             number,
             size_bits,
             master: master.clone(),
-            slaves,
+            slaves: slaves.clone(),
         };
-        let keys = within(self.answer_time_max, self.source.get_key(request)).await?;
+        let visit = Visit {
+            api: Api::Etsi014,
+            call: Call::EncKeys.name(),
+            caller: master,
+            partners: &slaves,
+            origin,
+            number,
+            limit: self.answer_time_max,
+        };
+        let ask = async { Ok(self.source.get_key(request).await?) };
+        let keys = self.access.keys(&visit, ask).await?;
         tracing::info!(%master, keys = keys.len(), "delivered fresh keys to their master");
-        Ok(container(&keys))
+        Ok(container(&keys, &unhandled))
     }
 
     /// All slaves of a request, each at the other end of the link and named once.
@@ -157,7 +189,7 @@ impl Etsi014 {
 
     async fn named_keys(
         &self,
-        caller: SaeId,
+        (caller, origin): (&SaeId, &Origin),
         master: SaeId,
         (query, body): (&str, &[u8]),
     ) -> Result<Bytes, Refusal> {
@@ -165,13 +197,29 @@ impl Etsi014 {
         self.directory.check_partner(&master)?;
         let request = FetchRequest {
             caller: caller.clone(),
-            master,
+            master: master.clone(),
             key_ids,
         };
-        let keys = within(self.answer_time_max, self.source.get_key_with_ids(request)).await?;
+        let visit = Visit {
+            api: Api::Etsi014,
+            call: Call::DecKeys.name(),
+            caller,
+            partners: &[master],
+            origin,
+            number: u32::try_from(request.key_ids.len()).unwrap_or(u32::MAX),
+            limit: self.answer_time_max,
+        };
+        let ask = async { Ok(self.source.get_key_with_ids(request).await?) };
+        let keys = self.access.keys(&visit, ask).await?;
         tracing::info!(slave = %caller, keys = keys.len(), "delivered named keys to their slave");
-        Ok(container(&keys))
+        Ok(container(&keys, &[]))
     }
+}
+
+/// Where a request comes from, as far as whoever holds the socket has said.
+fn origin(request: &Request<Bytes>) -> Origin {
+    let known = request.extensions().get::<Origin>();
+    known.cloned().unwrap_or_default()
 }
 
 /// The call that a path is for, by its name in the path: `status`, `enc_keys`, `dec_keys`,

@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Response, Status};
 
+use crate::access::{Access, Api, Open, Origin, Rejection, Visit};
 use crate::{
     Caller, CallerInterceptor, Directory, Error, FetchRequest, IdentityRule, KeySource, Pool,
 };
@@ -33,11 +34,13 @@ pub struct GrpcKeyDelivery {
     source: Arc<dyn KeySource>,
     directory: Arc<Directory>,
     answer_time_max: Duration,
+    access: Access,
 }
 
 impl GrpcKeyDelivery {
     /// A service over a key store and a directory of applications. The store has the caller's
-    /// deadline to answer, but never longer than `answer_time_max`.
+    /// deadline to answer, but never longer than `answer_time_max`. There are no quotas and no audit
+    /// log until [`behind`](Self::behind).
     pub fn new(
         source: Arc<dyn KeySource>,
         directory: Arc<Directory>,
@@ -47,24 +50,38 @@ impl GrpcKeyDelivery {
             source,
             directory,
             answer_time_max,
+            access: Access::default(),
         }
+    }
+
+    /// The same service behind this gate.
+    pub fn behind(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// The service as a router takes it: callers are named by their certificates as `rule` says.
     pub fn into_server(self, rule: IdentityRule) -> Server {
+        let interceptor = CallerInterceptor::new(rule).with_log(self.access.clone());
         let server = KeyDeliveryServer::new(self).max_decoding_message_size(REQUEST_BYTES_MAX);
-        InterceptedService::new(server, CallerInterceptor::new(rule))
+        InterceptedService::new(server, interceptor)
     }
 
     /// Who calls, one of this entity's own applications, and how long the store may take.
-    fn admit<T>(&self, request: &Request<T>) -> Result<(SaeId, Duration), Error> {
+    fn admit<T>(&self, request: &Request<T>) -> Result<Admitted, Error> {
         let caller = Caller::of(request)?;
         self.directory.check_caller(&caller)?;
+        let open = self.access.enter(&caller)?;
         let wanted = deadline::of(request.metadata());
         let limit = wanted.map_or(self.answer_time_max, |wanted| {
             wanted.min(self.answer_time_max)
         });
-        Ok((caller, limit))
+        Ok(Admitted {
+            caller,
+            origin: origin(request),
+            limit,
+            open,
+        })
     }
 
     /// An application at the other end of the link, from a field of a request.
@@ -78,10 +95,10 @@ impl GrpcKeyDelivery {
         &self,
         request: Request<proto::GetStatusRequest>,
     ) -> Result<proto::Status, Error> {
-        let (caller, limit) = self.admit(&request)?;
+        let admitted = self.admit(&request)?;
         let slave = self.partner("slave_sae_id", request.into_inner().slave_sae_id)?;
-        let pool = within(limit, self.source.pool()).await?;
-        Ok(self.status_of(&pool, &caller, &slave))
+        let pool = within(admitted.limit, self.source.pool()).await?;
+        Ok(self.status_of(&pool, &admitted.caller, &slave))
     }
 
     fn status_of(&self, pool: &Pool, caller: &SaeId, slave: &SaeId) -> proto::Status {
@@ -100,17 +117,42 @@ impl GrpcKeyDelivery {
         }
     }
 
+    /// What the caller is told; a refusal is logged.
+    fn answered<T>(
+        &self,
+        who: &Who,
+        call: &'static str,
+        result: Result<T, Error>,
+    ) -> Result<Response<T>, Status> {
+        let error = match result {
+            Ok(answer) => return Ok(Response::new(answer)),
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        tracing::info!(call, reason, "refused a call for keys");
+        self.access.refused(&Rejection {
+            api: Api::Grpc,
+            call,
+            caller: who.caller.as_ref(),
+            origin: &who.origin,
+            fault: error.fault(),
+            reason: &reason,
+        });
+        Err(error.into())
+    }
+
     fn watch(&self, request: Request<proto::WatchPoolRequest>) -> Result<Watch, Error> {
-        let (caller, _limit) = self.admit(&request)?;
+        let admitted = self.admit(&request)?;
         let proto::WatchPoolRequest {
             slave_sae_id,
             interval_ms,
         } = request.into_inner();
         Ok(Watch {
             service: self.clone(),
-            caller,
+            caller: admitted.caller,
             slave: self.partner("slave_sae_id", slave_sae_id)?,
             interval: watch::interval(interval_ms),
+            _open: admitted.open,
         })
     }
 
@@ -118,7 +160,12 @@ impl GrpcKeyDelivery {
         &self,
         request: Request<proto::GetKeyRequest>,
     ) -> Result<proto::KeyContainer, Error> {
-        let (master, limit) = self.admit(&request)?;
+        let Admitted {
+            caller: master,
+            origin,
+            limit,
+            open: _open,
+        } = self.admit(&request)?;
         let proto::GetKeyRequest {
             slave_sae_id,
             number,
@@ -134,20 +181,30 @@ impl GrpcKeyDelivery {
             }
             slaves.push(sae);
         }
-        let answer = async {
-            let size_bits = match size {
-                Some(size) => size,
-                None => self.source.pool().await?.key_size_bits,
-            };
-            let request = KeyRequest {
-                number: number.unwrap_or(0).max(1),
-                size_bits,
-                master: master.clone(),
-                slaves,
-            };
-            self.source.get_key(request).await
+        let limits = self.source.limits();
+        let number = number.unwrap_or(0).max(1);
+        let max = limits.keys_per_request_max;
+        // Before it is counted against a quota.
+        if number > max {
+            return Err(RequestError::BadNumber { number, max }.into());
+        }
+        let request = KeyRequest {
+            number,
+            size_bits: size.unwrap_or(limits.key_size_bits),
+            master: master.clone(),
+            slaves: slaves.clone(),
         };
-        let keys = within(limit, answer).await?;
+        let visit = Visit {
+            api: Api::Grpc,
+            call: "GetKey",
+            caller: &master,
+            partners: &slaves,
+            origin: &origin,
+            number: request.number,
+            limit,
+        };
+        let ask = async { Ok(self.source.get_key(request).await?) };
+        let keys = self.access.keys(&visit, ask).await?;
         tracing::info!(%master, keys = keys.len(), "delivered fresh keys to their master");
         Ok(container(keys))
     }
@@ -156,31 +213,46 @@ impl GrpcKeyDelivery {
         &self,
         request: Request<proto::GetKeyWithIdsRequest>,
     ) -> Result<proto::KeyContainer, Error> {
-        let (caller, limit) = self.admit(&request)?;
+        let Admitted {
+            caller,
+            origin,
+            limit,
+            open: _open,
+        } = self.admit(&request)?;
         let proto::GetKeyWithIdsRequest {
             master_sae_id,
             key_ids,
         } = request.into_inner();
         let master = self.partner("master_sae_id", master_sae_id)?;
-        let answer = async {
-            let max = self.source.pool().await?.keys_per_request_max;
-            let number = key_ids.len();
-            if number == 0 || number as u64 > u64::from(max) {
+        let max = self.source.limits().keys_per_request_max;
+        let number = match u32::try_from(key_ids.len()) {
+            Ok(number) if (1..=max).contains(&number) => number,
+            Ok(_) | Err(_) => {
+                let number = key_ids.len();
                 return Err(Error::KeyIdCount { number, max });
             }
-            let field = "key_ids";
-            let key_ids = key_ids
-                .iter()
-                .map(|text| text.parse().map_err(|source| Error::Name { field, source }))
-                .collect::<Result<_, _>>()?;
-            let request = FetchRequest {
-                caller: caller.clone(),
-                master,
-                key_ids,
-            };
-            Ok(self.source.get_key_with_ids(request).await?)
         };
-        let keys = within(limit, answer).await?;
+        let field = "key_ids";
+        let key_ids = key_ids
+            .iter()
+            .map(|text| text.parse().map_err(|source| Error::Name { field, source }))
+            .collect::<Result<_, _>>()?;
+        let request = FetchRequest {
+            caller: caller.clone(),
+            master: master.clone(),
+            key_ids,
+        };
+        let visit = Visit {
+            api: Api::Grpc,
+            call: "GetKeyWithIds",
+            caller: &caller,
+            partners: &[master],
+            origin: &origin,
+            number,
+            limit,
+        };
+        let ask = async { Ok(self.source.get_key_with_ids(request).await?) };
+        let keys = self.access.keys(&visit, ask).await?;
         tracing::info!(slave = %caller, keys = keys.len(), "delivered named keys to their slave");
         Ok(container(keys))
     }
@@ -194,21 +266,24 @@ impl KeyDelivery for GrpcKeyDelivery {
         &self,
         request: Request<proto::GetStatusRequest>,
     ) -> Result<Response<proto::Status>, Status> {
-        answered("GetStatus", self.status(request).await)
+        let who = Who::of(&request);
+        self.answered(&who, "GetStatus", self.status(request).await)
     }
 
     async fn get_key(
         &self,
         request: Request<proto::GetKeyRequest>,
     ) -> Result<Response<proto::KeyContainer>, Status> {
-        answered("GetKey", self.fresh_keys(request).await)
+        let who = Who::of(&request);
+        self.answered(&who, "GetKey", self.fresh_keys(request).await)
     }
 
     async fn get_key_with_ids(
         &self,
         request: Request<proto::GetKeyWithIdsRequest>,
     ) -> Result<Response<proto::KeyContainer>, Status> {
-        answered("GetKeyWithIds", self.named_keys(request).await)
+        let who = Who::of(&request);
+        self.answered(&who, "GetKeyWithIds", self.named_keys(request).await)
     }
 
     async fn watch_pool(
@@ -216,7 +291,9 @@ impl KeyDelivery for GrpcKeyDelivery {
         request: Request<proto::WatchPoolRequest>,
     ) -> Result<Response<Self::WatchPoolStream>, Status> {
         let (answers, stream) = mpsc::channel(1);
-        let watching = answered("WatchPool", self.watch(request))?.into_inner();
+        let who = Who::of(&request);
+        let watching = self.answered(&who, "WatchPool", self.watch(request))?;
+        let watching = watching.into_inner();
         tokio::spawn(watching.run(answers));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -233,14 +310,33 @@ pub(crate) async fn within<T, E: Into<Error>>(
     }
 }
 
-fn answered<T>(call: &str, result: Result<T, Error>) -> Result<Response<T>, Status> {
-    match result {
-        Ok(answer) => Ok(Response::new(answer)),
-        Err(error) => {
-            tracing::info!(call, %error, "refused a call for keys");
-            Err(error.into())
+/// A call that may go on.
+struct Admitted {
+    caller: SaeId,
+    origin: Origin,
+    /// How long the store may take.
+    limit: Duration,
+    open: Open,
+}
+
+/// Who calls, for the log.
+struct Who {
+    caller: Option<SaeId>,
+    origin: Origin,
+}
+
+impl Who {
+    fn of<T>(request: &Request<T>) -> Self {
+        Self {
+            caller: Caller::of(request).ok(),
+            origin: origin(request),
         }
     }
+}
+
+fn origin<T>(request: &Request<T>) -> Origin {
+    let known = request.extensions().get::<Origin>();
+    known.cloned().unwrap_or_default()
 }
 
 /// The keys' last step: from here they are wiped when the answer has been encoded.
@@ -256,9 +352,18 @@ fn container(keys: Vec<DeliveredKey>) -> proto::KeyContainer {
     }
 }
 
+/// When to come again, as clients with a retry policy understand it (gRPC proposal A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        Status::new(code(&error), error.to_string())
+        let mut status = Status::new(code(&error), error.to_string());
+        if let Error::OverQuota { retry_after, .. } = error {
+            let ms = retry_after.as_nanos().div_ceil(1_000_000);
+            let ms = i32::try_from(ms).unwrap_or(i32::MAX);
+            status.metadata_mut().insert(PUSHBACK, ms.into());
+        }
+        status
     }
 }
 
@@ -276,6 +381,8 @@ fn code(error: &Error) -> Code {
         | Error::AmbiguousIdentity { .. }
         | Error::UnusableIdentity { .. } => Code::Unauthenticated,
         Error::NotServedHere { .. } => Code::PermissionDenied,
+        Error::OverQuota { .. } => Code::ResourceExhausted,
+        Error::Audit { .. } => Code::Unavailable,
         Error::KmeName { .. } | Error::DuplicateSae { .. } => Code::Internal,
         Error::DeadlineExceeded { .. } => Code::DeadlineExceeded,
         Error::Request(error) => request_code(error),
@@ -291,7 +398,9 @@ fn request_code(error: &RequestError) -> Code {
         | RequestError::DuplicateKeyId => Code::InvalidArgument,
         RequestError::NotFound => Code::NotFound,
         RequestError::NotNamedAsSlave { .. } => Code::PermissionDenied,
-        RequestError::TooFewKeys { .. } | RequestError::TooManyRequests => Code::ResourceExhausted,
+        RequestError::TooFewKeys { .. }
+        | RequestError::TooManyRequests
+        | RequestError::TooManyUnfetched => Code::ResourceExhausted,
         RequestError::PeerUnavailable | RequestError::PeerRefused { .. } | RequestError::Sealed => {
             Code::Unavailable
         }

@@ -3,7 +3,7 @@
 //! ETSI GS QKD 014 leaves open where in the certificate the name stands, so it is a setting. That
 //! the certificate is genuine was checked when the TLS connection was made.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use qkd_keystore::SaeId;
@@ -14,6 +14,10 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::Error;
+use crate::access::{Access, Api, Origin, Rejection};
+
+/// Bytes of a serial number that are shown: RFC 5280 allows no more.
+const SERIAL_BYTES_MAX: usize = 20;
 
 /// Where in a client certificate its application's name stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -178,25 +182,71 @@ impl Caller {
 }
 
 /// Puts a [`Caller`] on every call of a service, or refuses the call.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct CallerInterceptor {
     rule: IdentityRule,
+    log: Option<Access>,
 }
 
 impl CallerInterceptor {
     /// Looks for the name where `rule` says.
     pub fn new(rule: IdentityRule) -> Self {
-        Self { rule }
+        Self { rule, log: None }
     }
+
+    /// Whoever is refused here is told to the audit log of `access`.
+    pub(crate) fn with_log(mut self, access: Access) -> Self {
+        self.log = Some(access);
+        self
+    }
+
+    fn identify(&self, request: &Request<()>) -> Result<Caller, Error> {
+        let certificates = request.peer_certs().ok_or(Error::NoCertificate)?;
+        // The first certificate of the chain is the caller's own.
+        let own = certificates.first().ok_or(Error::NoCertificate)?;
+        self.rule.identify(own).map(Caller)
+    }
+}
+
+/// Where a call came from, as far as its connection knows.
+fn origin(request: &Request<()>) -> Origin {
+    let certificates = request.peer_certs();
+    let own = certificates.as_ref().and_then(|chain| chain.first());
+    Origin {
+        address: request.remote_addr(),
+        certificate: own.map(|own| serial_of(own)).unwrap_or_default(),
+    }
+}
+
+/// The serial number of a certificate in hexadecimal digits; nothing when it cannot be read.
+pub fn serial_of(der: &[u8]) -> String {
+    let certificate = X509Certificate::from_der(der);
+    let serial = certificate.map(|(_, certificate)| certificate.raw_serial().to_vec());
+    let mut digits = String::new();
+    for byte in serial.unwrap_or_default().iter().take(SERIAL_BYTES_MAX) {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 impl Interceptor for CallerInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let certificates = request.peer_certs().ok_or(Error::NoCertificate)?;
-        // The first certificate of the chain is the caller's own.
-        let own = certificates.first().ok_or(Error::NoCertificate)?;
-        let caller = self.rule.identify(own)?;
-        request.extensions_mut().insert(Caller(caller));
+        let origin = origin(&request);
+        let caller = self.identify(&request).inspect_err(|error| {
+            if let Some(log) = &self.log {
+                log.refused(&Rejection {
+                    api: Api::Grpc,
+                    call: "any",
+                    caller: None,
+                    origin: &origin,
+                    fault: error.fault(),
+                    reason: &error.to_string(),
+                });
+            }
+        })?;
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(origin);
         Ok(request)
     }
 }

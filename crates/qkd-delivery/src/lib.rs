@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod directory;
 mod error;
 pub mod etsi014;
@@ -13,9 +14,12 @@ mod grpc;
 mod identity;
 mod source;
 
+pub use access::{
+    Access, Api, Audit, Fault, Grant, NoAudit, Origin, OverQuota, Rejection, SaeQuota, Written,
+};
 pub use directory::{Directory, Kme, KmeId};
 pub use error::Error;
 pub use etsi014::Etsi014;
 pub use grpc::{GrpcKeyDelivery, REQUEST_BYTES_MAX, Server};
-pub use identity::{Caller, CallerInterceptor, IdentityRule};
+pub use identity::{Caller, CallerInterceptor, IdentityRule, serial_of};
 pub use source::{Answer, FetchRequest, KeySource, Pool, RequestLimits};

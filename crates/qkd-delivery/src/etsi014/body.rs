@@ -29,6 +29,8 @@ pub(super) struct KeyOrder {
     size_bits: Option<i128>,
     /// `additional_slave_SAE_IDs`.
     pub(super) additional_slaves: Vec<SaeId>,
+    /// Names in `extension_optional`: none is handled, and the answer says so.
+    pub(super) unhandled: Vec<String>,
 }
 
 impl KeyOrder {
@@ -60,6 +62,7 @@ impl KeyOrder {
         order.size_bits = whole(&members, "size")?.or(order.size_bits);
         order.additional_slaves = additional_slaves(&members)?;
         refuse_mandatory(&members)?;
+        order.unhandled = optional_extensions(&members);
         Ok(order)
     }
 
@@ -136,8 +139,23 @@ fn additional_slaves(members: &Map<String, Value>) -> Result<Vec<SaeId>, Refusal
     names.map(|name| sae_id(field, name?.to_owned())).collect()
 }
 
-/// No extension is supported, so none may be mandatory (clause 5.2 with 6.5); optional ones need
-/// not be looked at.
+/// The names of optional extensions, the first few of them. What is none is ignored.
+fn optional_extensions(members: &Map<String, Value>) -> Vec<String> {
+    let named: Vec<&String> = match member(members, "extension_optional") {
+        Some(Value::Array(extensions)) => {
+            let objects = extensions.iter().filter_map(Value::as_object);
+            objects.flat_map(Map::keys).collect()
+        }
+        Some(Value::Object(extensions)) => extensions.keys().collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => {
+            Vec::new()
+        }
+    };
+    let cut = |name: &String| name.chars().take(NAME_CHARS_MAX).collect();
+    named.into_iter().take(NAMED_MAX).map(cut).collect()
+}
+
+/// No extension is supported, so none may be mandatory (clause 5.2 with 6.5).
 fn refuse_mandatory(members: &Map<String, Value>) -> Result<(), Refusal> {
     let field = "extension_mandatory";
     let Some(value) = member(members, field) else {
@@ -258,17 +276,30 @@ pub(super) fn status(
 
 /// "Key container data format" (clause 6.3), wiped once it has been sent. A key's text is written
 /// straight to its place, so that this leaves no other copy; the buffers of TLS, through which it
-/// leaves, are not wiped here.
-pub(super) fn container(keys: &[DeliveredKey]) -> Bytes {
+/// leaves, are not wiped here. Optional extensions that were `unhandled` are named in
+/// `key_container_extension`, in the words of clause 6.5.
+pub(super) fn container(keys: &[DeliveredKey], unhandled: &[String]) -> Bytes {
     const BEGIN: &[u8] = br#"{"keys":["#;
     const KEY_ID: &[u8] = br#"{"key_ID":""#;
     const KEY: &[u8] = br#"","key":""#;
     const KEY_END: &[u8] = br#""}"#;
-    const END: &[u8] = b"]}";
+    let end = match unhandled {
+        [] => "]}".to_owned(),
+        names => {
+            let details = names
+                .iter()
+                .map(|name| json!({ "extension_optional_unhandled": name }));
+            let remark = json!({
+                "message": "not all extension_optional request options handled",
+                "details": details.collect::<Vec<_>>(),
+            });
+            format!("],\"key_container_extension\":{remark}}}")
+        }
+    };
     let text_bytes = |key: &DeliveredKey| key.key.expose().len().div_ceil(3) * 4;
     let around = KEY_ID.len() + 36 + KEY.len() + KEY_END.len() + 1;
     let all: usize = keys.iter().map(|key| around + text_bytes(key)).sum();
-    let mut text = Zeroizing::new(Vec::with_capacity(BEGIN.len() + all + END.len()));
+    let mut text = Zeroizing::new(Vec::with_capacity(BEGIN.len() + all + end.len()));
     text.extend_from_slice(BEGIN);
     for (at, key) in keys.iter().enumerate() {
         if at > 0 {
@@ -283,6 +314,6 @@ pub(super) fn container(keys: &[DeliveredKey]) -> Bytes {
         let _ = STANDARD.encode_slice(key.key.expose(), &mut text[begin..]);
         text.extend_from_slice(KEY_END);
     }
-    text.extend_from_slice(END);
+    text.extend_from_slice(end.as_bytes());
     Bytes::from_owner(text)
 }

@@ -1,5 +1,7 @@
 //! Refusals: a status of HTTP and the Error object of clause 6.5.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
@@ -8,14 +10,15 @@ use serde_json::{Value, json};
 
 use super::{ALLOW, respond};
 use crate::Error;
+use crate::access::Fault;
 
 /// When a caller may hope for keys that are not there now, in seconds: about a block's time.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Why a request was not answered with what it asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
-    /// 400, 401, 503 as the standard says; 404, 405, 408, 413 where it is silent.
+    /// 400, 401, 503 as the standard says; 404, 405, 408, 413, 429 where it is silent.
     pub(super) status: StatusCode,
     /// `message` of the Error object: the standard's words where it has some.
     pub(super) message: String,
@@ -32,8 +35,8 @@ enum Advice {
     None,
     /// One of these methods.
     Methods(&'static [Method]),
-    /// To come again.
-    Later,
+    /// To come again after so many seconds.
+    Later(u64),
 }
 
 impl Refusal {
@@ -77,8 +80,29 @@ impl Refusal {
     /// 503: it may be better in a while.
     pub(super) fn later(message: impl Into<String>) -> Self {
         let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, message.into());
-        refusal.advice = Advice::Later;
+        refusal.advice = Advice::Later(RETRY_AFTER_SECONDS);
         refusal
+    }
+
+    /// 429 (RFC 6585): this caller alone has to wait. The standard's 503 says that the KME has a
+    /// shortage or an outage, upon which a client may rightly turn to another one or raise an alarm.
+    fn too_many(message: String, retry_after: Duration) -> Self {
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message);
+        // Whoever comes again must not be too early.
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        refusal.advice = Advice::Later(seconds.max(1));
+        refusal
+    }
+
+    /// Whose fault it is, as the audit log sorts refusals.
+    pub(super) fn fault(&self) -> Fault {
+        match self.status {
+            StatusCode::UNAUTHORIZED => Fault::Identity,
+            StatusCode::TOO_MANY_REQUESTS => Fault::Quota,
+            StatusCode::SERVICE_UNAVAILABLE => Fault::Unavailable,
+            // Not our enum: whatever else is answered, the request was no good.
+            _ => Fault::Request,
+        }
     }
 }
 
@@ -103,8 +127,8 @@ impl From<Refusal> for Response<Bytes> {
                     headers.insert(ALLOW, names);
                 }
             }
-            Advice::Later => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            Advice::Later(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
         }
         response
@@ -126,9 +150,11 @@ impl From<Error> for Refusal {
             | Error::AmbiguousIdentity { .. }
             | Error::UnusableIdentity { .. }
             | Error::NotServedHere { .. } => Self::new(StatusCode::UNAUTHORIZED, message),
-            Error::KmeName { .. } | Error::DuplicateSae { .. } | Error::DeadlineExceeded { .. } => {
-                Self::later(message)
-            }
+            Error::OverQuota { retry_after, .. } => Self::too_many(message, retry_after),
+            Error::Audit { .. }
+            | Error::KmeName { .. }
+            | Error::DuplicateSae { .. }
+            | Error::DeadlineExceeded { .. } => Self::later(message),
             Error::Request(error) => error.into(),
         }
     }
@@ -144,6 +170,7 @@ impl From<RequestError> for Refusal {
             | RequestError::BadSlaves { .. }
             | RequestError::DuplicateKeyId
             | RequestError::NotFound => Self::bad(message),
+            RequestError::TooManyUnfetched => Self::too_many(message, Duration::from_secs(5)),
             RequestError::NotNamedAsSlave { .. } => Self::new(StatusCode::UNAUTHORIZED, message),
             RequestError::TooFewKeys { available, wanted } => Self::later("too few keys in store")
                 .with_details([

@@ -1,5 +1,6 @@
 //! The calls as clients make them, over two real key stores in memory and without a socket.
 
+mod abuse;
 mod fuzz;
 mod refusals;
 mod stores;
@@ -76,7 +77,11 @@ async fn said(
     assert_eq!(header("content-type"), Some("application/json"));
     assert_eq!(header("cache-control"), Some("no-store"));
     let status = response.status().as_u16();
-    assert_eq!(header("retry-after").is_some(), status == 503, "{path}");
+    assert_eq!(
+        header("retry-after").is_some(),
+        matches!(status, 429 | 503),
+        "{path}"
+    );
     assert_eq!(header("allow").is_some(), status == 405, "{path}");
     let value: Value = serde_json::from_slice(response.body()).expect("every body is JSON");
     if status != 200 {
@@ -159,7 +164,8 @@ async fn keys_and_refusals_have_the_members_of_the_description() {
     let link = link(8);
     let document: Value = serde_json::from_str(OPENAPI).unwrap();
     let schemas = &document["components"]["schemas"];
-    let (_, body) = get(&link.alice, "a", ENC).await;
+    let order = r#"{"extension_optional":[{"x":1}]}"#;
+    let (_, body) = post(&link.alice, "a", ENC, order).await;
     let [said, described] = members(&body, &schemas["KeyContainer"]);
     assert_eq!(said, described);
     let key = &schemas["KeyContainer"]["properties"]["keys"]["items"];
@@ -267,6 +273,30 @@ async fn number_and_size_are_honoured_wherever_they_stand() {
             );
             assert!(key.ends_with('=') || size_bits % 24 == 0, "padded");
         }
+    }
+}
+
+#[tokio::test]
+async fn optional_extensions_cost_nothing_and_are_said_to_be_unhandled() {
+    let link = link(200);
+    let order = r#"{"extension_optional":[{"route":"any","x":1},{"y":2},3]}"#;
+    let (status, body) = post(&link.alice, "a", ENC, order).await;
+    assert_eq!((status, body["keys"].as_array().unwrap().len()), (200, 1));
+    let remark = &body["key_container_extension"];
+    let text = "not all extension_optional request options handled";
+    assert_eq!(remark["message"], text);
+    let named = remark["details"].as_array().unwrap().iter();
+    let named: BTreeSet<_> = named
+        .map(|detail| detail["extension_optional_unhandled"].as_str())
+        .collect();
+    assert_eq!(named, BTreeSet::from([Some("route"), Some("x"), Some("y")]));
+    for order in [
+        "{}",
+        r#"{"extension_optional":[]}"#,
+        r#"{"extension_optional":7}"#,
+    ] {
+        let (_, body) = post(&link.alice, "a", ENC, order).await;
+        assert!(body.get("key_container_extension").is_none(), "{order}");
     }
 }
 

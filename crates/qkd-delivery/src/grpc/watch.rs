@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::{GrpcKeyDelivery, within};
 use crate::Error;
+use crate::access::Open;
 
 /// Shortest distance of two answers when the caller names none.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -26,6 +27,8 @@ pub(super) struct Watch {
     pub(super) slave: SaeId,
     /// Shortest distance of two answers.
     pub(super) interval: Duration,
+    /// It counts as a request for as long as it lasts.
+    pub(super) _open: Open,
 }
 
 /// What a caller wants, within what is granted.
@@ -75,6 +78,8 @@ impl Watch {
             slave,
             ..
         } = self;
+        // It may have been taken out meanwhile.
+        service.directory.check_caller(caller)?;
         let limit = service.answer_time_max;
         let pool = within(limit, service.source.pool()).await?;
         Ok(proto::PoolStatus {
