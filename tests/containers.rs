@@ -51,6 +51,8 @@ fn applications_of_two_containers_share_keys_and_messages() {
 
     for (service, port) in [
         ("alice", "7001"),
+        ("alice", "7201"),
+        ("bob", "7202"),
         ("alice", "9464"),
         ("bob", "7002"),
         ("bob", "9464"),

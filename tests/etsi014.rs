@@ -3,7 +3,7 @@
 mod outside;
 
 use qkd_node::config::HostPort;
-use qkd_node::tls::TlsMaterial;
+use qkd_node::tls::{ConnectError, TlsMaterial};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tonic::codegen::{Body as _, Service as _, http};
@@ -11,16 +11,22 @@ use tonic::transport::Channel;
 
 use crate::support::{ALICE, BOB, Node, Nodes, PATIENCE, SAE_ALICE, SAE_BOB};
 
-const STATUS: (&str, &str) = ("GET", "/api/v1/keys/sae-bob/status");
-const ENC: (&str, &str) = ("POST", "/api/v1/keys/sae-bob/enc_keys");
-const DEC: (&str, &str) = ("POST", "/api/v1/keys/sae-alice/dec_keys");
+pub const STATUS: (&str, &str) = ("GET", "/api/v1/keys/sae-bob/status");
+pub const ENC: (&str, &str) = ("POST", "/api/v1/keys/sae-bob/enc_keys");
+pub const DEC: (&str, &str) = ("POST", "/api/v1/keys/sae-alice/dec_keys");
 
-/// Both nodes with ETSI GS QKD 014 and keys of one block.
-async fn nodes_with_keys() -> Nodes {
+/// Both nodes with ETSI GS QKD 014, not started, for keys of one block.
+pub fn nodes_prepared() -> Nodes {
     let mut nodes = Nodes::builder().blocks_max(1).prepare();
     let somewhere = || Some(HostPort::new("127.0.0.1", 0));
     nodes.alice_config.link.etsi014_listen = somewhere();
     nodes.bob_config.link.etsi014_listen = somewhere();
+    nodes
+}
+
+/// Both nodes with ETSI GS QKD 014 and keys of one block.
+async fn nodes_with_keys() -> Nodes {
+    let mut nodes = nodes_prepared();
     nodes.start_bob().await;
     nodes.start_alice().await;
     for node in [nodes.alice(), nodes.bob()] {
@@ -31,22 +37,40 @@ async fn nodes_with_keys() -> Nodes {
 }
 
 /// A connection of `sae` to `node`, over HTTP/2.
-async fn connect(nodes: &Nodes, (node, name): (&Node, &str), sae: &str) -> Channel {
-    let tls = TlsMaterial::load(&nodes.pki.files_of(sae)).unwrap();
-    let address = HostPort::from(node.etsi014.expect("it serves ETSI GS QKD 014"));
-    let connected = tls.connect(&address, name, |endpoint| endpoint).await;
+pub async fn connect(nodes: &Nodes, (node, name): (&Node, &str), sae: &str) -> Channel {
+    let connected = try_connect(nodes, (node, name), sae).await;
     connected.unwrap_or_else(|error| node.fail(&error.to_string()))
 }
 
+/// As [`connect`], for whoever may not get in.
+pub async fn try_connect(
+    nodes: &Nodes,
+    (node, name): (&Node, &str),
+    sae: &str,
+) -> Result<Channel, ConnectError> {
+    let tls = TlsMaterial::load(&nodes.pki.files_of(sae)).unwrap();
+    let address = HostPort::from(node.etsi014.expect("it serves ETSI GS QKD 014"));
+    tls.connect(&address, name, |endpoint| endpoint).await
+}
+
 /// Status and body of the answer to one request.
-async fn call(channel: &mut Channel, (method, path): (&str, &str), body: &str) -> (u16, Value) {
+pub async fn call(channel: &mut Channel, what: (&str, &str), body: &str) -> (u16, Value) {
+    try_call(channel, what, body).await.unwrap()
+}
+
+/// As [`call`], on a connection that may be over.
+pub async fn try_call(
+    channel: &mut Channel,
+    (method, path): (&str, &str),
+    body: &str,
+) -> Result<(u16, Value), tonic::transport::Error> {
     let request = http::Request::builder().method(method).uri(path);
     let body = tonic::body::Body::new(body.to_owned());
     let asking = async {
         std::future::poll_fn(|context| channel.poll_ready(context)).await?;
         channel.call(request.body(body).unwrap()).await
     };
-    let response = timeout(PATIENCE, asking).await.unwrap().unwrap();
+    let response = timeout(PATIENCE, asking).await.unwrap()?;
     let status = response.status().as_u16();
     let mut body = std::pin::pin!(response.into_body());
     let mut bytes = Vec::new();
@@ -56,7 +80,7 @@ async fn call(channel: &mut Channel, (method, path): (&str, &str), body: &str) -
             bytes.extend_from_slice(&data);
         }
     }
-    (status, serde_json::from_slice(&bytes).unwrap())
+    Ok((status, serde_json::from_slice(&bytes).unwrap()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 // The helpers of a test may fail it; clippy excuses test functions only.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod architecture;
 mod bad_input;
 mod bench;

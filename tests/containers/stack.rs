@@ -31,6 +31,8 @@ impl Stack {
         let number = BEGUN.fetch_add(1, Ordering::Relaxed);
         let ports = [
             "QKD_ALICE_PORT",
+            "QKD_ALICE_ETSI014_PORT",
+            "QKD_BOB_ETSI014_PORT",
             "QKD_ALICE_METRICS_PORT",
             "QKD_BOB_PORT",
             "QKD_BOB_METRICS_PORT",

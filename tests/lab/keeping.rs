@@ -124,6 +124,7 @@ impl Served {
             certificate: file(&files[sae]["certificate"]),
             private_key: file(&files[sae]["private_key"]),
             authority: file(&files["authority"]),
+            revoked: None,
         })
         .unwrap_or_else(|error| panic!("{error}"));
         let endpoint = &self.line["endpoints"][node];

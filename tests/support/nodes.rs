@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, DebugConfig, EveConfig, HostPort, IdentityRule,
-    LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, HostPort,
+    IdentityRule, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig,
+    StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
@@ -106,8 +107,10 @@ impl Builder {
         let sae = |id: &str, kme: &str| SaeConfig {
             id: id.to_owned(),
             kme: kme.to_owned(),
+            quota: None,
         };
         LinkConfig {
+            file: None,
             name: name.to_owned(),
             peer: peer.to_owned(),
             data_dir: folder.join(format!("{name}-data")),
@@ -127,6 +130,7 @@ impl Builder {
             },
             messages: MessagesConfig::default(),
             debug: DebugConfig::default(),
+            delivery: DeliveryConfig::default(),
             saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],
         }
     }

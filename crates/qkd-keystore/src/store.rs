@@ -12,8 +12,7 @@ use crate::record::{AbandonedRecord, KeyRecord, Ledger, Place};
 use crate::wrap::Vault;
 use crate::{
     Alarm, Assignment, BlockId, Change, CheckValue, Error, Health, Input, KeyId, Output,
-    RequestError, SaeId, Side, Step, Storage, StorageError, StoreLimits, StoreMessage,
-    StoreStatus,
+    RequestError, SaeId, Side, Step, Storage, StorageError, StoreLimits, StoreMessage, StoreStatus,
 };
 
 /// Discarded blocks that are remembered, so that a late half of one finds no partner.

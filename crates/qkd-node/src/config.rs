@@ -6,6 +6,7 @@
 
 mod address;
 mod debug;
+mod delivery;
 mod detector_effects;
 mod document;
 mod effects;
@@ -23,11 +24,13 @@ mod write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use sha2::Digest as _;
+
 pub use address::{HostPort, NotAnAddress};
 pub use measured::Measurement;
 pub use place::{ConfigError, Place};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
-pub use qkd_delivery::IdentityRule;
+pub use qkd_delivery::{IdentityRule, SaeQuota};
 
 use crate::fail_point::FailPoint;
 use crate::parameters::LinkParameters;
@@ -114,6 +117,8 @@ pub struct OutgoingFibre {
 /// What both ends of a link need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkConfig {
+    /// The file that it was read from, which is read again on SIGHUP; none when it came from elsewhere.
+    pub file: Option<PathBuf>,
     /// `node.name`: the key-management entity's identity, such as `kme-alice`.
     pub name: String,
     /// `node.peer`: the identity of the other end, as in its certificate.
@@ -140,6 +145,8 @@ pub struct LinkConfig {
     pub store: StoreConfig,
     /// `[messages]`.
     pub messages: MessagesConfig,
+    /// `[delivery]`.
+    pub delivery: DeliveryConfig,
     /// `[[sae]]`: the applications, and the node each one sits at.
     pub saes: Vec<SaeConfig>,
     /// `[debug]`, which only a development build reads.
@@ -147,6 +154,14 @@ pub struct LinkConfig {
 }
 
 impl LinkConfig {
+    /// Tells one configuration from another: SHA-256 of all that is in force, in hexadecimal digits.
+    pub(crate) fn digest(&self) -> String {
+        let mut text = String::new();
+        write::link(&mut text, self);
+        let digest = sha2::Sha256::digest(text);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// One `section.key = value` per line: what the two ends of a link must have the same, and the
     /// handshake compares.
     pub fn agreed_text(&self) -> String {
@@ -168,6 +183,9 @@ pub struct TlsFiles {
     pub private_key: PathBuf,
     /// `tls.authority`: the certificates of the authority that signed all parties.
     pub authority: PathBuf,
+    /// `tls.revoked`: the authority's list of revoked certificates (a CRL, RFC 5280), in PEM; none when
+    /// absent.
+    pub revoked: Option<PathBuf>,
 }
 
 /// What an application or an operator needs to reach its node: a file of its own, or what the node's
@@ -240,6 +258,17 @@ pub struct DebugConfig {
     pub fail_points: Vec<FailPoint>,
 }
 
+/// `[delivery]`: what every application of this node may take, over REST and gRPC together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeliveryConfig {
+    /// `keys_per_second_max`, `keys_burst_max`, `keys_per_day_max` and `requests_open_max`: of each
+    /// application, where its `[[sae]]` says nothing else.
+    pub quota: SaeQuota,
+    /// `unfetched_share_max`: the part of `store.key_count_max` that keys of one master at the other
+    /// side may have here while nobody fetches them.
+    pub unfetched_share_max: f64,
+}
+
 /// One `[[sae]]`: an application that may ask for keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaeConfig {
@@ -247,6 +276,8 @@ pub struct SaeConfig {
     pub id: String,
     /// `kme`: the node it sits at, `node.name` or `node.peer`.
     pub kme: String,
+    /// What it may take, where that is not what everybody may.
+    pub quota: Option<SaeQuota>,
 }
 
 impl NodeConfig {
@@ -255,8 +286,15 @@ impl NodeConfig {
     /// # Errors
     /// On the first fault, with its place.
     pub fn load(path: &Path, role: Role) -> Result<Self, ConfigError> {
-        let (config, named) = read::node(&read::text(path)?, path, role)?;
+        let (mut config, named) = read::node(&read::text(path)?, path, role)?;
         files::check(&config, &named)?;
+        match &mut config {
+            NodeConfig::Alice(AliceConfig { link, .. })
+            | NodeConfig::Bob(BobConfig { link, .. }) => {
+                link.file = Some(path.to_path_buf());
+            }
+            NodeConfig::Eve(_) => {}
+        }
         Ok(config)
     }
 

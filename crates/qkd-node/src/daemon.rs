@@ -4,6 +4,7 @@ mod alice;
 mod bob;
 mod eve;
 mod link_node;
+mod reload;
 mod server;
 mod store_limits;
 
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::audit::AuditError;
 use crate::config::{HostPort, NodeConfig, Role};
 use crate::hub::KeyHub;
 use crate::secret_file::SecretFileError;
@@ -63,6 +65,9 @@ pub enum NodeError {
         /// What is wrong with it.
         source: qkd_keystore::Error,
     },
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The mailboxes cannot be opened.
     #[error("message store {0}")]
     Messages(#[source] qkd_keystore::StorageError),

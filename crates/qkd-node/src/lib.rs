@@ -4,6 +4,7 @@
 //! frames, envelopes, requests and time. It never looks inside light or keys.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod bench;
 pub mod config;
 mod daemon;

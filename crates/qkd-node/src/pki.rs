@@ -9,6 +9,7 @@ mod inventory;
 mod kept;
 mod names;
 mod replace;
+mod revoked;
 mod write;
 
 use std::io;
@@ -32,6 +33,9 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 /// The name of the authority, and of its files.
 const AUTHORITY: &str = "authority";
 
+/// The name of the authority's list of revoked certificates.
+const REVOKED: &str = "revoked.crl";
+
 /// Whom to make certificates for.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'n> {
@@ -49,6 +53,7 @@ pub struct Parties<'n> {
 /// | `NAME.pem`, `NAME.key` | certificate and private key of a node or an application |
 /// | `NAME.store.key` | the key that wraps a node's keys at rest |
 /// | `pre-shared.key` | the key that both ends of the link share |
+/// | `revoked.crl` | the certificates that the authority has revoked; only where its key is kept |
 ///
 /// Certificates have mode 0644, keys 0600, the folder 0700.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +155,22 @@ pub enum PkiError {
         /// What it should be.
         kind: Kind,
     },
+    /// The list of revoked certificates cannot be gone on with.
+    #[error("{}: {reason}; nothing was changed", .file.display())]
+    Revoked {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A serial number that is none.
+    #[error(
+        "{serial:?} is no serial number of a certificate: expected 1 to 20 bytes as hexadecimal digits, as `qkd audit show` has them"
+    )]
+    Serial {
+        /// What was given.
+        serial: String,
+    },
     /// The authority has expired, so that nothing it signs is of use.
     #[error(
         "{}: the certificate of the authority {fault}; renew it with `qkd pki renew {} authority`, or is the clock wrong?",
@@ -229,7 +250,13 @@ impl LabPki {
             certificate: self.directory.join(format!("{name}.pem")),
             private_key: self.directory.join(format!("{name}.key")),
             authority: self.authority(),
+            revoked: None,
         }
+    }
+
+    /// The authority's list of revoked certificates.
+    pub fn revoked(&self) -> PathBuf {
+        self.directory.join(REVOKED)
     }
 
     /// The key that both ends of the link share.

@@ -453,6 +453,11 @@ impl StatusBoard {
         }
     }
 
+    /// An alarm whose cause is gone.
+    pub(crate) fn withdraw(&self, alarm: &str) {
+        self.lock().snapshot.alarms.retain(|raised| raised != alarm);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

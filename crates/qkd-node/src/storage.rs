@@ -8,10 +8,12 @@ mod overlay;
 mod stopped;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use qkd_keystore::{Change, Storage, StorageError};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
+use crate::audit::Witness;
 use database::{Purpose, failed};
 pub use stopped::{StoppedStore, StoppedStoreError};
 
@@ -20,6 +22,12 @@ pub const STORE_FILE: &str = "keys.redb";
 
 /// All records of the key store.
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// What others keep here with every commit.
+const WITNESSED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("witnessed");
+
+/// Where the audit log ended.
+const AUDIT_LOG: &str = "audit log";
 
 /// What the file is for.
 const KEYS: Purpose = Purpose {
@@ -34,6 +42,8 @@ type Records = Vec<(Vec<u8>, Vec<u8>)>;
 pub struct RedbStorage {
     database: Database,
     path: PathBuf,
+    /// What is kept with every commit besides the records: where the audit log ended.
+    witness: Option<Arc<Witness>>,
 }
 
 impl RedbStorage {
@@ -68,10 +78,35 @@ impl RedbStorage {
         let mut storage = Self {
             database,
             path: path.to_path_buf(),
+            witness: None,
         };
         // With the table there, reading never has to ask whether it is.
         storage.commit(&[])?;
         Ok(storage)
+    }
+
+    /// Keeps where the audit log ended, from now on with every commit; what was kept before is in what
+    /// this returns.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn witness(&mut self) -> Result<Arc<Witness>, StorageError> {
+        let kept = self.kept().map_err(|error| {
+            let what = format!("cannot read where the audit log ended: {error}");
+            failed(&self.path, &what)
+        })?;
+        let witness = Arc::new(Witness::new(kept.as_deref()));
+        self.witness = Some(witness.clone());
+        Ok(witness)
+    }
+
+    fn kept(&self) -> Result<Option<Vec<u8>>, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        match transaction.open_table(WITNESSED) {
+            Ok(table) => Ok(table.get(AUDIT_LOG)?.map(|kept| kept.value().to_vec())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read(&self) -> Result<Records, redb::Error> {
@@ -104,6 +139,10 @@ impl RedbStorage {
                     }
                 }
             }
+        }
+        if let Some(bytes) = self.witness.as_ref().and_then(|witness| witness.bytes()) {
+            let mut table = transaction.open_table(WITNESSED)?;
+            table.insert(AUDIT_LOG, bytes.as_slice())?;
         }
         transaction.commit()?;
         Ok(())

@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod facts;
 mod files;
+mod guard;
 mod live;
 mod peer;
 
@@ -21,18 +22,20 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
-use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls::{CertificateError, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-pub(crate) use accept::{Accepted, incoming, incoming_http};
+pub(crate) use accept::{Refused, incoming, incoming_http};
 pub use dates::{now_seconds, utc};
 pub use dial::ConnectError;
 pub use error::TlsError;
 pub use explain::explain;
 pub use facts::{Facts, Validity};
 pub(crate) use files::{facts as facts_of, in_force, own_facts};
+pub(crate) use guard::Accepted;
 pub(crate) use live::LiveTls;
 pub use peer::{PeerNameError, verify_peer_name};
 
@@ -63,10 +66,11 @@ pub struct TlsMaterial {
     facts: Facts,
     shown: Arc<SingleCertAndKey>,
     roots: Arc<RootCertStore>,
+    revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
 impl TlsMaterial {
-    /// Reads and checks the three files: that they parse, belong together and are in force now.
+    /// Reads and checks the files: that they parse, belong together and are in force now.
     ///
     /// # Errors
     /// With the file at fault and what was expected of it.
@@ -101,9 +105,14 @@ impl TlsMaterial {
             Dates::Ignored => moment(facts.validity.not_before),
         };
         let provider = provider();
+        let revoked = match &files.revoked {
+            Some(list) => files::revoked(list, &authorities)?,
+            None => Vec::new(),
+        };
         let roots = Arc::new(files::roots(&files.authority, authorities, dates)?);
         let certified = files::certified_key(files, chain, &key_pem, &provider)?;
-        files::check_signature(files, &certified.cert, roots.clone(), (provider, at))?;
+        let verifier = client_verifier(roots.clone(), revoked.clone());
+        files::check_signature(files, &certified.cert, (verifier, at))?;
         Ok(Self {
             certificate_pem,
             key_pem,
@@ -111,6 +120,7 @@ impl TlsMaterial {
             facts,
             shown: Arc::new(SingleCertAndKey::from(certified)),
             roots,
+            revoked,
         })
     }
 
@@ -140,7 +150,23 @@ impl TlsMaterial {
 
     /// Who takes the certificates that the authority signed.
     fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
-        WebPkiClientVerifier::builder_with_provider(self.roots.clone(), provider()).build()
+        client_verifier(self.roots.clone(), self.revoked.clone())
+    }
+
+    /// Whether a certificate that was taken before is not any more, because it was revoked.
+    fn is_revoked(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let (Some((own, intermediates)), false) = (chain.split_first(), self.revoked.is_empty())
+        else {
+            return false;
+        };
+        let Ok(verifier) = self.verifier() else {
+            return false;
+        };
+        let verified = verifier.verify_client_cert(own, intermediates, UnixTime::now());
+        matches!(
+            verified,
+            Err(rustls::Error::InvalidCertificate(CertificateError::Revoked))
+        )
     }
 
     /// For one connection of a server that takes the clients that `verifier` takes and speaks
@@ -164,6 +190,18 @@ impl TlsMaterial {
     fn identity(&self) -> Identity {
         Identity::from_pem(&self.certificate_pem, self.key_pem.as_bytes())
     }
+}
+
+/// Who takes certificates that one of `roots` signed and that no list has.
+fn client_verifier(
+    roots: Arc<RootCertStore>,
+    revoked: Vec<CertificateRevocationListDer<'static>>,
+) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+    WebPkiClientVerifier::builder_with_provider(roots, provider())
+        .with_crls(revoked)
+        // Of an authority that has no list nothing is revoked.
+        .allow_unknown_revocation_status()
+        .build()
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -192,6 +230,17 @@ pub(crate) fn examine(files: &TlsFiles) -> Result<Facts, TlsError> {
 pub(crate) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = files::read_text(file, "certificate")?;
     files::certificates(file, &text)
+}
+
+/// Issuer and subject of a certificate as they are in it (DER); empty when it cannot be read.
+pub(crate) fn issuer_and_subject(der: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => (
+            certificate.issuer().as_raw().to_vec(),
+            certificate.subject().as_raw().to_vec(),
+        ),
+        Err(_) => (Vec::new(), Vec::new()),
+    }
 }
 
 fn moment(seconds: i64) -> UnixTime {

@@ -10,6 +10,7 @@ use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
 pub use self::help::command;
+use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
 use crate::completions::CompletionsArgs;
 use crate::key::KeyCommand;
@@ -102,7 +103,7 @@ pub enum Command {
         #[command(subcommand)]
         command: BenchCommand,
     },
-    /// Make, renew and list the certificates of a laboratory
+    /// Make, renew, revoke and list the certificates of a laboratory
     Pki(PkiArgs),
     /// Show what a node is doing: link, blocks, error rate, keys in store
     Status(StatusArgs),
@@ -113,6 +114,8 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Show and verify the log of who was given keys and who was refused
+    Audit(AuditArgs),
     /// Get, fetch and count keys, as an application
     #[command(arg_required_else_help = true)]
     Key {

@@ -11,6 +11,8 @@ pub enum Exit {
     Fault,
     /// 2: the laboratory ran as it should, and every block was aborted.
     Aborted,
+    /// 2: what was to be verified is not as it was written.
+    Altered,
     /// 3: a key store is whole and quarantined.
     Quarantined,
     /// 64: the command line was wrong (`EX_USAGE` of `sysexits.h`).
@@ -36,7 +38,7 @@ impl Exit {
         match self {
             Exit::Success => 0,
             Exit::Fault => 1,
-            Exit::Aborted => 2,
+            Exit::Aborted | Exit::Altered => 2,
             Exit::Quarantined => 3,
             Exit::Usage => 64,
             Exit::Interrupted => 130,

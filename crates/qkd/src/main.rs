@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod audit;
 mod bench;
 mod cli;
 mod client;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Store { command } => store::run(command),
         Command::Key { command } => key::run(command),
+        Command::Audit(args) => audit::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         Command::Send(args) => mail::send(args),

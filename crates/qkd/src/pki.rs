@@ -12,7 +12,7 @@ use qkd_node::tls::now_seconds;
 use serde_json::json;
 
 pub use args::PkiArgs;
-use args::{InitArgs, IssueArgs, PkiAction, RenewArgs, ShowArgs};
+use args::{InitArgs, IssueArgs, PkiAction, RenewArgs, RevokeArgs, ShowArgs};
 
 use crate::exit::Exit;
 
@@ -46,6 +46,7 @@ pub fn run(args: &PkiArgs) -> Exit {
         PkiAction::Init(args) => init(args),
         PkiAction::Issue(args) => issue(args),
         PkiAction::Renew(args) => renew(args),
+        PkiAction::Revoke(args) => revoke(args),
         PkiAction::Show(args) => show(args),
     };
     match done {
@@ -146,6 +147,26 @@ fn renew(args: &RenewArgs) -> Result<(), Error> {
         renewed.push(name);
     }
     report(&kept, &renewed, args.json)
+}
+
+fn revoke(args: &RevokeArgs) -> Result<(), Error> {
+    let kept = KeptPki::in_folder(&args.directory, args.authority.authority_key.as_deref());
+    let serials = kept.revoke(&args.names, &args.serials)?;
+    let list = kept.files().revoked();
+    if args.json {
+        return print(&json!({
+            "directory": args.directory,
+            "list": list,
+            "serials": serials,
+        }));
+    }
+    Ok(writeln!(
+        io::stdout(),
+        "{} certificates are revoked by {}. Nodes whose tls.revoked names it take them no longer, at \
+         once.",
+        serials.len(),
+        list.display()
+    )?)
 }
 
 fn show(args: &ShowArgs) -> Result<(), Error> {

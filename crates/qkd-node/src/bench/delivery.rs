@@ -32,8 +32,8 @@ pub use races::{Race, RaceFigures, run_races};
 
 use crate::NodeError;
 use crate::config::{
-    AliceConfig, BobConfig, DebugConfig, HostPort, IdentityRule, LinkConfig, MessagesConfig,
-    NodeConfig, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, DebugConfig, DeliveryConfig, HostPort, IdentityRule, LinkConfig,
+    MessagesConfig, NodeConfig, SaeConfig, SessionConfig, StoreConfig,
 };
 use crate::daemon::{Ready, run_link, store_limits};
 use crate::hub::KeyHub;
@@ -99,8 +99,15 @@ impl Settings {
         let sae = |side: Side| SaeConfig {
             id: sae_name(side).to_owned(),
             kme: node_name(side).to_owned(),
+            quota: None,
         };
         LinkConfig {
+            file: None,
+            // One master is all there is, and may have all the room.
+            delivery: DeliveryConfig {
+                unfetched_share_max: 1.0,
+                ..DeliveryConfig::default()
+            },
             name: name.to_owned(),
             peer: peer.to_owned(),
             data_dir: data_folder(&self.folder, side),
@@ -130,7 +137,12 @@ impl Settings {
     /// What the daemon would make of the configuration.
     fn store_limits(&self, side: Side) -> StoreLimits {
         let config = self.link(side);
-        store_limits(&config.store, config.session.blocks_in_flight_max, 0)
+        let share = config.delivery.unfetched_share_max;
+        store_limits(
+            (&config.store, share),
+            config.session.blocks_in_flight_max,
+            0,
+        )
     }
 }
 

@@ -155,6 +155,7 @@ authority = "../authority.pem"
         assert_eq!(profile.node, "kme-alice");
         assert_eq!(profile.services, HostPort::new("127.0.0.1", 7001));
         let files = TlsFiles {
+            revoked: None,
             certificate: "/home/me/pki/sae-alice.pem".into(),
             private_key: "/etc/qkd/sae-alice.key".into(),
             authority: "/home/me/../authority.pem".into(),

@@ -9,9 +9,9 @@ use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::{
     AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
-    OutgoingFibre, Role, SaeConfig, SessionConfig, StoreConfig, TlsFiles,
+    OutgoingFibre, Role, SessionConfig, StoreConfig, TlsFiles,
 };
-use super::{debug, detector_effects, effects, rules};
+use super::{debug, delivery, detector_effects, effects, rules};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -33,6 +33,7 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
     "session",
     "store",
     "messages",
+    "delivery",
     "sae",
     "debug",
 ];
@@ -165,7 +166,9 @@ fn link(
     let services = root.section("services", &["listen", "sae_identity"])?;
     let sae_identity = services.optional("sae_identity", &rules::SAE_IDENTITY)?;
     let parameters = parameters(root)?;
+    let delivery_config = delivery::delivery(root)?;
     Ok(LinkConfig {
+        file: None,
         data_dir: path.parent().unwrap_or(Path::new("")).join(data_dir),
         pre_shared_key: classical.file("pre_shared_key")?,
         services_listen: services.required("listen", &rules::LISTEN)?,
@@ -177,8 +180,9 @@ fn link(
         parameters,
         store: store(root)?,
         messages: messages(root)?,
-        saes: saes(root, &name, &peer)?,
         debug: debug::read(root)?,
+        saes: delivery::saes(root, (&name, &peer), delivery_config.quota)?,
+        delivery: delivery_config,
         name,
         peer,
     })
@@ -193,11 +197,16 @@ fn listen_of(root: &Section<'_>, name: &'static str) -> Result<Option<HostPort>,
 }
 
 pub(super) fn tls(root: &Section<'_>) -> Result<TlsFiles, ConfigError> {
-    let tls = root.section("tls", &["certificate", "private_key", "authority"])?;
+    let known = ["certificate", "private_key", "authority", "revoked"];
+    let tls = root.section("tls", &known)?;
     Ok(TlsFiles {
         certificate: tls.file("certificate")?,
         private_key: tls.file("private_key")?,
         authority: tls.file("authority")?,
+        revoked: match tls.has("revoked") {
+            true => Some(tls.file("revoked")?),
+            false => None,
+        },
     })
 }
 
@@ -472,20 +481,4 @@ impl Default for MessagesConfig {
             mailbox_bytes_max: 256 << 20,
         }
     }
-}
-
-fn saes(root: &Section<'_>, name: &str, peer: &str) -> Result<Vec<SaeConfig>, ConfigError> {
-    let mut saes: Vec<SaeConfig> = Vec::new();
-    for section in root.tables("sae", &["id", "kme"])? {
-        let id = section.required("id", &rules::SAE_ID)?;
-        let kme = section.required("kme", &rules::NODE_NAME)?;
-        if kme != name && kme != peer {
-            return Err(section.refuse("kme", format!("\"{name}\" or \"{peer}\", as in [node]")));
-        }
-        if saes.iter().any(|sae| sae.id == id) {
-            return Err(section.refuse("id", "an identity that no other [[sae]] has"));
-        }
-        saes.push(SaeConfig { id, kme });
-    }
-    Ok(saes)
 }

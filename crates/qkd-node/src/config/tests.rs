@@ -4,6 +4,7 @@ use super::*;
 use crate::parameters::AcceptLimits;
 use crate::presets;
 
+mod delivery;
 mod detector_effects;
 mod effects;
 mod etsi014;
@@ -262,7 +263,7 @@ const BAD_NAMES: &[Bad] = &[
     bad(["listen = \"127.0.0.1:7003\"", "lisen = \"127.0.0.1:7003\"", "lisen"], "services.lisen", &["unknown key", "expected `listen`"]),
     bad(["peer = \"127.0.0.1:7001\"", "listen = \"127.0.0.1:7001\"", "listen"], "quantum.listen", &["unknown key", "`peer` or `slots_per_second_max`"]),
     bad(["secrecy = ", "epsilon = ", "epsilon"], "security.epsilon", &["unknown key", "`secrecy`"]),
-    bad(["id = \"app-a\"", "id = \"app-a\"\nkey = 1", "key = 1"], "sae.key", &["unknown key", "`id` or `kme`"]),
+    bad(["id = \"app-a\"", "id = \"app-a\"\nkey = 1", "key = 1"], "sae.key", &["unknown key", "`id`, `kme`, `keys_per_second_max`"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\n[security.acept]", "acept"], "[security.acept]", &["unknown section", "did you mean `accept`?"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\n[security.accept]\nleak_max = 1", "leak_max"], "security.accept.leak_max", &["unknown key", "`leaked_bits_max`"]),
 ];
@@ -275,7 +276,7 @@ const MISSING: &[Bad] = &[
     bad(["authority = \"pki/authority.pem\"\n", "", "[tls]"], "tls.authority", &["missing", "path of a file"]),
     bad(["dark_count_probability = 1e-8\n", "", "[detector]"], "detector.dark_count_probability", &["missing", "per detector and slot"]),
     bad(["id = \"app-b\"\n", "", "[[sae]]\nkme = \"kme-bob\""], "sae.id", &["missing", "identity of an application"]),
-    bad(["[tls]\ncertificate = \"pki/kme-alice.pem\"\nprivate_key = \"pki/kme-alice.key\"\nauthority = \"pki/authority.pem\"\n", "", "# Alice"], "[tls]", &["missing", "a section with `certificate`, `private_key` or `authority`"]),
+    bad(["[tls]\ncertificate = \"pki/kme-alice.pem\"\nprivate_key = \"pki/kme-alice.key\"\nauthority = \"pki/authority.pem\"\n", "", "# Alice"], "[tls]", &["missing", "a section with `certificate`, `private_key`, `authority` or `revoked`"]),
 ];
 
 #[rustfmt::skip]

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles};
+use super::{
+    AliceConfig, BobConfig, DeliveryConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles,
+    delivery,
+};
 
 /// The whole file of a node.
 pub(super) fn node(config: &NodeConfig) -> String {
@@ -103,6 +106,12 @@ fn node_section(link: &LinkConfig) -> String {
     text
 }
 
+/// Everything of a link that is not only one end's.
+pub(super) fn link(text: &mut String, link: &LinkConfig) {
+    text.push_str(&node_section(link));
+    rest_of_link(text, link);
+}
+
 fn rest_of_link(text: &mut String, link: &LinkConfig) {
     let services = string(&link.services_listen.to_string());
     let identity = string(link.sae_identity.name());
@@ -147,12 +156,17 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
     );
     let mailbox = link.messages.mailbox_bytes_max.to_string();
     section(text, "messages", &[("mailbox_bytes_max", mailbox)]);
+    let (usual, delivery) = (DeliveryConfig::default(), &link.delivery);
+    let mut entries = delivery::entries(delivery.quota, usual.quota);
+    let share = format!("{:?}", delivery.unfetched_share_max);
+    entries.push(("unfetched_share_max", share));
+    section(text, "delivery", &entries);
     for sae in &link.saes {
-        section(
-            text,
-            "[sae]",
-            &[("id", string(&sae.id)), ("kme", string(&sae.kme))],
-        );
+        let mut entries = vec![("id", string(&sae.id)), ("kme", string(&sae.kme))];
+        if let Some(quota) = sae.quota {
+            entries.extend(delivery::entries(quota, link.delivery.quota));
+        }
+        section(text, "[sae]", &entries);
     }
     if !link.debug.fail_points.is_empty() {
         let points = link.debug.fail_points.iter();
@@ -170,15 +184,13 @@ fn listen(text: &mut String, name: &str, address: &Option<HostPort>) {
 }
 
 pub(super) fn tls(text: &mut String, files: &TlsFiles) {
-    section(
-        text,
-        "tls",
-        &[
-            ("certificate", path(&files.certificate)),
-            ("private_key", path(&files.private_key)),
-            ("authority", path(&files.authority)),
-        ],
-    );
+    let mut entries = vec![
+        ("certificate", path(&files.certificate)),
+        ("private_key", path(&files.private_key)),
+        ("authority", path(&files.authority)),
+    ];
+    entries.extend(files.revoked.as_deref().map(|list| ("revoked", path(list))));
+    section(text, "tls", &entries);
 }
 
 fn section(text: &mut String, name: &str, entries: &[(&str, String)]) {

@@ -91,7 +91,9 @@ async fn answer(
         .max_decoding_message_size(FRAME_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
     let (board, peer) = (node.shared.board.clone(), node.config.peer.clone());
+    let log = server::refused(node, "classical");
     let callers = incoming(listener, node.tls.clone(), move |refused| {
+        log(refused);
         // Nobody vouches for the name, but an operator who waits for the peer wants to know.
         if refused.claims(&peer) {
             board.peer_refused(&refused.reason);

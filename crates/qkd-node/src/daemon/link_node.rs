@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use qkd_auth::{PreSharedKey, Role as AuthRole};
 use qkd_bits::SecretRng;
-use qkd_delivery::{Directory, Kme, KmeId};
+use qkd_delivery::{Access, Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, Step, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
 use qkd_session::{SessionLimits, UNANNOUNCED_BLOCKS_MAX};
@@ -16,9 +16,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tonic::Streaming;
 
+use super::reload::{self, Hangup, quotas, sae_id};
 use super::store_limits::store_limits;
 use super::{NodeError, server};
-use crate::config::LinkConfig;
+use crate::audit::{self, AuditLog, ChainKey, Event, Kind};
+use crate::config::{LinkConfig, Role};
 use crate::fail_point::{FailPoints, Moment};
 use crate::hub::{KeyHub, RoomCheck};
 use crate::link::{
@@ -72,6 +74,10 @@ pub(super) struct LinkNode {
     pub(super) tls: Arc<LiveTls>,
     pub(super) shared: Instruments,
     pub(super) store_limits: StoreLimits,
+    pub(super) audit: Arc<AuditLog>,
+    /// The gate in front of the key store, for every delivery standard.
+    pub(super) access: Access,
+    pub(super) hangup: Hangup,
     /// Where all randomness of this daemon comes from.
     pub(super) seeds: Mutex<SecretRng>,
 }
@@ -100,24 +106,27 @@ impl LinkNode {
         }
         let mut seeds = seeds(config.session.seed, side)?;
         let store_limits = store_limits(
-            &config.store,
+            (&config.store, config.delivery.unfetched_share_max),
             config.session.blocks_in_flight_max,
             setup.plan.acceptance.secret_length_bits,
         );
         let mut fail_points = FailPoints::arm(&config.debug.fail_points);
         fail_points.reach(Moment::Before, &[Step::Boot]);
-        let store = open_store(&config, side, seeds.fork(), store_limits.clone())?;
+        let board = StatusBoard::default();
+        let rng = seeds.fork();
+        let (store, audit) = open_store(&config, side, (rng, store_limits.clone()), &board)?;
         fail_points.reach(Moment::After, &[Step::Boot]);
         // A daemon that starts again with the seed it had must not say again what it said.
         if let Some(seed) = config.session.seed {
             seeds = seeded(seed, side, store.status().boot_epoch);
         }
-        let board = StatusBoard::default();
         let key_bits_max = config.store.key_count_max * config.store.key_size_bits;
         let room = room_in(config.data_dir.clone());
         let hub = KeyHub::with_fail_points(store, key_bits_max, (room, board.clone()), fail_points)
             .map_err(NodeError::Thread)?;
         let (directory, local) = directory(&config)?;
+        let audit = Arc::new(audit);
+        let access = Access::new(config.delivery.quota, quotas(&config)?, audit.clone());
         let path = config.data_dir.join(MESSAGES_FILE);
         let bytes_max = config.messages.mailbox_bytes_max;
         let mailboxes =
@@ -132,6 +141,9 @@ impl LinkNode {
                 worker_threads: config.session.worker_threads.unwrap_or_else(cores),
             },
             store_limits,
+            audit,
+            access,
+            hangup: Hangup::listen(),
             seeds: Mutex::new(seeds),
             config,
             side,
@@ -236,12 +248,12 @@ impl LinkNode {
         listeners: Listeners,
         shutdown: Shutdown,
     ) -> Result<(), NodeError> {
-        let role = match self.side {
-            Side::Alice => ProtoRole::Alice,
-            Side::Bob => ProtoRole::Bob,
+        let (proto_role, role) = match self.side {
+            Side::Alice => (ProtoRole::Alice, Role::Alice),
+            Side::Bob => (ProtoRole::Bob, Role::Bob),
         };
         let node = NodeService {
-            role,
+            role: proto_role,
             name: self.config.name.clone(),
             peer: self.config.peer.clone(),
             clock_hz: self.setup.link.clock_hz,
@@ -271,10 +283,20 @@ impl LinkNode {
                 },
             )
         };
-        tokio::select! {
+        let started = Event::new(Kind::NodeStarted)
+            .text("node", &self.config.name)
+            .text("version", env!("CARGO_PKG_VERSION"))
+            .text("configuration", &self.config.digest());
+        self.audit.note(started);
+        let (hub, board) = (self.shared.hub.clone(), self.shared.board.clone());
+        let served = tokio::select! {
             served = served => served.map(|((), (), ())| ()),
             never = self.tls.watch(&self.shared.board) => match never {},
-        }
+            never = reload::watch(self, role) => match never {},
+            never = audit::watch(self.audit.clone(), hub, board) => match never {},
+        };
+        self.audit.last(Event::new(Kind::NodeStopped)).await;
+        served
     }
 
     fn metrics(&self, calls: Calls) -> LinkMetrics {
@@ -288,6 +310,7 @@ impl LinkNode {
             hub: self.shared.hub.clone(),
             board: self.shared.board.clone(),
             calls,
+            audit: self.audit.clone(),
         }
     }
 }
@@ -326,12 +349,13 @@ impl Listeners {
     }
 }
 
+/// The key store and the audit log, which follow from one key and look after each other.
 fn open_store(
     config: &LinkConfig,
     side: Side,
-    rng: SecretRng,
-    limits: StoreLimits,
-) -> Result<KeyStore, NodeError> {
+    (rng, limits): (SecretRng, StoreLimits),
+    board: &StatusBoard,
+) -> Result<(KeyStore, AuditLog), NodeError> {
     secret_file::ensure_private_folder(&config.data_dir)?;
     let store_key = secret_file::read_or_create_store_key(&config.store.store_key)?;
     let path = config.data_dir.join(STORE_FILE);
@@ -339,8 +363,14 @@ fn open_store(
         path: path.clone(),
         source,
     };
-    let storage = RedbStorage::open(&path).map_err(|error| failed(error.into()))?;
-    KeyStore::open(side, Box::new(storage), store_key, rng, limits).map_err(failed)
+    // Its lock says that nobody else writes the audit log either.
+    let mut storage = RedbStorage::open(&path).map_err(|error| failed(error.into()))?;
+    let witness = storage.witness().map_err(|error| failed(error.into()))?;
+    let chain = ChainKey::derive(&store_key);
+    // Another store key fails here, before the log is looked at with it.
+    let store = KeyStore::open(side, Box::new(storage), store_key, rng, limits).map_err(failed)?;
+    let audit = AuditLog::open(&config.data_dir, chain, witness, board.clone())?;
+    Ok((store, audit))
 }
 
 /// Asks the file system of the key store how much room it has.
@@ -365,22 +395,23 @@ fn has_room(had_room: bool, free_bytes: u64) -> bool {
     free_bytes >= enough
 }
 
+/// Who sits where.
+pub(super) fn places(config: &LinkConfig) -> Result<Vec<(SaeId, Kme)>, NodeError> {
+    let places = config.saes.iter().map(|sae| {
+        let kme = match sae.kme == config.name {
+            true => Kme::Local,
+            false => Kme::Peer,
+        };
+        Ok((sae_id(sae)?, kme))
+    });
+    places.collect()
+}
+
 /// Who sits where, and who of them sits here.
 fn directory(config: &LinkConfig) -> Result<(Directory, Vec<SaeId>), NodeError> {
-    let mut places = Vec::new();
-    let mut local = Vec::new();
-    for sae in &config.saes {
-        let id = SaeId::new(sae.id.as_str()).map_err(|source| NodeError::Sae {
-            id: sae.id.clone(),
-            source,
-        })?;
-        if sae.kme == config.name {
-            local.push(id.clone());
-            places.push((id, Kme::Local));
-        } else {
-            places.push((id, Kme::Peer));
-        }
-    }
+    let places = places(config)?;
+    let local = places.iter().filter(|(_, kme)| *kme == Kme::Local);
+    let local = local.map(|(id, _)| id.clone()).collect();
     let here = KmeId::new(config.name.as_str())?;
     let there = KmeId::new(config.peer.as_str())?;
     Ok((Directory::new(here, there, places)?, local))

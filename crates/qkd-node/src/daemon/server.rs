@@ -12,12 +12,13 @@ use tonic_reflection::server::Builder as Reflection;
 
 use super::NodeError;
 use super::link_node::LinkNode;
+use crate::audit::{Event, Kind};
 use crate::metrics::{Calls, HttpTimes, Timed};
 use crate::services::{
     Etsi014Server, EveService, HubKeySource, MessagingService, NodeService, keep_reporting,
 };
 use crate::shutdown::Shutdown;
-use crate::tls::{LiveTls, incoming, incoming_http};
+use crate::tls::{LiveTls, Refused, incoming, incoming_http};
 
 /// Distance of two signs of life on an idle connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -86,7 +87,8 @@ pub(super) async fn link_services(
 ) -> Result<(), NodeError> {
     let directory = node.shared.directory.clone();
     let rule = node.config.sae_identity;
-    let delivery = GrpcKeyDelivery::new(keys(node), directory.clone(), ANSWER_TIME_MAX);
+    let delivery = GrpcKeyDelivery::new(keys(node), directory.clone(), ANSWER_TIME_MAX)
+        .behind(node.access.clone());
     let mailboxes = node.shared.mailboxes.clone();
     let messaging = MessagingService::new(directory, mailboxes, node.shared.relay.clone());
     let (health_reporter, health) = tonic_health::server::health_reporter();
@@ -96,7 +98,7 @@ pub(super) async fn link_services(
         node.shared.board.clone(),
     )
     .await;
-    let clients = incoming(listener, node.tls.clone(), |_| {});
+    let clients = incoming(listener, node.tls.clone(), refused(node, "services"));
     let serving = builder()
         .add_service(Timed::new(delivery.into_server(rule), calls.delivery))
         .add_service(Timed::new(messaging.into_server(rule), calls.messaging))
@@ -119,10 +121,30 @@ pub(super) async fn etsi014(
     shutdown: Shutdown,
 ) {
     let directory = node.shared.directory.clone();
-    let service = Etsi014::new(keys(node), directory, ANSWER_TIME_MAX);
+    let service = Etsi014::new(keys(node), directory, ANSWER_TIME_MAX).behind(node.access.clone());
     let server = Etsi014Server::new(service, node.config.sae_identity, times);
-    let clients = incoming_http(listener, node.tls.clone());
+    let clients = incoming_http(listener, node.tls.clone(), refused(node, "etsi014"));
     server.serve(clients, CALLS_END_WITHIN, shutdown).await;
+}
+
+/// Writes down whom `port` of a node has refused.
+pub(super) fn refused(
+    node: &LinkNode,
+    port: &'static str,
+) -> impl Fn(&Refused) + Send + Sync + use<> {
+    let audit = node.audit.clone();
+    move |refused| {
+        let kind = match refused.was_open {
+            true => Kind::ConnectionEnded,
+            false => Kind::ConnectionRefused,
+        };
+        let event = Event::new(kind)
+            .text("port", port)
+            .text("from", &refused.from.to_string())
+            .text("name", &refused.name())
+            .text("reason", &refused.reason);
+        audit.note_often(port, event);
+    }
 }
 
 /// The key store of a node as the delivery standards ask it.

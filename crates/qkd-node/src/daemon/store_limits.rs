@@ -10,10 +10,11 @@ const MATERIAL_BYTES_MAX: u64 = u32::MAX as u64;
 /// Limits of the store of a link with `blocks_in_flight_max` blocks in flight, each of which leaves
 /// `secret_length_bits` bits of key.
 ///
+/// Keys of one master may take the part `unfetched_share_max` of what may wait to be fetched.
 /// Light is wanted until the keys are there, and demand is looked at between blocks: what is in flight
 /// then still comes, and is not thrown away.
 pub(crate) fn store_limits(
-    store: &StoreConfig,
+    (store, unfetched_share_max): (&StoreConfig, f64),
     blocks_in_flight_max: u64,
     secret_length_bits: u64,
 ) -> StoreLimits {
@@ -26,6 +27,7 @@ pub(crate) fn store_limits(
         // The configuration bounds both numbers far below these limits.
         key_size_bits: store.key_size_bits as u32,
         key_count_max: store.key_count_max as u32,
+        unfetched_each_max: (store.key_count_max as f64 * unfetched_share_max).ceil() as u32,
         unfetched_age_max_s: store.unfetched_age_max_s,
         blocks_undecided_max,
         material_bytes_max: settled_bytes
@@ -61,7 +63,7 @@ mod tests {
     fn every_block_that_both_sides_can_have_in_flight_has_room_beside_the_keys_that_are_wanted() {
         let wanted_bytes = 2 * 100_000 * 256 / 8;
         for (in_flight, secret_length_bits) in [(1, 1000), (32, 421_000), (256, 4_210_000)] {
-            let limits = store_limits(&store(100_000), in_flight, secret_length_bits);
+            let limits = store_limits((&store(100_000), 0.5), in_flight, secret_length_bits);
             let blocks = 2 * in_flight + 2;
             assert!(u64::from(limits.blocks_undecided_max) >= blocks);
             let bytes = wanted_bytes + blocks * secret_length_bits / 8;
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn no_configuration_asks_for_more_than_the_store_can_hold() {
         let keys_of_2_gib = (2 << 30) / 32;
-        let limits = store_limits(&store(keys_of_2_gib), 256, 8 << 30);
+        let limits = store_limits((&store(keys_of_2_gib), 1.0), 256, 8 << 30);
         assert_eq!(limits.material_bytes_max, MATERIAL_BYTES_MAX);
         assert_eq!(blocks_undecided_max(u64::MAX), u32::MAX);
     }

@@ -166,11 +166,11 @@ impl Keeper {
         }
         self.has_room = is_there;
         self.stage(Input::Room { is_there });
+        let alarm = "key store: the disk is nearly full: no keys are taken in until it has room";
         if is_there {
             tracing::info!("the disk has room again: keys are taken in");
+            self.board.withdraw(alarm);
         } else {
-            let alarm =
-                "key store: the disk is nearly full: no keys are taken in until it has room";
             tracing::error!("{alarm}");
             self.board.alarm(alarm.to_owned());
         }

@@ -8,6 +8,7 @@ use qkd_security::{IntensityClass, LinkModel};
 use qkd_session::AbortReason;
 
 use super::{CallTimes, HttpTimes, Metrics, Page};
+use crate::audit::AuditLog;
 use crate::hub::KeyHub;
 use crate::status::{LinkState, MeasuredBlock, Snapshot, StatusBoard};
 
@@ -31,6 +32,8 @@ pub struct LinkMetrics {
     pub board: StatusBoard,
     /// How long calls took.
     pub calls: Calls,
+    /// What is written down of deliveries.
+    pub audit: Arc<AuditLog>,
 }
 
 /// The calls of applications.
@@ -68,6 +71,17 @@ impl Metrics for LinkMetrics {
         page.add(self.calls.delivery.clone())?;
         page.add(self.calls.messaging.clone())?;
         page.add(self.calls.etsi014.clone())?;
+        let (lines, is_written) = self.audit.state();
+        page.counter(
+            "qkd_audit_lines_total",
+            "Lines that were made durable in the audit log.",
+            lines,
+        )?;
+        page.flag(
+            "qkd_audit_writable",
+            "1 while the audit log can be written; no keys are delivered while it cannot.",
+            is_written,
+        )?;
         page.certificate(&seen.certificate)?;
         page.text()
     }

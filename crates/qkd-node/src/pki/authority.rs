@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PublicKeyData, RevokedCertParams, SanType, SerialNumber,
 };
 use zeroize::Zeroizing;
 
@@ -64,6 +65,33 @@ impl Authority {
         let issuer = Issuer::from_ca_cert_der(first, key_pair)
             .map_err(|error| unusable(error.to_string()))?;
         Ok(Self { issuer, facts })
+    }
+
+    /// A list of revoked certificates, each with the second of its revocation, as PEM. Its number rises
+    /// with the time; it is good for as long as the authority.
+    pub(super) fn revoke(&self, revoked: &[(Vec<u8>, i64)]) -> Result<String, PkiError> {
+        let failed = PkiError::certificate(AUTHORITY);
+        let at = |seconds: i64| {
+            let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+            SystemTime::UNIX_EPOCH + since
+        };
+        let now = tls::now_seconds();
+        let revoked_certs = revoked.iter().map(|(serial, since)| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(serial),
+            revocation_time: at(*since).into(),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: at(now - 300).into(),
+            next_update: at(self.facts.validity.not_after).into(),
+            crl_number: SerialNumber::from(now.unsigned_abs()),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).map_err(&failed)?;
+        list.pem().map_err(failed)
     }
 
     /// Its private key.

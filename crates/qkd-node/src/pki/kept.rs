@@ -4,8 +4,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
+
 use super::authority::Authority;
-use super::{AUTHORITY, CLOCK_SKEW, Kind, LabPki, Party, PkiError, names, replace, write};
+use super::revoked::RevocationList;
+use super::{AUTHORITY, CLOCK_SKEW, Kind, LabPki, Party, PkiError, REVOKED, names, replace, write};
 use crate::secret_file;
 use crate::tls::{self, Facts, now_seconds};
 
@@ -42,6 +45,16 @@ pub enum Made {
         /// Whose certificates were renewed, because less than a third of their life was left.
         renewed: Vec<String>,
     },
+}
+
+/// The first certificate of a file: its owner's.
+fn first_certificate(file: &Path) -> Result<CertificateDer<'static>, PkiError> {
+    let certificates = tls::read_certificates(file)?;
+    let none = || PkiError::Revoked {
+        file: file.to_path_buf(),
+        reason: "there is no certificate".to_owned(),
+    };
+    certificates.into_iter().next().ok_or_else(none)
 }
 
 impl KeptPki {
@@ -156,6 +169,40 @@ impl KeptPki {
         self.renew_locked(name, validity)
     }
 
+    /// Puts the certificates of the parties `names` and those with the serial numbers `serials` (as
+    /// hexadecimal digits) on the authority's list of revoked certificates, which is made when absent,
+    /// and signs it anew. Nodes whose configuration names the list take those certificates no longer.
+    /// Returns the serial numbers that the list has now.
+    ///
+    /// # Errors
+    /// When there is no such party, a serial number is none, the authority cannot sign, or a file
+    /// cannot be read or written; nothing is changed then.
+    pub fn revoke(&self, names: &[String], serials: &[String]) -> Result<Vec<String>, PkiError> {
+        let _lock = self.open_for_change()?;
+        let authority = self.authority()?;
+        let signs = first_certificate(&self.pki.authority())?;
+        let subject = tls::issuer_and_subject(&signs).1;
+        let mut list = RevocationList::read(&self.pki.revoked(), &subject)?;
+        for name in names {
+            let file = self.pki.files_of(name).certificate;
+            let own = first_certificate(&file)?;
+            if tls::issuer_and_subject(&own).0 != subject {
+                let reason = "an authority signed it whose key is gone, so nobody can revoke it; take \
+                              that authority out of authority.pem";
+                return Err(PkiError::Revoked {
+                    file,
+                    reason: reason.to_owned(),
+                });
+            }
+            list.add(&qkd_delivery::serial_of(&own))?;
+        }
+        for serial in serials {
+            list.add(serial)?;
+        }
+        list.write(&self.pki.revoked(), &authority)?;
+        Ok(list.serials())
+    }
+
     /// Gives the authority a new key and certificate. The certificates that are in force stay in
     /// the file beside it, so that what they signed is good until it expires.
     ///
@@ -253,6 +300,7 @@ impl KeptPki {
             .into_iter()
             .map(|(name, _)| name)
             .collect();
+        list.push(REVOKED.to_owned());
         list.extend(set.public_files.iter().map(|(name, _)| name.clone()));
         let unfinished = self.pki.directory().join(UNFINISHED);
         write::public(&unfinished, &list.join("\n"))?;
@@ -261,6 +309,7 @@ impl KeptPki {
         write::public(&self.pki.authority(), &certificate)?;
         secret_file::write_new(&self.authority_key, authority.key_pem().as_bytes())?;
         write::set(&self.pki, &authority, &set.parties, set.validity)?;
+        RevocationList::default().write(&self.pki.revoked(), &authority)?;
         self.write_public_files(set)?;
         write::sync_folder(self.pki.directory())?;
         fs::remove_file(&unfinished).map_err(write::io(&unfinished, "remove the file"))?;
@@ -328,7 +377,11 @@ impl KeptPki {
             }
         }
         // A good set whose authority could not sign any more would fail at the first renewal.
-        self.authority()?;
+        let authority = self.authority()?;
+        // Sets of an earlier version have none.
+        if !self.pki.revoked().exists() {
+            RevocationList::default().write(&self.pki.revoked(), &authority)?;
+        }
         for name in &old {
             self.renew_locked(name, None)?;
         }

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use qkd_delivery::etsi014::{BODY_BYTES_MAX, call_name, refuse};
-use qkd_delivery::{Error, Etsi014, IdentityRule};
+use qkd_delivery::{Error, Etsi014, IdentityRule, Origin, serial_of};
 use qkd_keystore::SaeId;
 use tokio::task::JoinSet;
 use tokio_stream::{Stream, StreamExt as _};
@@ -35,9 +35,9 @@ use crowd::{Crowd, Entered};
 pub(super) struct Limits {
     /// Connections at once; further ones are closed.
     connections_max: usize,
-    /// Connections of one SAE; on further ones there is nothing but 503.
+    /// Connections of one SAE; on further ones there is nothing but 429.
     connections_each_max: usize,
-    /// Requests of one SAE under way; further ones are 503.
+    /// Requests of one SAE under way whose bodies may still come; further ones are 429.
     requests_each_max: usize,
     /// Time for the head of a request to arrive: with HTTP/1.1, also for the next one.
     head_within: Duration,
@@ -152,6 +152,10 @@ impl Etsi014Server {
         // The first certificate of the chain is the caller's own.
         let own = session.peer_certificates().and_then(<[_]>::first);
         let caller = own.map_or(Err(Error::NoCertificate), |own| self.rule.identify(own));
+        let origin = Origin {
+            address: stream.get_ref().0.peer_addr().ok(),
+            certificate: own.map(|own| serial_of(own)).unwrap_or_default(),
+        };
         let who = caller.as_ref().map_or("", SaeId::as_str);
         let place = self.connections.enter(who);
         let life = match place {
@@ -161,6 +165,7 @@ impl Etsi014Server {
         let client = Arc::new(Client {
             server: self.clone(),
             caller,
+            origin,
             place,
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -220,6 +225,7 @@ impl Etsi014Server {
 struct Client {
     server: Arc<Etsi014Server>,
     caller: Result<SaeId, Error>,
+    origin: Origin,
     /// Nothing when the connection is one too many.
     place: Option<Entered>,
     begun: AtomicU64,
@@ -242,11 +248,11 @@ impl Client {
 
     async fn answer(&self, request: Request) -> Response<Bytes> {
         if self.place.is_none() {
-            return later("too many connections of this SAE");
+            return too_many("too many connections of this SAE");
         }
         let who = self.caller.as_ref().map_or("", SaeId::as_str);
         let Some(_turn) = self.server.requests.enter(who) else {
-            return later("too many requests of this SAE are under way");
+            return too_many("too many requests of this SAE are under way");
         };
         // What announces itself as too long is not waited for.
         if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
@@ -256,7 +262,8 @@ impl Client {
         let within = self.server.limits.body_within;
         match tokio::time::timeout(within, to_bytes(body, BODY_BYTES_MAX)).await {
             Ok(Ok(body)) => {
-                let request = Request::from_parts(head, body);
+                let mut request = Request::from_parts(head, body);
+                request.extensions_mut().insert(self.origin.clone());
                 self.server.service.answer(&self.caller, &request).await
             }
             // Or the connection broke, and nobody reads this.
@@ -297,9 +304,9 @@ async fn answer(State(client): State<Arc<Client>>, request: Request) -> Response
     response.map(Body::from)
 }
 
-/// 503 for whoever takes too much at once.
-fn later(message: &str) -> Response<Bytes> {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, message);
+/// For whoever takes too much at once: the status of a quota, as there is no shortage.
+fn too_many(message: &str) -> Response<Bytes> {
+    let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, message);
     let second = HeaderValue::from_static("1");
     response.headers_mut().insert(header::RETRY_AFTER, second);
     response

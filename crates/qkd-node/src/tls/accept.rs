@@ -18,11 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::explain::{explain_peer, kind_of};
 use super::facts::Facts;
+use super::guard::Accepted;
 use super::live::LiveTls;
 use super::peer::harmless;
 use super::{ALPN_H2, ALPN_HTTP1, HANDSHAKE_TIMEOUT};
@@ -45,11 +45,12 @@ const SAID_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Complaints that are remembered for that.
 const SAID_MAX: usize = 64;
 
-/// A connection that has shaken hands.
-pub(crate) type Accepted = TlsStream<TcpStream>;
-
-/// Somebody who did not get in.
+/// Somebody who did not get in, or whose certificate was revoked since.
 pub(crate) struct Refused {
+    /// Where it came from.
+    pub(crate) from: SocketAddr,
+    /// Whether the connection was open until now.
+    pub(crate) was_open: bool,
     /// What the certificate says that was not taken.
     shown: Option<Facts>,
     /// Why, in one sentence.
@@ -57,6 +58,14 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// The name in the refused certificate, made harmless; nobody vouches for it.
+    pub(crate) fn name(&self) -> String {
+        let shown = self.shown.as_ref();
+        shown
+            .map(|facts| harmless(facts.name()))
+            .unwrap_or_default()
+    }
+
     /// Whether the refused certificate carries `name`; nobody vouches for it.
     pub(crate) fn claims(&self, name: &str) -> bool {
         let mut names = self.shown.iter().flat_map(|facts| &facts.dns_names);
@@ -78,8 +87,9 @@ pub(crate) fn incoming(
 pub(crate) fn incoming_http(
     listener: TcpListener,
     tls: Arc<LiveTls>,
+    on_refusal: impl Fn(&Refused) + Send + Sync + 'static,
 ) -> ReceiverStream<io::Result<Accepted>> {
-    incoming_with(listener, tls, &[ALPN_H2, ALPN_HTTP1], |_| {})
+    incoming_with(listener, tls, &[ALPN_H2, ALPN_HTTP1], on_refusal)
 }
 
 fn incoming_with(
@@ -167,7 +177,16 @@ impl Door {
         let accepting = TlsAcceptor::from(config).accept(tcp).into_fallible();
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting).await {
             // Nobody waits for it when the server has stopped.
-            Ok(Ok(stream)) => drop(ready.send(Ok(stream)).await),
+            Ok(Ok(stream)) => {
+                let own = stream.get_ref().1.peer_certificates();
+                let shown = own
+                    .and_then(<[_]>::first)
+                    .and_then(|own| Facts::of(own).ok());
+                let door = self.clone();
+                let on_end = move || door.end(from, shown);
+                let accepted = Accepted::new(stream, self.tls.clone(), on_end);
+                drop(ready.send(Ok(accepted)).await);
+            }
             Ok(Err((error, tcp))) => {
                 self.refuse(from, &error, witness.take());
                 farewell(tcp).await;
@@ -190,7 +209,26 @@ impl Door {
         };
         let reason = explain_peer(error, &name);
         self.complain(from.ip(), &kind_of(error), &reason);
-        (self.on_refusal)(&Refused { shown, reason });
+        (self.on_refusal)(&Refused {
+            from,
+            was_open: false,
+            shown,
+            reason,
+        });
+    }
+
+    /// A connection that was open is over.
+    fn end(&self, from: SocketAddr, shown: Option<Facts>) {
+        let name = shown.as_ref().map(|facts| harmless(facts.name()));
+        let name = name.unwrap_or_else(|| "the client".to_owned());
+        let reason = format!("the certificate of {name} was revoked");
+        tracing::warn!(%from, reason, "a connection is ended");
+        (self.on_refusal)(&Refused {
+            from,
+            was_open: true,
+            shown,
+            reason,
+        });
     }
 
     /// A line in the log, unless there was one of this kind about `from` a moment ago: clients try

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncBufReadExt;
 use tokio::net::TcpStream;
@@ -98,9 +99,16 @@ impl TlsMaterial {
 
     /// What a client of gRPC says of itself, and whom it takes.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, rustls::Error> {
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(self.roots.clone(), super::provider())
+                .with_crls(self.revoked.clone())
+                // Of an authority that has no list nothing is revoked.
+                .allow_unknown_revocation_status()
+                .build()
+                .map_err(|error| rustls::Error::General(error.to_string()))?;
         let mut config = ClientConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(self.roots.clone())
+            .with_webpki_verifier(verifier)
             .with_client_cert_resolver(self.shown.clone());
         config.alpn_protocols = vec![ALPN_H2.to_vec()];
         // A resumed session would go on with a certificate that has been replaced.

@@ -119,6 +119,9 @@ pub(super) fn of_certificate(fault: &CertificateError, peer: &str) -> String {
             at(not_before),
             at(time)
         ),
+        CertificateError::Revoked => {
+            format!("the certificate of {peer} was revoked by its authority")
+        }
         CertificateError::NotValidYet => {
             format!("the certificate of {peer} is not valid yet; is a clock wrong?")
         }

@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::VerifierBuilderError;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::dates::{now_seconds, utc};
 use super::facts::Facts;
-use super::{Dates, TlsError};
+use super::{Dates, TlsError, issuer_and_subject};
 use crate::config::TlsFiles;
 
 /// More than any certificate file holds.
@@ -163,19 +165,64 @@ pub(super) fn roots(
     }
 }
 
-/// Checks that one of `roots` signed the chain, looking at it at the moment `at`.
+/// The lists of revoked certificates in `file`, each of which one of `authorities` must have made: one
+/// that nobody asks for would revoke nothing without a word.
+pub(super) fn revoked(
+    file: &Path,
+    authorities: &[CertificateDer<'_>],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let pem = read_text(file, "list of revoked certificates")?;
+    let not_pem = |reason: String| TlsError::NotPem {
+        file: file.to_path_buf(),
+        expected: "a list of revoked certificates (-----BEGIN X509 CRL-----)",
+        reason,
+    };
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| not_pem(error.to_string()))?;
+    if lists.is_empty() {
+        return Err(not_pem("there is none".to_owned()));
+    }
+    for list in &lists {
+        let unusable = |reason: String| TlsError::Unusable {
+            file: file.to_path_buf(),
+            reason,
+        };
+        let (_, read) = CertificateRevocationList::from_der(list)
+            .map_err(|error| unusable(error.to_string()))?;
+        let mut signers = authorities.iter().map(|der| issuer_and_subject(der).1);
+        // An empty list of an authority that is gone does no harm.
+        let revokes = read.iter_revoked_certificates().next().is_some();
+        if revokes && !signers.any(|subject| subject == read.issuer().as_raw()) {
+            let reason = "its list of revoked certificates was made by another authority than \
+                          those of tls.authority";
+            return Err(unusable(reason.to_owned()));
+        }
+    }
+    Ok(lists)
+}
+
+/// Checks that the verifier takes the chain, looking at it at the moment `at`.
 pub(super) fn check_signature(
     files: &TlsFiles,
     chain: &[CertificateDer<'static>],
-    roots: Arc<RootCertStore>,
-    (provider, at): (Arc<CryptoProvider>, UnixTime),
+    (verifier, at): (
+        Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError>,
+        UnixTime,
+    ),
 ) -> Result<(), TlsError> {
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-        .build()
-        .map_err(|error| TlsError::Unusable {
+    let unusable_list = |reason: String| TlsError::Unusable {
+        file: files.revoked.clone().unwrap_or_default(),
+        reason: format!("the list of revoked certificates cannot be used: {reason}"),
+    };
+    let verifier = verifier.map_err(|error| match error {
+        VerifierBuilderError::InvalidCrl(reason) => unusable_list(format!("{reason:?}")),
+        // Not our enum: what remains concerns the authority.
+        other => TlsError::Unusable {
             file: files.authority.clone(),
-            reason: error.to_string(),
-        })?;
+            reason: other.to_string(),
+        },
+    })?;
     let (own, intermediates) = match chain {
         [own, intermediates @ ..] => (own, intermediates),
         // `certificates` never returns an empty list.
@@ -188,6 +235,9 @@ pub(super) fn check_signature(
             file: files.certificate.clone(),
             authority: files.authority.clone(),
         }),
+        Err(rustls::Error::InvalidCertRevocationList(reason)) => {
+            Err(unusable_list(format!("{reason:?}")))
+        }
         // What the certificate may be used for is the peer's to judge, role by role.
         Ok(_) | Err(_) => Ok(()),
     }

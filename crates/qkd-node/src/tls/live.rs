@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use super::dates::{now_seconds, utc};
 use super::facts::Validity;
@@ -29,13 +31,15 @@ pub(crate) struct LiveTls {
     first: Prints,
     /// SIGHUP since they were read, for the watch: unheard, it would end the daemon.
     hangup: Mutex<Option<Signal>>,
+    /// Changes whenever what is shown and taken does.
+    changes: watch::Sender<()>,
 }
 
 /// Tells one version of a file from the next: inode, length, and time of the last change.
 type Print = Option<(u64, u64, i64, i64)>;
 
-/// Of certificate, key and authority.
-type Prints = [Print; 3];
+/// Of certificate, key, authority and list of revoked certificates.
+type Prints = [Print; 4];
 
 /// What the watch knows of the files.
 struct Seen {
@@ -63,6 +67,7 @@ impl LiveTls {
             current: RwLock::new(Arc::new(TlsMaterial::load(files)?)),
             files: files.clone(),
             first,
+            changes: watch::Sender::new(()),
         })
     }
 
@@ -76,6 +81,17 @@ impl LiveTls {
     pub(super) fn show(&self, material: TlsMaterial) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(material);
+        drop(current);
+        self.changes.send_replace(());
+    }
+
+    /// Returns when the certificate at the begin of `chain`, which was taken before, is revoked.
+    pub(super) async fn until_revoked(&self, chain: &[CertificateDer<'_>]) {
+        let mut changes = self.changes.subscribe();
+        while !self.current().is_revoked(chain) {
+            // The sender lives as long as this does.
+            let _changed = changes.changed().await;
+        }
     }
 
     /// Reads the files again whenever they change, and on SIGHUP, for ever. Files that are no
@@ -183,7 +199,12 @@ fn prints(files: &TlsFiles) -> Prints {
             metadata.mtime_nsec(),
         ))
     };
-    [&files.certificate, &files.private_key, &files.authority].map(|path| print(path))
+    [
+        print(&files.certificate),
+        print(&files.private_key),
+        print(&files.authority),
+        files.revoked.as_deref().and_then(print),
+    ]
 }
 
 /// The next signal; never when they cannot be heard.

@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use tempfile::{TempDir, tempdir};
 
 mod handshake;
+mod revoked;
 
 fn lab() -> (TempDir, LabPki) {
     let folder = tempdir().unwrap();
@@ -138,6 +139,7 @@ fn an_expired_certificate_is_refused_with_its_dates() {
         certificate: folder.path().join("old.pem"),
         private_key: folder.path().join("old.key"),
         authority: pki.authority(),
+        revoked: None,
     };
     secret_file::write_new(&files.certificate, certificate.pem().as_bytes()).unwrap();
     secret_file::write_new(&files.private_key, key.serialize_pem().as_bytes()).unwrap();

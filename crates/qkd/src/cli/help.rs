@@ -11,7 +11,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("See it work", &["lab", "plan", "bench"]),
     ("Run a service", &["alice", "bob", "eve"]),
     ("For applications", &["key", "send", "receive"]),
-    ("For operators", &["status", "store", "pki"]),
+    ("For operators", &["status", "store", "audit", "pki"]),
     ("About this program", &["completions", "man", "help"]),
 ];
 

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, DebugConfig, EveConfig, HostPort, IdentityRule,
-    LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig, StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, HostPort,
+    IdentityRule, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig,
+    StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -211,8 +212,10 @@ impl Plan {
         let sae = |id: &str, kme: &str| SaeConfig {
             id: id.to_owned(),
             kme: kme.to_owned(),
+            quota: None,
         };
         LinkConfig {
+            file: None,
             name: name.to_owned(),
             peer: peer.to_owned(),
             data_dir: PathBuf::from(data),
@@ -236,6 +239,7 @@ impl Plan {
             },
             messages: MessagesConfig::default(),
             debug: DebugConfig::default(),
+            delivery: DeliveryConfig::default(),
             saes: vec![
                 sae(SAE_ALICE, ALICE),
                 sae(SAE_BOB, BOB),

@@ -21,6 +21,15 @@ What it leaves in DIR:
   pre-shared.key                the key that both ends of the link share
   SAE.toml operator-NODE.toml   client profiles: 'qkd status --client DIR/operator-alice.toml'";
 
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  qkd pki revoke pki sae-alice
+  qkd pki revoke pki --serial 4f2a90c1d7
+
+A node takes the list into account whose configuration names it: [tls] revoked = \"pki/revoked.crl\".
+It looks at the file every two seconds. A certificate that is issued or renewed afterwards is another
+one and good: take an application that must not come back out of the [[sae]] of both nodes as well.";
+
 /// What to do with certificates.
 #[derive(Debug, Clone, Args)]
 pub struct PkiArgs {
@@ -38,6 +47,9 @@ pub enum PkiAction {
     Issue(IssueArgs),
     /// Give certificates new keys and new dates; daemons pick them up while they run
     Renew(RenewArgs),
+    /// Put certificates on the list of those that count no longer; daemons end their connections
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke(RevokeArgs),
     /// List the certificates of a folder and how long they are good for
     Show(ShowArgs),
 }
@@ -169,6 +181,25 @@ pub struct RenewArgs {
     pub authority: AuthorityArgs,
     #[command(flatten)]
     pub validity: ValidityArgs,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The options of `qkd pki revoke`.
+#[derive(Debug, Clone, Args)]
+pub struct RevokeArgs {
+    /// The folder of the authority
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Whose present certificates; without any the list is only made or signed anew
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// A certificate by its serial number in hexadecimal digits, as in the audit log; repeat for each
+    #[arg(long = "serial", value_name = "HEX")]
+    pub serials: Vec<String>,
+    #[command(flatten)]
+    pub authority: AuthorityArgs,
     /// Print one JSON object on standard output
     #[arg(long)]
     pub json: bool,

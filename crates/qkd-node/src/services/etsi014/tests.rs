@@ -100,7 +100,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let tls = Arc::new(LiveTls::load(&pki.files_of("kme-alice")).unwrap());
         let (stop, shutdown) = shutdown::channel();
-        let clients = incoming_http(listener, tls);
+        let clients = incoming_http(listener, tls, |_| {});
         let serving = tokio::spawn(server.serve(clients, Duration::from_secs(1), shutdown));
         Self {
             address,
@@ -278,7 +278,7 @@ async fn one_sae_that_takes_all_it_can_leaves_the_others_theirs() {
         assert_eq!(soon(get(&mut stream, STATUS)).await.0, 200);
         taken.push(stream);
     }
-    assert_eq!(soon(server.status_of("a", Version::Tls13)).await, 503);
+    assert_eq!(soon(server.status_of("a", Version::Tls13)).await, 429);
     assert_eq!(soon(server.status_of("c", Version::Tls13)).await, 200);
     drop(taken);
     // Its place is free again once the server has seen the connection end.
