@@ -1,11 +1,10 @@
 //! An authenticated, ordered channel: seal, open, refresh.
 
-use hmac::{Hmac, Mac};
 use qkd_bits::SecretBytes;
-use sha2::Sha256;
 
-use crate::schedule::{Root, keyed};
-use crate::{Envelope, Error, Reject, RejectCounters, Role};
+use crate::schedule::Root;
+use crate::tag::TagKey;
+use crate::{Envelope, Error, Reject, RejectCounters, Role, TAG_BYTES};
 
 /// Distilled bytes that a refresh takes at least (256 bits).
 const REFRESH_BYTES_MIN: usize = 32;
@@ -56,9 +55,8 @@ pub struct Rekey {
 struct Direction {
     epoch: u32,
     sequence: u64,
-    /// HMAC that has taken its key in, for every tag to begin from: a third of a tag's work where
-    /// messages are short. As secret as the key, and wiped on drop as the key would be.
-    keyed: Hmac<Sha256>,
+    /// Every tag begins from it: a third of a tag's work where messages are short.
+    key: TagKey,
 }
 
 /// The next epoch's keys, each taken out when its direction switches.
@@ -130,18 +128,15 @@ impl Channel {
         if sequence >= self.sequences_max {
             return Err(Error::SequenceExhausted { epoch });
         }
-        let mut envelope = Envelope {
+        let head = head(epoch, self.role, sequence);
+        let tag = self.sending.key.tag(&head, &payload);
+        self.sending.sequence += 1;
+        Ok(Envelope {
             epoch,
             sequence,
             payload,
-            tag: [0; 32],
-        };
-        envelope.tag = tag_of(&envelope, self.role, &self.sending.keyed)
-            .finalize()
-            .into_bytes()
-            .into();
-        self.sending.sequence += 1;
-        Ok(envelope)
+            tag,
+        })
     }
 
     /// Checks an envelope and returns its payload. It must be the very next one of its direction.
@@ -149,16 +144,13 @@ impl Channel {
     /// # Errors
     /// A [`Reject`], which is counted and changes nothing else.
     pub fn open(&mut self, envelope: Envelope) -> Result<Vec<u8>, Reject> {
-        match self.check(&envelope) {
-            Ok(()) => {
-                self.receiving.sequence += 1;
-                Ok(envelope.payload)
-            }
-            Err(reject) => {
-                self.counters.count(reject);
-                Err(reject)
-            }
-        }
+        let Envelope {
+            epoch,
+            sequence,
+            payload,
+            tag,
+        } = envelope;
+        self.open_parts(epoch, sequence, payload, &tag)
     }
 
     /// Like [`open`](Self::open), from fields of any length as a decoder has them.
@@ -172,8 +164,11 @@ impl Channel {
         payload: Vec<u8>,
         tag: &[u8],
     ) -> Result<Vec<u8>, Reject> {
-        match Envelope::from_parts(epoch, sequence, payload, tag) {
-            Ok(envelope) => self.open(envelope),
+        match self.check(epoch, sequence, &payload, tag) {
+            Ok(()) => {
+                self.receiving.sequence += 1;
+                Ok(payload)
+            }
             Err(reject) => {
                 self.counters.count(reject);
                 Err(reject)
@@ -274,15 +269,14 @@ impl Channel {
         }
     }
 
-    fn check(&self, envelope: &Envelope) -> Result<(), Reject> {
+    fn check(&self, epoch: u32, sequence: u64, payload: &[u8], tag: &[u8]) -> Result<(), Reject> {
+        let tag: &[u8; TAG_BYTES] = tag.try_into().map_err(|_| Reject::TagLength)?;
         let fits = |direction: &Direction, sender: Role| {
-            envelope.epoch == direction.epoch
-                && tag_of(envelope, sender, &direction.keyed)
-                    .verify_slice(&envelope.tag)
-                    .is_ok()
+            let head = head(epoch, sender, sequence);
+            epoch == direction.epoch && direction.key.verifies(&head, payload, tag)
         };
         if fits(&self.receiving, self.role.peer()) {
-            return match envelope.sequence.cmp(&self.receiving.sequence) {
+            return match sequence.cmp(&self.receiving.sequence) {
                 std::cmp::Ordering::Less => Err(Reject::Replay),
                 std::cmp::Ordering::Equal => Ok(()),
                 std::cmp::Ordering::Greater => Err(Reject::Gap),
@@ -291,7 +285,7 @@ impl Channel {
         if fits(&self.sending, self.role) {
             return Err(Reject::Reflection);
         }
-        if envelope.epoch != self.receiving.epoch {
+        if epoch != self.receiving.epoch {
             return Err(Reject::WrongEpoch);
         }
         Err(Reject::WrongTag)
@@ -303,25 +297,25 @@ impl Direction {
         Self {
             epoch,
             sequence: 0,
-            keyed: keyed(root.envelope_key(sender, epoch).expose()),
+            key: root.tag_key(sender, epoch),
         }
     }
 }
 
-/// The tag covers fields of fixed length first, so no two envelopes share its input.
-fn tag_of(envelope: &Envelope, sender: Role, keyed: &Hmac<Sha256>) -> Hmac<Sha256> {
-    let mut fixed = [0; 13];
-    fixed[..4].copy_from_slice(&envelope.epoch.to_be_bytes());
-    fixed[4] = sender.direction();
-    fixed[5..].copy_from_slice(&envelope.sequence.to_be_bytes());
-    let mut tag = keyed.clone();
-    tag.update(&fixed);
-    tag.update(&envelope.payload);
-    tag
+/// What the tag covers before the payload: fields of fixed length, so no two envelopes share its
+/// input.
+fn head(epoch: u32, sender: Role, sequence: u64) -> [u8; 13] {
+    let mut head = [0; 13];
+    head[..4].copy_from_slice(&epoch.to_be_bytes());
+    head[4] = sender.direction();
+    head[5..].copy_from_slice(&sequence.to_be_bytes());
+    head
 }
 
 #[cfg(test)]
 mod tests {
+    use hmac::Mac;
+
     use super::*;
     use crate::schedule::{Binding, mac};
 

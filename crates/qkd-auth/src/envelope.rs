@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::Reject;
-
 /// Bytes of a tag (HMAC-SHA-256, not truncated).
 pub const TAG_BYTES: usize = 32;
 
@@ -54,25 +52,4 @@ pub struct Envelope {
     pub payload: Vec<u8>,
     /// HMAC-SHA-256 over epoch, direction, sequence and payload.
     pub tag: [u8; TAG_BYTES],
-}
-
-impl Envelope {
-    /// An envelope from fields of any length, as a decoder has them.
-    ///
-    /// # Errors
-    /// [`Reject::TagLength`] when the tag does not have [`TAG_BYTES`] bytes.
-    pub fn from_parts(
-        epoch: u32,
-        sequence: u64,
-        payload: Vec<u8>,
-        tag: &[u8],
-    ) -> Result<Self, Reject> {
-        let tag = tag.try_into().map_err(|_| Reject::TagLength)?;
-        Ok(Self {
-            epoch,
-            sequence,
-            payload,
-            tag,
-        })
-    }
 }

@@ -16,6 +16,7 @@ mod error;
 mod handshake;
 mod key;
 mod schedule;
+mod tag;
 
 pub use channel::{Channel, RefreshId, Rekey};
 pub use envelope::{Envelope, Role, TAG_BYTES};

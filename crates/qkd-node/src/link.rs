@@ -23,13 +23,15 @@ mod engine;
 mod event;
 mod handshake;
 mod outgoing;
+mod queue;
 mod thread;
+mod traffic;
 mod workers;
 
 use std::sync::Arc;
 
 use qkd_wire::link::LinkMessage;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use bare::{BareLink, Heard};
 pub use connection::{Connection, Instruments, serve};
@@ -37,7 +39,11 @@ pub use engine::{LinkEngine, Party};
 pub use event::{Broken, LinkEffect, LinkEvent, LinkFault};
 pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
 pub use outgoing::{FrameSender, Frames, Unsent, WaitingBytes, frames};
+pub use traffic::Traffic;
 pub use workers::cores;
+
+pub(crate) use queue::Listener;
+use queue::{Teller, WeakTeller};
 
 /// Places in the queue of the link's thread for events of the network and of the instruments: each
 /// event takes [`PLACES_PER_EVENT`] and one more for each KiB, so at most 256 events and 64 MiB wait.
@@ -49,7 +55,7 @@ const PLACES_PER_EVENT: u32 = PLACES / 256;
 /// A way to tell the thread of one connection what happened. Cheap to clone.
 #[derive(Clone)]
 pub struct LinkHandle {
-    events: mpsc::UnboundedSender<Queued>,
+    events: Teller<Queued>,
     places: Arc<Semaphore>,
     outgoing: FrameSender,
 }
@@ -68,8 +74,8 @@ enum Queueable {
 
 impl LinkHandle {
     /// A handle, and the queue of the thread that it tells.
-    pub(crate) fn new(outgoing: FrameSender) -> (Self, mpsc::UnboundedReceiver<Queued>) {
-        let (events, receiver) = mpsc::unbounded_channel();
+    pub(crate) fn new(outgoing: FrameSender) -> (Self, Listener<Queued>) {
+        let (events, receiver) = queue::queue();
         let places = Arc::new(Semaphore::new(PLACES as usize));
         let handle = Self {
             events,
@@ -134,19 +140,17 @@ impl LinkHandle {
 
     fn queue(&self, event: Queueable, place: Option<OwnedSemaphorePermit>) -> bool {
         // A link that has ended takes no more events; nobody waits for their effects.
-        self.events
-            .send(Queued {
-                event,
-                _place: place,
-            })
-            .is_ok()
+        self.events.tell(Queued {
+            event,
+            _place: place,
+        })
     }
 }
 
 /// A way to answer the peer of one connection while it lasts. Cheap to clone.
 #[derive(Clone)]
 pub struct LinkAnswers {
-    events: mpsc::WeakUnboundedSender<Queued>,
+    events: WeakTeller<Queued>,
 }
 
 impl LinkAnswers {
@@ -154,7 +158,7 @@ impl LinkAnswers {
     pub fn say(&self, message: LinkMessage) {
         if let Some(events) = self.events.upgrade() {
             let event = Queueable::Event(LinkEvent::Outgoing(message));
-            let _ended = events.send(Queued {
+            let _ended = events.tell(Queued {
                 event,
                 _place: None,
             });
@@ -181,7 +185,7 @@ pub(crate) fn test_link(alice: &Arc<crate::hub::KeyHub>, bob: &Arc<crate::hub::K
     });
     for (mut events, to) in ways {
         std::thread::spawn(move || {
-            while let Some(Queued { event, .. }) = events.blocking_recv() {
+            while let Some(Queued { event, .. }) = events.next() {
                 if let Queueable::Event(LinkEvent::Outgoing(LinkMessage::Store(message))) = event
                     && let Some(to) = to.upgrade()
                 {

@@ -16,6 +16,7 @@ use qkd_security::Statistics;
 use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
 
+use crate::link::Traffic;
 pub use clock::Light;
 use clock::Pieces;
 
@@ -148,6 +149,8 @@ struct Inner {
     snapshot: Snapshot,
     reports: VecDeque<NumberedReport>,
     pieces: Pieces,
+    /// What the latest connection has said.
+    traffic: Traffic,
     /// Counters of the connections before this one.
     earlier_rejects: RejectCounters,
     earlier_frames: FrameCounters,
@@ -192,6 +195,7 @@ impl Default for StatusBoard {
                 snapshot,
                 reports: VecDeque::new(),
                 pieces: Pieces::default(),
+                traffic: Traffic::default(),
                 earlier_rejects: RejectCounters::default(),
                 earlier_frames: FrameCounters::default(),
                 earlier_power_alarms: 0,
@@ -327,8 +331,14 @@ impl StatusBoard {
         self.lock().snapshot.link_state = state;
     }
 
-    pub(crate) fn link_health(&self, rejects: RejectCounters, progress: Option<Progress>) {
+    pub(crate) fn link_health(
+        &self,
+        rejects: RejectCounters,
+        progress: Option<Progress>,
+        traffic: &Traffic,
+    ) {
         let mut inner = self.lock();
+        inner.traffic.clone_from(traffic);
         let earlier = inner.earlier_rejects;
         inner.snapshot.rejects = RejectCounters {
             tag_length: earlier.tag_length + rejects.tag_length,
@@ -339,6 +349,11 @@ impl StatusBoard {
             gap: earlier.gap + rejects.gap,
         };
         inner.snapshot.progress = progress;
+    }
+
+    /// What the latest connection has said so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.lock().traffic.clone()
     }
 
     /// So many datagrams of light left this machine, and so many found no way out.

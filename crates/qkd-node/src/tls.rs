@@ -4,6 +4,7 @@
 //! Both ends always show a certificate of one authority; there is no setting that turns this off.
 
 mod accept;
+mod buffered;
 mod dates;
 mod dial;
 mod error;

@@ -21,6 +21,8 @@ pub use instruments::THREAD as INSTRUMENTS_THREAD;
 pub use node::Figures;
 pub use source::SLOTS_PER_DETECTION;
 
+pub use crate::link::Traffic;
+
 use crate::NodeError;
 use crate::parameters::{FIXED_LENGTH_MIN_BITS, LinkParameters};
 use crate::pki::{LabPki, Parties, PkiError};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qkd_delivery::{Etsi014, GrpcKeyDelivery};
+use qkd_wire::link::PAYLOAD_BYTES_SHARED_MAX;
 use qkd_wire::proto::eve::eve_server::EveServer;
 use qkd_wire::proto::node::node_server::NodeServer;
 use tokio::net::TcpListener;
@@ -29,6 +30,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes that the peer of a link may send ahead of what was taken in: what is on its way in a round
 /// trip of 100 ms at 1.3 Gb/s. The usual megabyte would hold back announcements over long distances.
 const LINK_WINDOW_BYTES: u32 = 16 << 20;
+
+/// Bytes in one frame of HTTP/2 on a link, at most: a full envelope is one frame, where the usual
+/// 16 KiB would make seventeen of it, each with a record of TLS too many and a call of the system.
+const LINK_FRAME_BYTES_MAX: u32 = 320 << 10;
+
+// An envelope that several messages share, with all that goes around it.
+const _: () = assert!(PAYLOAD_BYTES_SHARED_MAX + 1024 <= LINK_FRAME_BYTES_MAX as usize);
 
 /// Time that a request for keys may wait for the peer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -66,6 +74,7 @@ pub(crate) fn link_server() -> Server {
     builder()
         .initial_stream_window_size(LINK_WINDOW_BYTES)
         .initial_connection_window_size(LINK_WINDOW_BYTES)
+        .max_frame_size(LINK_FRAME_BYTES_MAX)
 }
 
 /// The client of a link: notices when the server has gone, and reads ahead of its engine.
@@ -73,6 +82,7 @@ pub(crate) fn link_client(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(LINK_WINDOW_BYTES)
         .initial_connection_window_size(LINK_WINDOW_BYTES)
+        .max_frame_size(LINK_FRAME_BYTES_MAX)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)

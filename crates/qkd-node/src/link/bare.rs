@@ -1,12 +1,10 @@
 //! A link without a connection: what the optical instruments tell it is heard, and goes nowhere.
 
-use tokio::sync::mpsc::UnboundedReceiver;
-
-use super::{LinkEvent, LinkHandle, Queueable, Queued, frames};
+use super::{LinkEvent, LinkHandle, Listener, Queueable, Queued, frames};
 
 /// The other end of a [`LinkHandle`], for whoever measures the optical instruments alone.
 pub struct BareLink {
-    events: UnboundedReceiver<Queued>,
+    events: Listener<Queued>,
 }
 
 /// What an instrument said.
@@ -39,7 +37,7 @@ impl BareLink {
     /// What was said next, if anything has been. Does not wait.
     pub fn next(&mut self) -> Option<Heard> {
         loop {
-            let Queued { event, _place } = self.events.try_recv().ok()?;
+            let Queued { event, _place } = self.events.try_next()?;
             match event {
                 Queueable::Event(LinkEvent::Emitted { slots }) => {
                     return Some(Heard::Emitted { slots });

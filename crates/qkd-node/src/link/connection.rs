@@ -94,6 +94,7 @@ pub async fn serve(
         workers,
         clock: None,
         worked: VecDeque::new(),
+        computing: 0,
     };
     let spawned = std::thread::Builder::new()
         .name("link".into())
@@ -140,6 +141,7 @@ async fn pump(
     let mut said = None;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stopping = std::pin::pin!(shutdown.requested());
     loop {
         tokio::select! {
             frame = incoming.message() => match frame {
@@ -170,7 +172,7 @@ async fn pump(
             },
             _ = ticks.tick() => { handle.queue(Queueable::Tick, None); }
             reason = &mut *ended => return reason_of(reason),
-            () = shutdown.requested() => return "this node is shutting down".into(),
+            () = &mut stopping => return "this node is shutting down".into(),
         }
     }
 }

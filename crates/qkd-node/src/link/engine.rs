@@ -1,34 +1,26 @@
 //! One end of an established link: authenticated channel, session engine and store messages in
 //! one place, without a socket.
 
+mod refresh;
+
 use std::collections::BTreeMap;
 
-use qkd_auth::{Channel, RefreshId, Reject, RejectCounters, Rekey};
+use qkd_auth::{Channel, Reject, RejectCounters};
 use qkd_bits::SecretBytes;
 use qkd_keystore::{BlockId, DiscardReason};
-use qkd_security::Spent;
 use qkd_session::{
     Abort, AbortReason, Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput,
     Distilled, Message, Outcome, Progress, SessionId, Time,
 };
 use qkd_wire::link::{Batch, LinkMessage, decode_payload};
 
-use super::{Broken, LinkEffect, LinkEvent, LinkFault};
+use super::{Broken, LinkEffect, LinkEvent, LinkFault, Traffic};
 
 /// Silence of the peer after which the link is taken for dead.
 const SILENCE_MAX: Time = Time(10_000_000_000_000);
 
 /// Distance of two signs of life.
 const HEARTBEAT: Time = Time(1_000_000_000_000);
-
-/// Refreshes that wait at Alice for the one under way, which takes a round trip: blocks may come far
-/// more often, and the authentication keys need no bits of each of them.
-const REFRESHES_WAITING_MAX: usize = 4;
-
-/// Committed blocks whose refresh bits Bob keeps, as Alice may refresh with them: by the time that he
-/// hears of a refresh, she has told him of no more commits since that block than wait for her store
-/// at one time.
-const REFRESHES_KEPT_MAX: usize = 1024;
 
 /// Which engine this end runs.
 pub enum Party {
@@ -54,6 +46,7 @@ pub struct LinkEngine {
     next_refresh: u64,
     /// What is said and not yet sealed.
     batch: Batch,
+    traffic: Traffic,
     heard: Time,
     said: Time,
 }
@@ -70,6 +63,7 @@ impl LinkEngine {
             committed: BTreeMap::new(),
             next_refresh: 0,
             batch: Batch::default(),
+            traffic: Traffic::default(),
             heard: now,
             said: now,
         }
@@ -86,6 +80,16 @@ impl LinkEngine {
             Party::Alice(_) => None,
             Party::Bob(bob) => Some(bob.progress()),
         }
+    }
+
+    /// What was said on this connection.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Bytes of what is said and not yet sealed.
+    pub fn unsent_bytes(&self) -> usize {
+        self.batch.bytes()
     }
 
     /// Takes one event and returns what is to be done, in order. What is to be said waits for
@@ -166,7 +170,12 @@ impl LinkEngine {
         let Some(payload) = self.batch.take() else {
             return Ok(None);
         };
-        Ok(Some(LinkEffect::Send(self.channel.seal(payload)?)))
+        self.seal(payload).map(Some)
+    }
+
+    fn seal(&mut self, payload: Vec<u8>) -> Result<LinkEffect, LinkFault> {
+        self.traffic.envelopes += 1;
+        Ok(LinkEffect::Send(self.channel.seal(payload)?))
     }
 
     fn open(&mut self, envelope: qkd_wire::proto::link::Envelope) -> Result<Vec<u8>, Reject> {
@@ -240,8 +249,13 @@ impl LinkEngine {
     ) -> Result<(), LinkFault> {
         self.said = now;
         tracing::trace!(session = %self.session, message = message.name(), "saying");
-        if let Some(full) = self.batch.add(message) {
-            effects.push(LinkEffect::Send(self.channel.seal(full)?));
+        let before = self.batch.bytes();
+        let full = self.batch.add(message);
+        let before = if full.is_some() { 0 } else { before };
+        self.traffic
+            .said(message.name(), self.batch.bytes() - before);
+        if let Some(full) = full {
+            effects.push(self.seal(full)?);
         }
         Ok(())
     }
@@ -370,111 +384,6 @@ impl LinkEngine {
             limit: 0.0,
         });
         effects.push(LinkEffect::Report(report));
-    }
-
-    /// Authentication keys change by the same commit as the key store. It is Alice who decides a
-    /// block, so it is she who begins the refresh with it.
-    fn committed(
-        &mut self,
-        now: Time,
-        block: BlockId,
-        spent: Spent,
-        effects: &mut Vec<LinkEffect>,
-    ) -> Result<(), LinkFault> {
-        // A block of an earlier session, settled at reconnection, leaves this channel alone.
-        if block.session != self.session.0 {
-            return Ok(());
-        }
-        effects.extend(self.reports.remove(&block.block).map(|mut report| {
-            report.spent = Some(spent);
-            LinkEffect::Report(report)
-        }));
-        if let Some(refresh) = self.distilled.remove(&block.block) {
-            self.keep(block.block, refresh);
-        }
-        match self.party {
-            Party::Alice(_) => self.refresh(now, effects),
-            Party::Bob(_) => Ok(()),
-        }
-    }
-
-    /// Keeps the refresh bits of a committed block, unless a refresh has overtaken it: the oldest
-    /// give way to the latest, which the peer refreshes with if it keeps fewer.
-    fn keep(&mut self, block: u64, refresh: SecretBytes) {
-        if block < self.next_refresh {
-            return;
-        }
-        self.committed.insert(block, refresh);
-        let max = match self.party {
-            Party::Alice(_) => REFRESHES_WAITING_MAX,
-            Party::Bob(_) => REFRESHES_KEPT_MAX,
-        };
-        while self.committed.len() > max {
-            self.committed.pop_first();
-        }
-    }
-
-    /// Alice begins the next refresh, when none is under way.
-    fn refresh(&mut self, now: Time, effects: &mut Vec<LinkEffect>) -> Result<(), LinkFault> {
-        if self.channel.staged().is_some() {
-            return Ok(());
-        }
-        let Some((block, bits)) = self.committed.pop_first() else {
-            return Ok(());
-        };
-        self.next_refresh = block + 1;
-        let id = RefreshId {
-            session: self.session.0,
-            block,
-        };
-        let rekey = self.channel.stage(id, bits)?;
-        self.switch_sending(now, rekey, effects)
-    }
-
-    fn rekeyed(
-        &mut self,
-        now: Time,
-        rekey: &Rekey,
-        effects: &mut Vec<LinkEffect>,
-    ) -> Result<(), LinkFault> {
-        match &self.party {
-            Party::Alice(_) => {
-                self.channel.switch_receiving(rekey)?;
-                self.refresh(now, effects)
-            }
-            Party::Bob(_) => {
-                let block = rekey.id.block;
-                let known = rekey.id.session == self.session.0 && block >= self.next_refresh;
-                let bits = known.then(|| self.refresh_bits(block)).flatten();
-                let bits = bits.ok_or(LinkFault::UnknownRefresh { block })?;
-                let ours = self.channel.stage(rekey.id, bits)?;
-                self.channel.switch_receiving(rekey)?;
-                self.switch_sending(now, ours, effects)
-            }
-        }
-    }
-
-    /// Bob's bits for the refresh that Alice begins with a block; those that it overtakes are wiped.
-    fn refresh_bits(&mut self, block: u64) -> Option<SecretBytes> {
-        // Alice refreshes after her commit, of which the store here may not have told yet.
-        let of_block = self.committed.remove(&block);
-        let bits = of_block.or_else(|| self.distilled.remove(&block))?;
-        self.next_refresh = block + 1;
-        self.committed = self.committed.split_off(&self.next_refresh);
-        Some(bits)
-    }
-
-    /// Says, as the last message of the last envelope of the old epoch, that the next envelope is
-    /// of the new epoch.
-    fn switch_sending(
-        &mut self,
-        now: Time,
-        rekey: Rekey,
-        effects: &mut Vec<LinkEffect>,
-    ) -> Result<(), LinkFault> {
-        self.say(now, &LinkMessage::Rekey(rekey), effects)?;
-        effects.extend(self.flush()?);
-        Ok(self.channel.switch_sending()?)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Instant;
 use qkd_delivery::Kme;
 use qkd_session::{Time, Work, Worked};
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
-use tokio::sync::mpsc;
 
+use super::queue::Listener;
 use super::workers::Workers;
 use super::{
     Broken, FrameSender, Instruments, LinkAnswers, LinkEffect, LinkEngine, LinkEvent, LinkFault,
@@ -18,6 +18,12 @@ use crate::quantum::Command;
 
 /// Events whose answers share an envelope, at most.
 const EVENTS_PER_TURN_MAX: usize = 256;
+
+/// From so many bytes on what was said waits for nothing more.
+const WAITING_BYTES_MAX: usize = 64 << 10;
+
+/// How often a turn lets others go first.
+const YIELDS_PER_TURN_MAX: usize = 4;
 
 /// What the thread needs.
 pub(super) struct LinkThread {
@@ -37,12 +43,14 @@ pub(super) struct LinkThread {
     pub(super) clock: Option<u64>,
     /// What came of steps that were run at once.
     pub(super) worked: VecDeque<Worked>,
+    /// Steps that other threads have.
+    pub(super) computing: usize,
 }
 
 impl LinkThread {
     /// Handles events until the link ends, and says why.
-    pub(super) fn run(mut self, mut events: mpsc::UnboundedReceiver<Queued>) -> String {
-        while let Some(first) = events.blocking_recv() {
+    pub(super) fn run(mut self, mut events: Listener<Queued>) -> String {
+        while let Some(first) = events.next() {
             if let Err(over) = self.turn(first, &mut events) {
                 // The peer hears what was said before the end; if it cannot, it needs it no more.
                 let _too_late = self.flush();
@@ -52,22 +60,32 @@ impl LinkThread {
                 };
             }
             let board = &self.shared.board;
-            board.link_health(self.engine.rejects(), self.engine.progress());
+            let engine = &self.engine;
+            board.link_health(engine.rejects(), engine.progress(), engine.traffic());
         }
         "the connection was dropped".into()
     }
 
-    /// Handles what waits in the queue, then sends what is to be said about it in one envelope. It
-    /// waits for nothing, and what comes in the meantime without end cannot hold the envelope up.
-    fn turn(
-        &mut self,
-        first: Queued,
-        events: &mut mpsc::UnboundedReceiver<Queued>,
-    ) -> Result<(), Over> {
-        let mut next = Some(first);
+    /// Handles what waits in the queue, then sends what is to be said about it in one envelope.
+    ///
+    /// While other threads work on blocks, those that are ready to run go first once more, so that
+    /// what their blocks have to say shares the envelope: on a machine with nothing else to do that
+    /// takes no time. What comes in the meantime without end cannot hold the envelope up.
+    fn turn(&mut self, first: Queued, events: &mut Listener<Queued>) -> Result<(), Over> {
+        let mut first = Some(first);
+        let mut yields = 0;
         for _ in 0..EVENTS_PER_TURN_MAX {
-            let Some(Queued { event, _place }) = next.take().or_else(|| events.try_recv().ok())
-            else {
+            let waiting = first.take().or_else(|| events.try_next());
+            let next = waiting.or_else(|| {
+                (yields < YIELDS_PER_TURN_MAX && self.more_will_be_said())
+                    .then(|| {
+                        yields += 1;
+                        std::thread::yield_now();
+                        events.try_next()
+                    })
+                    .flatten()
+            });
+            let Some(Queued { event, _place }) = next else {
                 break;
             };
             self.handle(event)?;
@@ -78,9 +96,19 @@ impl LinkThread {
         self.flush()
     }
 
+    /// Whether blocks are being worked on that may have something for the same envelope.
+    fn more_will_be_said(&self) -> bool {
+        self.computing > 0 && self.engine.unsent_bytes() < WAITING_BYTES_MAX
+    }
+
     fn handle(&mut self, event: Queueable) -> Result<(), Over> {
         let event = match event {
-            Queueable::Event(event) => event,
+            Queueable::Event(event) => {
+                if let LinkEvent::Worked(_) = event {
+                    self.computing -= 1;
+                }
+                event
+            }
             Queueable::Tick => LinkEvent::Tick {
                 demand: !self.outgoing.is_congested() && self.shared.hub.demand(),
             },
@@ -166,6 +194,7 @@ impl LinkThread {
         if work.is_short() {
             self.worked.push_back(work.run());
         } else {
+            self.computing += 1;
             self.workers
                 .run(move |link| link.tell(LinkEvent::Worked(work.run())));
         }
@@ -206,8 +235,8 @@ enum Over {
 }
 
 /// Why the instruments stopped: what they said about it is in the queue already.
-fn last_words(mut events: mpsc::UnboundedReceiver<Queued>) -> String {
-    while let Ok(Queued { event, .. }) = events.try_recv() {
+fn last_words(mut events: Listener<Queued>) -> String {
+    while let Some(Queued { event, .. }) = events.try_next() {
         if let Queueable::End(reason) = event {
             return reason;
         }

@@ -20,6 +20,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::buffered::{Buffered, WRITE_AT_ONCE_BYTES};
 use super::explain::{explain_peer, kind_of};
 use super::facts::Facts;
 use super::guard::Accepted;
@@ -174,7 +175,11 @@ impl Door {
             Ok(config) => Arc::new(config),
             Err(error) => return tracing::error!(%error, "no client can be served"),
         };
-        let accepting = TlsAcceptor::from(config).accept(tcp).into_fallible();
+        let accepting = TlsAcceptor::from(config)
+            .accept_with(Buffered::new(tcp), |tls| {
+                tls.set_buffer_limit(Some(WRITE_AT_ONCE_BYTES));
+            })
+            .into_fallible();
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting).await {
             // Nobody waits for it when the server has stopped.
             Ok(Ok(stream)) => {
@@ -257,7 +262,7 @@ impl Door {
 
 /// Lets the reason that TLS has just sent arrive: closing a connection with unread bytes in it would
 /// make the client's system throw the reason away.
-async fn farewell(mut tcp: TcpStream) {
+async fn farewell(mut tcp: Buffered) {
     let goodbye = async {
         tcp.shutdown().await?;
         let mut rest = [0; 1024];

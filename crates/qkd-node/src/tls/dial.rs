@@ -24,6 +24,7 @@ use tonic::codegen::Service;
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
+use super::buffered::{Buffered, WRITE_AT_ONCE_BYTES};
 use super::explain::explain_peer;
 use super::{ALPN_H2, TlsMaterial};
 use crate::config::HostPort;
@@ -128,7 +129,7 @@ struct Dialer {
 }
 
 impl Dialer {
-    async fn dial(self) -> Result<TokioIo<TlsStream<TcpStream>>, ConnectError> {
+    async fn dial(self) -> Result<TokioIo<TlsStream<Buffered>>, ConnectError> {
         let address = self.address.clone();
         match tokio::time::timeout(CONNECT_TIME_MAX, self.reach()).await {
             Ok(reached) => reached.map(TokioIo::new),
@@ -139,14 +140,16 @@ impl Dialer {
         }
     }
 
-    async fn reach(self) -> Result<TlsStream<TcpStream>, ConnectError> {
+    async fn reach(self) -> Result<TlsStream<Buffered>, ConnectError> {
         let tcp = tcp(&self.address).await?;
         // Without it small messages wait for one another; a connection works without all the same.
         let _ = tcp.set_nodelay(true);
         let broken = |error: &io::Error| ConnectError::new(explain_peer(error, &self.peer));
         let connector = TlsConnector::from(self.config.clone());
         let mut stream = connector
-            .connect(self.name.clone(), tcp)
+            .connect_with(self.name.clone(), Buffered::new(tcp), |tls| {
+                tls.set_buffer_limit(Some(WRITE_AT_ONCE_BYTES));
+            })
             .await
             .map_err(|error| broken(&error))?;
         match stream.fill_buf().await {
@@ -188,7 +191,7 @@ async fn tcp(address: &HostPort) -> Result<TcpStream, ConnectError> {
 }
 
 impl Service<Uri> for Dialer {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = TokioIo<TlsStream<Buffered>>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 

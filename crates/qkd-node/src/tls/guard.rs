@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use rustls::ServerConnection;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use super::buffered::Buffered;
 use super::live::LiveTls;
 
 /// Called once when the certificate is revoked.
@@ -20,7 +20,7 @@ type OnEnd = Box<dyn FnOnce() + Send>;
 
 /// A connection that has shaken hands, for as long as its certificate is not revoked.
 pub(crate) struct Accepted {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Buffered>,
     revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Gone once it was called.
     on_end: Option<OnEnd>,
@@ -29,7 +29,7 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// Guards `stream` with the lists that `tls` has.
     pub(super) fn new(
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<Buffered>,
         tls: Arc<LiveTls>,
         on_end: impl FnOnce() + Send + 'static,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Accepted {
     }
 
     /// The connection, and what TLS has settled on it.
-    pub(crate) fn get_ref(&self) -> (&TcpStream, &ServerConnection) {
+    pub(crate) fn get_ref(&self) -> (&Buffered, &ServerConnection) {
         self.stream.get_ref()
     }
 
@@ -109,7 +109,7 @@ impl AsyncWrite for Accepted {
 }
 
 impl Connected for Accepted {
-    type ConnectInfo = <TlsStream<TcpStream> as Connected>::ConnectInfo;
+    type ConnectInfo = <TlsStream<Buffered> as Connected>::ConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
         self.stream.connect_info()

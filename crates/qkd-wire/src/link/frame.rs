@@ -166,8 +166,15 @@ mod tests {
         else {
             panic!("no envelope");
         };
-        let back = Envelope::from_parts(sent.epoch, sent.sequence, sent.payload, &sent.tag);
-        assert_eq!(back, Ok(envelope));
+        let tag = sent.tag.try_into().unwrap();
+        let (epoch, sequence, payload) = (sent.epoch, sent.sequence, sent.payload);
+        let back = Envelope {
+            epoch,
+            sequence,
+            payload,
+            tag,
+        };
+        assert_eq!(back, envelope);
         let short = frame(Kind::Envelope(proto::Envelope::default()));
         assert!(matches!(Frame::try_from(short), Ok(Frame::Envelope(e)) if e.tag.is_empty()));
     }

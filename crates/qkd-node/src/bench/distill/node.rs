@@ -24,8 +24,8 @@ use crate::NodeError;
 use crate::daemon::{blocks_undecided_max, link_client, waiting_bytes_max};
 use crate::hub::KeyHub;
 use crate::link::{
-    Connection, FrameSender, Frames, Instruments, LinkHandle, Party, cores, frames, serve,
-    shake_hands,
+    Connection, Established, FrameSender, Frames, Instruments, LinkHandle, Party, Traffic, cores,
+    frames, serve, shake_hands,
 };
 use crate::mailbox::Mailboxes;
 use crate::parameters::LinkParameters;
@@ -86,6 +86,11 @@ impl Figures {
             Outcome::Aborted(abort) => abort.reason == AbortReason::VerificationFailed,
             Outcome::Key { .. } => false,
         }
+    }
+
+    /// What this side has said to the other so far.
+    pub fn traffic(&self) -> Traffic {
+        self.board.traffic()
     }
 
     /// Bytes of key that the store holds in memory.
@@ -172,7 +177,8 @@ impl Node {
         }
     }
 
-    async fn connect(
+    /// Alice's stream to Bob, before any word of it.
+    pub(super) async fn connect(
         &self,
         peer: SocketAddr,
     ) -> Result<(FrameSender, Streaming<proto::Frame>), String> {
@@ -201,24 +207,14 @@ impl Node {
         mut incoming: Streaming<proto::Frame>,
         shutdown: Shutdown,
     ) -> String {
-        let mut rng = match random() {
-            Ok(rng) => rng,
-            Err(error) => return error.to_string(),
+        let begun = async {
+            let established = self.shake_hands(&outgoing, &mut incoming).await?;
+            let party = self.party(established.session)?;
+            Ok::<_, String>((established, party))
         };
-        let role = match self.side {
-            Side::Alice => Role::Alice,
-            Side::Bob => Role::Bob,
-        };
-        let agreed = self.parameters.canonical_text();
-        let shaken =
-            shake_hands(role, &self.key, &agreed, &mut rng, &outgoing, &mut incoming).await;
-        let established = match shaken {
-            Ok(established) => established,
-            Err(fault) => return fault.to_string(),
-        };
-        let party = match self.party(established.session, rng) {
-            Ok(party) => party,
-            Err(error) => return error.to_string(),
+        let (established, party) = match begun.await {
+            Ok(begun) => begun,
+            Err(reason) => return reason,
         };
         let connection = Connection {
             established,
@@ -237,13 +233,26 @@ impl Node {
         serve(connection, &self.shared, &shutdown, start).await
     }
 
-    fn party(
+    /// The handshake on a fresh stream.
+    pub(super) async fn shake_hands(
         &self,
-        session: qkd_session::SessionId,
-        rng: SecretRng,
-    ) -> Result<Party, qkd_protocols::Error> {
+        outgoing: &FrameSender,
+        incoming: &mut Streaming<proto::Frame>,
+    ) -> Result<Established, String> {
+        let role = match self.side {
+            Side::Alice => Role::Alice,
+            Side::Bob => Role::Bob,
+        };
+        let agreed = self.parameters.canonical_text();
+        let mut rng = random().map_err(in_words)?;
+        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming);
+        shaken.await.map_err(in_words)
+    }
+
+    fn party(&self, session: qkd_session::SessionId) -> Result<Party, String> {
+        let rng = random().map_err(in_words)?;
         let name = self.parameters.protocol.name.name();
-        let protocol = qkd_protocols::by_name(name, self.setup.clone())?;
+        let protocol = qkd_protocols::by_name(name, self.setup.clone()).map_err(in_words)?;
         let limits = SessionLimits {
             blocks_in_flight_max: self.blocks_in_flight_max,
             blocks_max: None,
@@ -256,6 +265,10 @@ impl Node {
             }
         })
     }
+}
+
+fn in_words(error: impl std::error::Error) -> String {
+    error.to_string()
 }
 
 /// The names of a side and of the other one.

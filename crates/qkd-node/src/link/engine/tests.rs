@@ -5,7 +5,7 @@ use qkd_bits::SecretRng;
 use qkd_keystore::SaeId;
 use qkd_messaging::SealedMessage;
 use qkd_protocols::{AliceRecord, Protocol};
-use qkd_security::{SecurityParameters, Theorem};
+use qkd_security::{SecurityParameters, Spent, Theorem};
 use qkd_session::SessionLimits;
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
 

@@ -48,6 +48,7 @@ impl Bob {
             workers: Workers::start(NonZeroUsize::MIN, &link).unwrap(),
             clock: None,
             worked: VecDeque::new(),
+            computing: 0,
         };
         Self {
             link,

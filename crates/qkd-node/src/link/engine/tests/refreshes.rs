@@ -1,5 +1,6 @@
 //! Refreshes of the authentication keys while blocks come faster than round trips.
 
+use super::super::refresh::{REFRESHES_KEPT_MAX, REFRESHES_WAITING_MAX};
 use super::*;
 
 /// Has both ends commit a block, and gives what Alice says.

@@ -46,6 +46,8 @@ pub struct Whole {
     pub memory_bytes: Option<u64>,
     /// The link that was measured.
     pub link: Link,
+    /// What this role said, in payloads of envelopes: tags, gRPC and TLS come on top.
+    pub said: Spoken,
 }
 
 /// The source that the link has, which decides how much of a sifted bit is secret.
@@ -88,6 +90,53 @@ impl Link {
     }
 }
 
+/// What a role said to the other.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spoken {
+    /// Envelopes per block.
+    pub envelopes_per_block: f64,
+    /// Messages that shared an envelope, on average.
+    pub messages_per_envelope: f64,
+    /// Bytes of payload in an envelope, on average.
+    pub bytes_per_envelope: f64,
+    /// Bytes of payload per sifted bit.
+    pub bytes_per_bit: f64,
+    /// By kind of message.
+    pub kinds: BTreeMap<String, Kind>,
+}
+
+/// What a role said in messages of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Kind {
+    /// Messages per block.
+    pub messages_per_block: f64,
+    /// Bytes per sifted bit.
+    pub bytes_per_bit: f64,
+}
+
+impl Spoken {
+    fn of(seen: &Figures) -> Self {
+        let (blocks, sifted) = (seen.blocks as f64, seen.sifted_bits as f64);
+        let messages: u64 = seen.said.values().map(|said| said.messages).sum();
+        let bytes: u64 = seen.said.values().map(|said| said.bytes).sum();
+        let envelopes = seen.envelopes.max(1) as f64;
+        let kinds = seen.said.iter().map(|(name, said)| {
+            let kind = Kind {
+                messages_per_block: said.messages as f64 / blocks,
+                bytes_per_bit: said.bytes as f64 / sifted,
+            };
+            (name.clone(), kind)
+        });
+        Self {
+            envelopes_per_block: seen.envelopes as f64 / blocks,
+            messages_per_envelope: messages as f64 / envelopes,
+            bytes_per_envelope: bytes as f64 / envelopes,
+            bytes_per_bit: bytes as f64 / sifted,
+            kinds: kinds.collect(),
+        }
+    }
+}
+
 /// A row for each role.
 pub(super) fn rows(setting: &Setting, link: &Link, seen: &Seen) -> Vec<Row> {
     let sides = [(Role::Alice, &seen.alice), (Role::Bob, &seen.bob)];
@@ -115,6 +164,7 @@ fn row(setting: &Setting, link: &Link, role: Role, seen: &Figures) -> Row {
         threads_ns_per_bit: seen.threads.iter().map(per_bit).collect(),
         memory_bytes: seen.memory_bytes,
         link: link.clone(),
+        said: Spoken::of(seen),
     };
     let block_bits = setting.block_bits as usize;
     Row {
@@ -182,7 +232,12 @@ fn lost(row: &Row, whole: &Whole) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::side::Said;
     use super::*;
+
+    fn said(messages: u64, bytes: u64) -> Said {
+        Said { messages, bytes }
+    }
 
     fn seen(fixed_length_bits: u64) -> Seen {
         let side = Figures {
@@ -201,6 +256,11 @@ mod tests {
             reconciliation_inefficiency: Some(1.04),
             fixed_length_bits,
             memory_bytes: Some(1_234_000_000),
+            envelopes: 8_000,
+            said: BTreeMap::from([
+                ("announcement".to_owned(), said(1_000, 250_000_000)),
+                ("comparison".to_owned(), said(23_000, 30_000_000)),
+            ]),
         };
         Seen {
             alice: side.clone(),
@@ -249,6 +309,22 @@ mod tests {
             (&"pipeline".into(), &2.into())
         );
         assert_eq!(json["link"]["secret_fraction"], 0.42);
+    }
+
+    #[test]
+    fn what_a_role_said_is_counted_per_block_bit_and_envelope() {
+        let rows = rows(&SETTING, &link(), &seen(420_000));
+        let said = &rows[0].whole.as_ref().unwrap().said;
+        assert_eq!(
+            (said.envelopes_per_block, said.messages_per_envelope),
+            (40.0, 3.0)
+        );
+        assert_eq!(
+            (said.bytes_per_bit, said.bytes_per_envelope),
+            (1.4, 35_000.0)
+        );
+        let kind = said.kinds["announcement"];
+        assert_eq!((kind.messages_per_block, kind.bytes_per_bit), (5.0, 1.25));
     }
 
     #[test]

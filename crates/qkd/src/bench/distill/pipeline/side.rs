@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use qkd_node::bench::distill::Traffic;
 use qkd_node::bench::distill::{self, Answering, Calling, INSTRUMENTS_THREAD, Settings};
 use qkd_node::shutdown::{self, ShutdownTrigger, StopReason};
 use rustix::time::{ClockId, clock_gettime};
@@ -118,6 +119,19 @@ pub struct Figures {
     /// Peak of this process's memory, less the keys in its store, bytes; nothing where the system
     /// does not say.
     pub memory_bytes: Option<u64>,
+    /// Envelopes that this side sealed.
+    pub envelopes: u64,
+    /// What it said in them, by kind of message.
+    pub said: BTreeMap<String, Said>,
+}
+
+/// Messages of one kind that a side said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// How many.
+    pub messages: u64,
+    /// Their bytes in payloads.
+    pub bytes: u64,
 }
 
 /// Runs one side to its end.
@@ -202,11 +216,11 @@ async fn watch(
         let first = *first.get_or_insert(now.at);
         match &began {
             None if now.at - first >= WARM_UP && now.totals.blocks >= in_flight => {
-                now.measure();
+                now.measure(seen);
                 began = Some(now.clone());
             }
             Some(began) if enough.is_reached(&now.beyond(began, seen)) => {
-                now.measure();
+                now.measure(seen);
                 say(&Word::Figures(Box::new(now.since(began, seen))))?;
                 told = true;
             }
@@ -263,6 +277,7 @@ struct Mark {
     at: Instant,
     cpu_seconds: f64,
     threads: BTreeMap<String, f64>,
+    traffic: Traffic,
     /// Sums; times and means are not in them.
     totals: Figures,
     /// Σ f·n over verified blocks.
@@ -275,6 +290,7 @@ impl Default for Mark {
             at: Instant::now(),
             cpu_seconds: 0.0,
             threads: BTreeMap::new(),
+            traffic: Traffic::default(),
             totals: Figures::default(),
             inefficient_bits: 0.0,
         }
@@ -312,7 +328,8 @@ impl Mark {
         true
     }
 
-    fn measure(&mut self) {
+    fn measure(&mut self, seen: &distill::Figures) {
+        self.traffic = seen.traffic();
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         self.cpu_seconds = cpu.tv_sec as f64 + cpu.tv_nsec as f64 * 1e-9;
         self.threads = threads();
@@ -342,6 +359,18 @@ impl Mark {
         let verified_bits = now.verified_bits - then.verified_bits;
         let inefficient_bits = self.inefficient_bits - earlier.inefficient_bits;
         let peak = memory_peak_bytes();
+        let said = self.traffic.kinds.iter().map(|kind| {
+            let before = earlier
+                .traffic
+                .kinds
+                .iter()
+                .find(|before| before.name == kind.name);
+            let said = Said {
+                messages: kind.messages - before.map_or(0, |before| before.messages),
+                bytes: kind.bytes - before.map_or(0, |before| before.bytes),
+            };
+            (kind.name.to_owned(), said)
+        });
         Figures {
             seconds: (self.at - earlier.at).as_secs_f64(),
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds - instruments,
@@ -359,6 +388,8 @@ impl Mark {
                 .then(|| inefficient_bits / verified_bits as f64),
             fixed_length_bits: now.fixed_length_bits,
             memory_bytes: peak.map(|peak| peak.saturating_sub(seen.key_bytes())),
+            envelopes: self.traffic.envelopes - earlier.traffic.envelopes,
+            said: said.collect(),
         }
     }
 }
