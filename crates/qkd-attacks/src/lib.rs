@@ -2,17 +2,36 @@
 //!
 //! An attack sees light through an [`EvePort`] and nothing else: it never reads the bytes of a
 //! frame, and it can name neither a protocol nor a record nor a key, because this crate depends on
-//! none of them.
+//! none of them. What she makes of her measurements once the bases are public is her [`Notebook`]'s
+//! business, which is told what is said in public and nothing else.
 
 #![forbid(unsafe_code)]
 
+mod beam_splitting;
+mod blinding;
+mod denial_of_service;
 mod error;
+mod faked_states;
 mod intercept_resend;
+mod line_loss;
+mod notebook;
+mod parameters;
 mod passive;
+mod photon_number_splitting;
+mod time_shift;
+mod unambiguous_discrimination;
 
+pub use beam_splitting::BeamSplitting;
+pub use blinding::{Blinding, BlindingSettings};
+pub use denial_of_service::DenialOfService;
 pub use error::Error;
-pub use intercept_resend::InterceptResend;
+pub use faked_states::FakedStates;
+pub use intercept_resend::{InterceptResend, Strategy};
+pub use notebook::{Announced, Grade, Guess, Notebook};
 pub use passive::Passive;
+pub use photon_number_splitting::{Forwarded, PhotonNumberSplitting};
+pub use time_shift::{FavourablePs, TimeShift};
+pub use unambiguous_discrimination::UnambiguousDiscrimination;
 
 use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
@@ -28,6 +47,9 @@ pub trait Attack: Send {
 
     /// What it has done so far.
     fn tally(&self) -> AttackTally;
+
+    /// What Eve knows of the bits by it, if that is anything.
+    fn notebook(&mut self) -> Option<&mut Notebook>;
 }
 
 /// What an attack has done, in pulses that held light.
@@ -53,35 +75,58 @@ impl AttackTally {
 }
 
 /// The names that [`by_name`] knows.
-pub const KNOWN: [&str; 2] = ["passive", "intercept-resend"];
+pub const KNOWN: [&str; 9] = [
+    Passive::NAME,
+    InterceptResend::NAME,
+    PhotonNumberSplitting::NAME,
+    BeamSplitting::NAME,
+    UnambiguousDiscrimination::NAME,
+    Blinding::NAME,
+    FakedStates::NAME,
+    TimeShift::NAME,
+    DenialOfService::NAME,
+];
 
-/// The attack that `spec` describes: `NAME` or `NAME:ARGUMENT`, such as `intercept-resend:0.1`.
+/// The parameters of a known attack, the one that the short form sets first; nothing for a name
+/// that is not known.
+pub fn parameters_of(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        Passive::NAME => Passive::KEYS,
+        InterceptResend::NAME => InterceptResend::KEYS,
+        PhotonNumberSplitting::NAME => PhotonNumberSplitting::KEYS,
+        BeamSplitting::NAME => BeamSplitting::KEYS,
+        UnambiguousDiscrimination::NAME => UnambiguousDiscrimination::KEYS,
+        Blinding::NAME => Blinding::KEYS,
+        FakedStates::NAME => FakedStates::KEYS,
+        TimeShift::NAME => TimeShift::KEYS,
+        DenialOfService::NAME => DenialOfService::KEYS,
+        _ => return None,
+    })
+}
+
+/// The attack that `spec` describes: `NAME`, `NAME:VALUE`, or `NAME:KEY=VALUE,KEY=VALUE`, such as
+/// `intercept-resend:0.1` or `intercept-resend:fraction=0.1,basis=breidbart`.
 ///
 /// # Errors
-/// [`Error::UnknownAttack`] lists the known names; [`Error::Fraction`] and
-/// [`Error::NoArgument`] say what the argument should have been.
+/// [`Error::UnknownAttack`] lists the known names, [`Error::Parameter`] the parameters of the attack;
+/// [`Error::Value`] and [`Error::NoArgument`] say what a value should have been.
 pub fn by_name(spec: &str) -> Result<Box<dyn Attack>, Error> {
     let (name, argument) = match spec.split_once(':') {
         Some((name, argument)) => (name, Some(argument)),
         None => (spec, None),
     };
-    match name {
-        "passive" => match argument {
-            None => Ok(Box::new(Passive::default())),
-            Some(argument) => Err(Error::NoArgument {
-                attack: "passive",
-                argument: argument.to_owned(),
-            }),
-        },
-        "intercept-resend" => {
-            let fraction = match argument {
-                None => 1.0,
-                Some(text) => text.parse().map_err(|_| Error::Fraction(text.to_owned()))?,
-            };
-            Ok(Box::new(InterceptResend::new(fraction)?))
-        }
-        _ => Err(Error::UnknownAttack(name.to_owned())),
-    }
+    Ok(match name {
+        Passive::NAME => Box::new(Passive::read(argument)?),
+        InterceptResend::NAME => Box::new(InterceptResend::read(argument)?),
+        PhotonNumberSplitting::NAME => Box::new(PhotonNumberSplitting::read(argument)?),
+        BeamSplitting::NAME => Box::new(BeamSplitting::read(argument)?),
+        UnambiguousDiscrimination::NAME => Box::new(UnambiguousDiscrimination::read(argument)?),
+        Blinding::NAME => Box::new(Blinding::read(argument)?),
+        FakedStates::NAME => Box::new(FakedStates::read(argument)?),
+        TimeShift::NAME => Box::new(TimeShift::read(argument)?),
+        DenialOfService::NAME => Box::new(DenialOfService::read(argument)?),
+        _ => return Err(Error::UnknownAttack(name.to_owned())),
+    })
 }
 
 #[cfg(test)]
@@ -92,8 +137,19 @@ mod tests {
     fn every_known_name_makes_the_attack_of_that_name() {
         for name in KNOWN {
             assert_eq!(by_name(name).map(|attack| attack.name()), Ok(name));
+            assert!(parameters_of(name).is_some(), "{name}");
         }
-        assert!(by_name("intercept-resend:0.1").is_ok());
+        assert_eq!(parameters_of("listen"), None);
+        for spec in [
+            "intercept-resend:0.1",
+            "intercept-resend:basis=breidbart,fraction=0.5",
+            "photon-number-splitting:loss_db=15,forward=rest",
+            "beam-splitting:10",
+            "time-shift:zero_ps=-50,one_ps=1270",
+            "blinding:share=0.5,trigger_photons=150",
+        ] {
+            assert!(by_name(spec).is_ok(), "{spec}");
+        }
     }
 
     #[test]
@@ -103,6 +159,20 @@ mod tests {
             Err(error) => error.to_string(),
         };
         let unknown = message("photon-splitting");
+        let strange = message("intercept-resend:fraction=0.1,base=z");
+        assert!(
+            strange.contains("fraction, basis") && strange.contains("base=z"),
+            "{strange}"
+        );
+        let twice = message("beam-splitting:loss_db=1,loss_db=1");
+        assert!(twice.contains("each once"), "{twice}");
+        let late = message("time-shift:one_ps=2000");
+        assert!(
+            late.contains("one_ps") && late.contains("-1270 to 1270 ps"),
+            "{late}"
+        );
+        let basis = message("intercept-resend:basis=y");
+        assert!(basis.contains("random, z, x, breidbart"), "{basis}");
         assert!(KNOWN.iter().all(|name| unknown.contains(name)), "{unknown}");
         for fraction in ["1.1", "-0.1", "NaN", "inf", "", "a half"] {
             let refusal = message(&format!("intercept-resend:{fraction}"));

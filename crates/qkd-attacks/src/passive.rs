@@ -3,7 +3,8 @@
 use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
 
-use crate::{Attack, AttackTally};
+use crate::parameters::Parameters;
+use crate::{Attack, AttackTally, Error, Notebook};
 
 /// Counts pulses and touches none: the control of every attack.
 #[derive(Debug, Default)]
@@ -11,9 +12,19 @@ pub struct Passive {
     tally: AttackTally,
 }
 
+impl Passive {
+    pub(crate) const NAME: &'static str = "passive";
+    pub(crate) const KEYS: &'static [&'static str] = &[];
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        Ok(Self::default())
+    }
+}
+
 impl Attack for Passive {
     fn name(&self) -> &'static str {
-        "passive"
+        Self::NAME
     }
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
@@ -25,5 +36,9 @@ impl Attack for Passive {
 
     fn tally(&self) -> AttackTally {
         self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        None
     }
 }

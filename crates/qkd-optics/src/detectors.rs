@@ -124,12 +124,17 @@ impl Detectors {
     /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire, with what
     /// mismatch and gates take away.
     pub fn efficiencies(&self) -> [f64; 2] {
+        self.efficiencies_at(0.0)
+    }
+
+    /// The same for a pulse that arrives `arrival_ps` later than its fellows, in ps.
+    pub fn efficiencies_at(&self, arrival_ps: f64) -> [f64; 2] {
         let factors = match &self.effects.efficiency_mismatch {
-            Some(mismatch) => mismatch.factors(),
+            Some(mismatch) => mismatch.factors_at(arrival_ps),
             None => [1.0; 2],
         };
         let in_gate = match &self.effects.gating {
-            Some(gating) => gating.light_in_gate(),
+            Some(gating) => gating.light_in_gate_at(arrival_ps),
             None => 1.0,
         };
         factors.map(|factor| self.detector_efficiency * in_gate * factor)

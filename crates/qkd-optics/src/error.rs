@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 /// Why a datagram is not a photon frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum FrameError {
     /// Not the fixed size.
     #[error("a photon frame has 1408 bytes, this datagram has {0}")]
@@ -71,8 +71,11 @@ pub enum FrameError {
         stated: u32,
     },
     /// A kind of light that this version does not know.
-    #[error("photon frame kind {0} is unknown, expected 0 (Fock sparse)")]
+    #[error("photon frame kind {0} is unknown, expected 0 (Fock sparse) or 1 (crafted)")]
     Kind(u8),
+    /// Steady light that cannot be.
+    #[error("steady light of {0} photons per slot, expected 0 to 1e15")]
+    Illumination(f64),
     /// A word width that does not exist.
     #[error("a word has 8, 16 or 32 bits, the header says {0}")]
     WordBits(u8),

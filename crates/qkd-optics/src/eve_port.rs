@@ -1,16 +1,24 @@
 //! The only way in which an attack touches light.
 
+mod captured;
+mod kept;
+
+pub use captured::{CapturedPulse, MeasuredPulse, Said};
+pub use kept::KeptPhotons;
+
 use qkd_bits::PhysicsRng;
 
-use crate::light::{Pulse, State};
-use crate::{Basis, Error, PulseTrain};
+use crate::light::{Extras, ILLUMINATION_MAX, Pulse};
+use crate::{Basis, CraftedPulse, Direction, Error, PulseTrain};
 
 /// A pulse train in Eve's hands, and the train that leaves them.
 ///
 /// It offers what physics offers and no more: she may learn without disturbance which pulses hold
-/// photons and how many, measure one in a basis (which destroys it), let it pass, stop it, and make
-/// pulses of her own. What Alice prepared stays sealed. Time runs forward: pulses that she lets go
-/// by, by capturing or injecting later ones, have passed unharmed.
+/// photons and how many; measure one along a direction or discriminate between its states (which
+/// destroys it); split photons off and keep them for later; let it pass, early or late; stop it; make
+/// pulses of her own, as faint or as bright as she likes; and shine steady light. What Alice prepared
+/// stays sealed. Time runs forward: pulses that she lets go by, by capturing or injecting later ones,
+/// have passed unharmed.
 ///
 /// ```compile_fail
 /// fn peek(port: &qkd_optics::EvePort) -> usize { port.waiting.len() }
@@ -23,32 +31,9 @@ pub struct EvePort {
     outgoing: Vec<Pulse>,
     /// Offset of the last pulse she caught: nothing leaves before it any more.
     now: u32,
+    /// Of the light that leaves.
+    extras: Extras,
     physics: PhysicsRng,
-}
-
-/// A pulse that Eve holds. She must decide what becomes of it; one that is merely dropped is lost.
-///
-/// ```compile_fail
-/// fn peek(pulse: qkd_optics::CapturedPulse<'_>) -> u8 { pulse.pulse.state.code() }
-/// ```
-#[must_use = "a captured pulse that is dropped is lost: measure, forward or block it"]
-pub struct CapturedPulse<'a> {
-    port: &'a mut EvePort,
-    pulse: Pulse,
-}
-
-/// What is left of a pulse that Eve measured: her knowledge.
-pub struct MeasuredPulse {
-    /// Absolute slot of the pulse.
-    pub slot: u64,
-    /// Basis she measured in.
-    pub basis: Basis,
-    /// What most of its photons said, on a tie a fair coin.
-    pub bit: bool,
-    /// Photons that it held.
-    pub photons: u8,
-    /// How many of them said 0 and 1.
-    pub outcomes: [u8; 2],
 }
 
 impl EvePort {
@@ -62,6 +47,7 @@ impl EvePort {
             outgoing: Vec::with_capacity(waiting.len()),
             waiting,
             now: 0,
+            extras: train.extras,
             physics,
         }
     }
@@ -89,14 +75,36 @@ impl EvePort {
     /// [`Error::Injection`] when the slot is not of this train, lies before the last pulse that she
     /// caught or sent, already holds light, or when `photons` is 0.
     pub fn inject(&mut self, slot: u64, basis: Basis, bit: bool, photons: u8) -> Result<(), Error> {
+        if photons == 0 {
+            let reason = "a pulse without a photon is vacuum";
+            return Err(Error::Injection { slot, reason });
+        }
+        let pulse = CraftedPulse {
+            direction: Direction::of(basis, bit),
+            photons: photons.into(),
+            arrival_ps: 0.0,
+        };
+        self.inject_crafted(slot, &pulse)
+    }
+
+    /// The same for a pulse of any direction, brightness and moment of its slot. An attack has no
+    /// other way to make one than to say what she makes of it: nothing of Alice's light goes in.
+    ///
+    /// # Errors
+    /// As [`inject`](Self::inject), and [`Error::OutOfRange`] for a pulse that cannot be made.
+    ///
+    /// ```compile_fail
+    /// fn copy(port: &mut qkd_optics::EvePort, pulse: qkd_optics::CapturedPulse<'_>) {
+    ///     port.inject_crafted(0, &pulse.pulse.description()).unwrap();
+    /// }
+    /// ```
+    pub fn inject_crafted(&mut self, slot: u64, pulse: &CraftedPulse) -> Result<(), Error> {
+        pulse.check()?;
         let refuse = |reason| Err(Error::Injection { slot, reason });
         let offset = match slot.checked_sub(self.start_slot).map(u32::try_from) {
             Some(Ok(offset)) if offset < self.span => offset,
             _ => return refuse("it is not a slot of this train"),
         };
-        if photons == 0 {
-            return refuse("a pulse without a photon is vacuum");
-        }
         if offset < self.now {
             return refuse("a pulse after it has already been caught");
         }
@@ -115,12 +123,39 @@ impl EvePort {
         {
             return refuse("it holds a pulse that was not caught");
         }
-        self.outgoing.push(Pulse {
-            offset,
-            photons,
-            state: State::new(basis, bit),
-        });
+        self.push(pulse.pulse(offset));
         Ok(())
+    }
+
+    /// Shines steady unpolarised light into the outgoing fibre all through the train, besides what
+    /// came in: photons per slot, 0 to [`ILLUMINATION_MAX`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for light that cannot be.
+    ///
+    /// ```compile_fail
+    /// fn peek(port: &qkd_optics::EvePort) -> f64 { port.extras.illumination_photons }
+    /// ```
+    pub fn illuminate(&mut self, photons_per_slot: f64) -> Result<(), Error> {
+        let all = self.extras.illumination_photons + photons_per_slot;
+        if !(photons_per_slot >= 0.0 && all <= ILLUMINATION_MAX) {
+            return Err(Error::OutOfRange {
+                name: "steady light in photons per slot",
+                value: photons_per_slot,
+                expected: "0 to 1e15 photons per slot",
+            });
+        }
+        self.extras.illumination_photons = all;
+        Ok(())
+    }
+
+    /// Stops everything that is still to come, as a cut fibre does.
+    ///
+    /// ```compile_fail
+    /// fn peek(port: &mut qkd_optics::EvePort) -> usize { port.stop().len() }
+    /// ```
+    pub fn stop(&mut self) {
+        self.waiting.clear();
     }
 
     /// Lets everything that is still to come pass and gives the outgoing train away.
@@ -131,64 +166,20 @@ impl EvePort {
             start_slot: self.start_slot,
             span: self.span,
             pulses: self.outgoing,
+            extras: self.extras,
         }
     }
 
     fn pass_before(&mut self, offset: u32) {
         while let Some(pulse) = self.waiting.pop_if(|next| next.offset < offset) {
-            self.outgoing.push(pulse);
-        }
-    }
-}
-
-impl CapturedPulse<'_> {
-    /// Absolute slot of the pulse.
-    pub fn slot(&self) -> u64 {
-        self.port.start_slot + u64::from(self.pulse.offset)
-    }
-
-    /// Number of photons, counted without demolition.
-    pub fn photons(&self) -> u8 {
-        self.pulse.photons
-    }
-
-    /// Measures every photon with ideal detectors, which destroys the pulse. In the basis that the
-    /// pulse was prepared in all say its bit, in the other one each says what it likes.
-    pub fn measure(self, basis: Basis) -> MeasuredPulse {
-        let slot = self.slot();
-        let CapturedPulse { port, pulse } = self;
-        let photons = pulse.photons;
-        let mut ones = 0;
-        if pulse.state.basis() == basis {
-            ones = if pulse.state.bit() { photons } else { 0 };
-        } else {
-            for _ in 0..photons {
-                ones += u8::from(port.physics.bit());
-            }
-        }
-        let outcomes = [photons - ones, ones];
-        let bit = match outcomes[1].cmp(&outcomes[0]) {
-            std::cmp::Ordering::Greater => true,
-            std::cmp::Ordering::Less => false,
-            std::cmp::Ordering::Equal => port.physics.bit(),
-        };
-        MeasuredPulse {
-            slot,
-            basis,
-            bit,
-            photons,
-            outcomes,
+            self.push(pulse);
         }
     }
 
-    /// Lets it pass unharmed.
-    pub fn forward(self) {
-        // It was caught in order, and nothing has been sent since: the order is kept.
-        self.port.outgoing.push(self.pulse);
+    fn push(&mut self, pulse: Pulse) {
+        self.extras.crafted |= pulse.photons == 0;
+        self.outgoing.push(pulse);
     }
-
-    /// Stops it.
-    pub fn block(self) {}
 }
 
 #[cfg(test)]

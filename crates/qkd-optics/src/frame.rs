@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | magic `QPF1` |
-//! | 4 | kind: 0, Fock states, sparse |
+//! | 4 | kind: 0, Fock states, sparse; 1, crafted light (see the file `frame/crafted.rs`) |
 //! | 5 | word width in bits: 8, 16 or 32 |
 //! | 6..8 | link |
 //! | 8..16 | session |
@@ -15,7 +15,7 @@
 //! | 32..40 | sequence number of the datagram |
 //! | 40..42 | payload length in bytes |
 //! | 42 | photon bits of a word: 0 or 2 |
-//! | 43..60 | reserved, zero |
+//! | 43..60 | reserved, zero; of kind 1: 48..56 steady light in photons per slot (IEEE 754) |
 //! | 60..64 | CRC-32C of the frame without these four bytes |
 //! | 64..1408 | payload, then zeros |
 //!
@@ -51,6 +51,7 @@
 //! a fifth of all bytes would be padding.
 
 mod codec;
+mod crafted;
 mod encoder;
 mod format;
 mod order;
@@ -70,6 +71,7 @@ pub const PAYLOAD_BYTES: usize = FRAME_BYTES - HEADER_BYTES;
 
 const MAGIC: [u8; 4] = *b"QPF1";
 const KIND_FOCK_SPARSE: u8 = 0;
+const KIND_CRAFTED: u8 = 1;
 
 #[cfg(test)]
 mod tests;

@@ -41,14 +41,17 @@ pub use detectors::{
     TimingJitter,
 };
 pub use error::{Error, FrameError};
-pub use eve_port::{CapturedPulse, EvePort, MeasuredPulse};
+pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Said};
 pub use frame::{
     FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
     LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, Verdict, WordBits,
     WordFormat,
 };
 pub use gaps::{Gaps, GapsView};
-pub use light::{Basis, Choice, Detection, IntensityClass, PHOTONS_MAX, PulseTrain};
+pub use light::{
+    ARRIVAL_MAX_PS, ARRIVAL_STEP_PS, BRIGHT_PHOTONS_MAX, Basis, Choice, CraftedPulse, Detection,
+    Direction, ILLUMINATION_MAX, IntensityClass, PHOTONS_MAX, PulseTrain,
+};
 pub use receiver::{Receiver, ReceiverCounters};
 pub use slot_list::{SlotList, SlotsError};
 pub use source::{

@@ -1,5 +1,12 @@
 //! Light in flight, and what the instruments at its two ends know of it.
 
+mod crafted;
+
+pub(crate) use crafted::check_arrival;
+pub use crafted::{
+    ARRIVAL_MAX_PS, ARRIVAL_STEP_PS, BRIGHT_PHOTONS_MAX, CraftedPulse, Direction, ILLUMINATION_MAX,
+};
+
 /// One of the two bases of BB84.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Basis {
@@ -74,6 +81,16 @@ pub struct PulseTrain {
     pub(crate) span: u32,
     /// Non-vacuum pulses by strictly ascending offset, each below `span`.
     pub(crate) pulses: Vec<Pulse>,
+    pub(crate) extras: Extras,
+}
+
+/// What the light of an honest transmitter has nothing of.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Extras {
+    /// Whether any of the pulses is [crafted](CraftedPulse).
+    pub crafted: bool,
+    /// Steady unpolarised light all through the train, photons per slot.
+    pub illumination_photons: f64,
 }
 
 impl PulseTrain {
@@ -100,6 +117,7 @@ impl PulseTrain {
             start_slot: slot,
             span: self.span - offset,
             pulses,
+            extras: self.extras,
         };
         self.span = offset;
         later
@@ -115,10 +133,16 @@ impl PulseTrain {
 pub(crate) struct Pulse {
     /// Slot within the train.
     pub offset: u32,
-    /// At least 1.
+    /// At least 1; 0 says that it is a [crafted](CraftedPulse) one, whose photons and arrival stand
+    /// in `crafted` and whose direction in `state`: whoever looks photons up in a table finds none,
+    /// and asks nobody else a question for that.
     pub photons: u8,
     pub state: State,
+    /// Zero for every other pulse. Eight digits of the photons, and steps of the arrival.
+    pub crafted: [u8; 2],
 }
+
+const _: () = assert!(size_of::<Pulse>() == 8, "a pulse fits a machine word");
 
 /// One of the four BB84 states, in two bits: basis (X is 1), then bit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,6 +161,17 @@ impl State {
     #[inline]
     pub fn from_code(code: u8) -> Self {
         Self(code & 3)
+    }
+
+    /// All of its byte: more than the two bits in a crafted pulse alone.
+    pub fn from_byte(byte: u8) -> Self {
+        Self(byte)
+    }
+
+    /// See [`from_byte`](Self::from_byte).
+    #[inline]
+    pub fn byte(self) -> u8 {
+        self.0
     }
 
     #[inline]

@@ -74,7 +74,7 @@ impl Receiver {
         detectors.check()?;
         let surroundings = Surroundings::new(&detectors.effects);
         let (conditions, response) = (surroundings.conditions(), surroundings.response());
-        let law = ClickLaw::new(&detectors, conditions, response);
+        let law = ClickLaw::new(&detectors, &conditions, response);
         let mut noise = Noise::new(detectors.gate_period_slots());
         noise.set(law.noise(), 0, &mut physics);
         Ok(Self {
@@ -126,6 +126,7 @@ impl Receiver {
             });
         }
         self.advance_to(train.start_slot, into);
+        self.surroundings.shine(train.extras.illumination_photons);
         let mut pulses = &train.pulses[..];
         while self.next_slot < train.end_slot() {
             let end = self.enter_surroundings().min(train.end_slot());
@@ -175,6 +176,9 @@ impl Receiver {
     /// Lets vacuum pass up to, and without, `slot`, and appends the clicks that happen in it. Does
     /// nothing when the receiver is already there.
     pub fn advance_to(&mut self, slot: u64, into: &mut impl Extend<Detection>) {
+        if self.next_slot < slot {
+            self.surroundings.shine(0.0);
+        }
         while self.next_slot < slot {
             let end = self.enter_surroundings().min(slot);
             self.surroundings.illuminate(&[], end - self.next_slot);
@@ -202,7 +206,7 @@ impl Receiver {
         if self.surroundings.enter(self.next_slot) {
             let surroundings = &self.surroundings;
             let (conditions, response) = (surroundings.conditions(), surroundings.response());
-            self.law = ClickLaw::new(&self.detectors, conditions, response);
+            self.law = ClickLaw::new(&self.detectors, &conditions, response);
             self.table = ClickTable::new(&self.law);
             let noise = self.law.noise();
             self.noise.set(noise, self.next_slot, &mut self.physics);

@@ -157,6 +157,7 @@ impl Transmitter {
             start_slot,
             span,
             pulses,
+            extras: Default::default(),
         }
     }
 

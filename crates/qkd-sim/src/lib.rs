@@ -8,6 +8,7 @@
 
 mod alice;
 mod bob;
+mod eve;
 mod frame_loss;
 mod link;
 mod photons;
@@ -18,8 +19,9 @@ mod transcript;
 #[cfg(test)]
 mod tests;
 
+pub use eve::{Eve, EveScore, EveShare, EveSite, GuessCount};
 pub use frame_loss::FrameLoss;
 pub use link::{Error, Link, Outcome, presets};
-pub use photons::{Deviation, PhotonCounts};
+pub use photons::{Deviation, Eavesdropped, PhotonCounts};
 pub use stores::KeyPair;
 pub use transcript::{Told, Transcript};

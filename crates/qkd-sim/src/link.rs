@@ -5,17 +5,20 @@ use std::collections::VecDeque;
 use qkd_attacks::AttackTally;
 use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_keystore::Side;
-use qkd_optics::{FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits};
+use qkd_optics::{
+    FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, ReceiverCounters,
+};
 use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Spent, Theorem};
 use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
 
-use crate::FrameLoss;
 use crate::alice::AliceLaboratory;
 use crate::bob::BobLaboratory;
+use crate::eve::Tap;
 use crate::quantum_channel::QuantumChannel;
 use crate::stores::{KeyPair, Stores};
 use crate::transcript::Transcript;
+use crate::{Eve, FrameLoss};
 
 /// Trains between two looks at the engines; the photons of a real link do not wait for them.
 const TRAINS_PER_STEP: usize = 2;
@@ -33,8 +36,8 @@ pub struct Link {
     pub block_bits: u64,
     /// The failure budget.
     pub parameters: SecurityParameters,
-    /// What Eve does, as `qkd-attacks` spells it, at Bob's end of the fibre.
-    pub attack: Option<String>,
+    /// Eve, if she is there.
+    pub attack: Option<Eve>,
     /// The datagrams that the network loses.
     pub frame_loss: FrameLoss,
     /// Blocks to attempt.
@@ -53,6 +56,8 @@ pub struct Outcome {
     pub keys: Vec<KeyPair>,
     /// What Eve did, when she was there.
     pub eve: Option<AttackTally>,
+    /// What Bob's receiver counted, its monitor of the incoming light included.
+    pub receiver: ReceiverCounters,
     /// Everything said in public.
     pub transcript: Transcript,
     /// What the pair has spent of its failure budget, as Alice's and as Bob's store say.
@@ -129,6 +134,15 @@ impl Link {
         }
     }
 
+    /// The same with the line that Alice's light really takes to whoever gets it first.
+    pub(crate) fn alices_hardware(&self) -> Hardware {
+        let mut hardware = self.hardware();
+        if let Some(eve) = &self.attack {
+            hardware.segment_transmittance = eve.before(hardware.segment_transmittance);
+        }
+        hardware
+    }
+
     /// The plan both sides make for this link.
     ///
     /// # Errors
@@ -172,7 +186,7 @@ impl Run {
         let mut seeds = SecretRng::from_seed(root);
         let mut nature = PhysicsRng::from_seed(link.seed);
         let session = SessionId(link.seed);
-        let transmitter = setup.hardware.transmitter(seeds.fork())?;
+        let transmitter = link.alices_hardware().transmitter(seeds.fork())?;
         let receiver = setup.hardware.receiver(seeds.fork(), nature.fork())?;
         let address = FrameAddress {
             session: session.0,
@@ -192,18 +206,17 @@ impl Run {
         let alice = Alice::new(session, protocol()?, limits, seeds.fork());
         let bob = Bob::new(session, protocol()?, limits, prior, seeds.fork());
         let order = OrderLimits::default();
-        let attack = link
-            .attack
-            .as_deref()
-            .map(qkd_attacks::by_name)
-            .transpose()?;
+        let tap = match &link.attack {
+            Some(eve) => Some(Tap::new(eve, nature.fork(), nature.fork())?),
+            None => None,
+        };
         Ok(Self {
             alice: AliceLaboratory::new(transmitter, alice),
             bob: BobLaboratory::new(receiver, bob),
             channel: QuantumChannel::new(
                 FrameEncoder::new(shape),
                 FrameOrder::new(address, order, 0),
-                attack,
+                tap,
                 link.frame_loss,
                 nature,
             ),
@@ -240,6 +253,7 @@ impl Run {
             slots: self.alice.transmitter.next_slot(),
             lost_slots: self.channel.lost_slots(),
             eve: self.channel.tally(),
+            receiver: self.bob.receiver.counters(),
             alice: self.alice.reports,
             bob: self.bob.reports,
             keys: self.stores.deliver_all()?,

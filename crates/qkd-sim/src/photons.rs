@@ -1,14 +1,20 @@
 //! The photons of a link alone: what its instruments register, counted, against what its model
 //! expects.
 
+use std::ops::Range;
+
+use qkd_attacks::AttackTally;
 use qkd_bits::{PhysicsRng, SecretRng};
-use qkd_optics::{Basis, Detection, ReceiverCounters, Transmitter};
+use qkd_optics::{Basis, Choice, Detection, ReceiverCounters};
 use qkd_security::{IntensityClass, LinkModel, Statistics};
 
-use crate::{Error, Link};
+use crate::eve::Tap;
+use crate::{Error, EveScore, Link};
 
 /// Slots with light per train: few enough to stay in the cache.
 const PULSES_PER_TRAIN: f64 = 32768.0;
+/// The same where Eve changes what she does between trains.
+const PULSES_PER_TRAIN_EVE: f64 = 1024.0;
 
 /// What a run of slots showed, as somebody sees it who knows both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,14 +65,41 @@ impl Link {
     /// # Errors
     /// When its instruments cannot be built.
     pub fn count_photons(&self, slots: u64) -> Result<PhotonCounts, Error> {
-        let hardware = self.hardware();
+        let honest = Link {
+            attack: None,
+            ..self.clone()
+        };
+        Ok(honest.watch(0..slots, PULSES_PER_TRAIN)?.photons)
+    }
+
+    /// The same with Eve in the line, who hears of every slot with equal bases what Alice and Bob say
+    /// of it in public, and is scored by what she then says their bit is. Only what happens in the
+    /// `counted` slots is counted.
+    ///
+    /// # Errors
+    /// When there is no such attack, or its instruments cannot be built.
+    pub fn eavesdrop(&self, counted: Range<u64>) -> Result<Eavesdropped, Error> {
+        self.watch(counted, PULSES_PER_TRAIN_EVE)
+    }
+
+    fn watch(&self, counted: Range<u64>, pulses_per_train: f64) -> Result<Eavesdropped, Error> {
         let mut root = [0; 32];
         root[..8].copy_from_slice(&self.seed.to_le_bytes());
         let mut seeds = SecretRng::from_seed(root);
-        let mut alice = hardware.transmitter(seeds.fork())?;
+        let mut alice = self.alices_hardware().transmitter(seeds.fork())?;
         let nature = PhysicsRng::from_seed(self.seed);
-        let mut bob = hardware.receiver(seeds.fork(), nature)?;
-        let span = PULSES_PER_TRAIN / alice.occupied_probability();
+        let mut bob = self.hardware().receiver(seeds.fork(), nature)?;
+        let mut tap = match &self.attack {
+            Some(eve) => {
+                // Seeds of links are small numbers: hers is none of them.
+                let mut nature = PhysicsRng::from_seed(!self.seed);
+                let mut tap = Tap::new(eve, nature.fork(), nature)?;
+                tap.take_notes();
+                Some(tap)
+            }
+            None => None,
+        };
+        let span = pulses_per_train / alice.occupied_probability();
         let span = span.clamp(1.0, f64::from(u32::MAX)) as u32;
         let mut counts = PhotonCounts {
             slots: 0,
@@ -75,23 +108,62 @@ impl Link {
             statistics: Statistics::default(),
             receiver: bob.counters(),
         };
+        let mut before = bob.counters();
         let mut clicks = Vec::new();
-        while counts.slots < slots {
-            let left = u32::try_from(slots - counts.slots).unwrap_or(u32::MAX);
-            bob.detect(alice.transmit(span.min(left)), &mut clicks)?;
-            let run = counts.slots..alice.next_slot();
+        while alice.next_slot() < counted.end {
+            let from = alice.next_slot();
+            let counts_now = from >= counted.start;
+            let edge = if counts_now {
+                counted.end
+            } else {
+                counted.start
+            };
+            let left = u32::try_from(edge - from).unwrap_or(u32::MAX);
+            let mut light = alice.transmit(span.min(left));
+            if let Some(tap) = &mut tap {
+                light = tap.pass(light);
+            }
+            bob.detect(light, &mut clicks)?;
+            let run = from..alice.next_slot();
+            if !counts_now {
+                clicks.clear();
+                before = bob.counters();
+            }
             for (sent, closed) in counts.sent.iter_mut().zip(alice.close_totals(run.clone())?) {
-                *sent += closed;
+                *sent += if counts_now { closed } else { 0 };
             }
             for click in clicks.drain(..) {
-                counts.add(&alice, &click)?;
+                let choice = alice.choice_at(click.slot)?;
+                if counts.add(&choice, &click)
+                    && let Some(tap) = &mut tap
+                {
+                    tap.ask(click.slot, &choice);
+                }
             }
-            counts.slots = run.end;
+            counts.slots += if counts_now { run.end - run.start } else { 0 };
             alice.forget_before(run.end);
+            if let Some(tap) = &mut tap {
+                tap.forget_before(run.end);
+            }
         }
-        counts.receiver = bob.counters();
-        Ok(counts)
+        counts.receiver = bob.counters().since(&before);
+        Ok(Eavesdropped {
+            photons: counts,
+            tally: tap.as_ref().map(Tap::tally).unwrap_or_default(),
+            score: tap.as_ref().map(Tap::score).unwrap_or_default(),
+        })
     }
+}
+
+/// What a tapped line showed, as somebody sees it who knows all three.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Eavesdropped {
+    /// What Alice and Bob have.
+    pub photons: PhotonCounts,
+    /// What Eve did, from the first slot on.
+    pub tally: AttackTally,
+    /// What she knows of the sifted bits.
+    pub score: EveScore,
 }
 
 impl PhotonCounts {
@@ -146,18 +218,18 @@ impl PhotonCounts {
         all
     }
 
-    fn add(&mut self, alice: &Transmitter, click: &Detection) -> Result<(), Error> {
+    /// Counts a click, and says whether the bases were equal.
+    fn add(&mut self, choice: &Choice, click: &Detection) -> bool {
         self.registered += 1;
-        let choice = alice.choice_at(click.slot)?;
         let basis = match (choice.basis, click.basis) {
             (Basis::Z, Basis::Z) => &mut self.statistics.key,
             (Basis::X, Basis::X) => &mut self.statistics.test,
-            (Basis::Z, Basis::X) | (Basis::X, Basis::Z) => return Ok(()),
+            (Basis::Z, Basis::X) | (Basis::X, Basis::Z) => return false,
         };
         let class = usize::from(choice.intensity.0);
         basis.counts[class] += 1;
         basis.errors[class] += u64::from(choice.bit != click.bit);
-        Ok(())
+        true
     }
 }
 

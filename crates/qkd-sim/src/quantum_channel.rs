@@ -1,23 +1,23 @@
 //! What lies between the two laboratories: frames, Eve, and a network that loses datagrams.
 
-use qkd_attacks::{Attack, AttackTally};
+use qkd_attacks::AttackTally;
 use qkd_bits::PhysicsRng;
-use qkd_optics::{EvePort, FRAME_BYTES, FrameEncoder, FrameOrder, PulseFrame, PulseTrain};
+use qkd_optics::{FRAME_BYTES, FrameEncoder, FrameOrder, PulseFrame, PulseTrain};
 
+use crate::eve::Tap;
 use crate::{Error, FrameLoss};
 
 /// The way of the frames from Alice to Bob.
 pub(crate) struct QuantumChannel {
     encoder: FrameEncoder,
     order: FrameOrder,
-    attack: Option<Box<dyn Attack>>,
+    tap: Option<Tap>,
     /// Eve's own frames start a new sequence, as those of her process do.
     resend: FrameEncoder,
     frame_loss: FrameLoss,
     /// Datagrams given to the network so far.
     sent_frames: u64,
     nature: PhysicsRng,
-    eve: PhysicsRng,
     datagrams: Vec<u8>,
 }
 
@@ -25,18 +25,17 @@ impl QuantumChannel {
     pub(crate) fn new(
         encoder: FrameEncoder,
         order: FrameOrder,
-        attack: Option<Box<dyn Attack>>,
+        tap: Option<Tap>,
         frame_loss: FrameLoss,
-        mut nature: PhysicsRng,
+        nature: PhysicsRng,
     ) -> Self {
         Self {
             resend: FrameEncoder::new(*encoder.shape()),
             encoder,
             order,
-            attack,
+            tap,
             frame_loss,
             sent_frames: 0,
-            eve: nature.fork(),
             nature,
             datagrams: Vec::new(),
         }
@@ -50,13 +49,11 @@ impl QuantumChannel {
     ) -> Result<Vec<PulseFrame>, Error> {
         self.datagrams.clear();
         self.encoder.encode(train, &mut self.datagrams)?;
-        if let Some(attack) = &mut self.attack {
+        if let Some(tap) = &mut self.tap {
             let intercepted = std::mem::take(&mut self.datagrams);
             for datagram in intercepted.chunks(FRAME_BYTES) {
                 let light = PulseFrame::decode(datagram)?.into_light();
-                let mut port = EvePort::new(light, self.nature.fork());
-                attack.act(&mut port, &mut self.eve);
-                self.resend.encode(port.finish(), &mut self.datagrams)?;
+                self.resend.encode(tap.pass(light), &mut self.datagrams)?;
             }
         }
         for datagram in self.datagrams.chunks(FRAME_BYTES) {
@@ -72,7 +69,7 @@ impl QuantumChannel {
 
     /// What Eve did, when she was there.
     pub(crate) fn tally(&self) -> Option<AttackTally> {
-        self.attack.as_ref().map(|attack| attack.tally())
+        self.tap.as_ref().map(Tap::tally)
     }
 
     /// Slots whose frames were lost.

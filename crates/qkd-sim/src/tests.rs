@@ -4,7 +4,7 @@ mod account;
 
 use qkd_session::{AbortReason, Outcome as Ended};
 
-use crate::{FrameLoss, Link, Outcome, presets};
+use crate::{Eve, FrameLoss, Link, Outcome, presets};
 
 /// What a link must do.
 enum Expect {
@@ -102,7 +102,7 @@ fn intercept_resend_raises_the_qber_as_theory_says_and_every_block_aborts() {
         .qber();
     for fraction in [0.1, 0.5, 1.0] {
         let mut link = short(25.0, 22);
-        link.attack = Some(format!("intercept-resend:{fraction}"));
+        link.attack = Some(Eve::at_bobs_door(format!("intercept-resend:{fraction}")));
         let outcome = check(&link, &Expect::Abort(AbortReason::QberTooHigh));
         let report = &outcome.bob[0];
         let qber = report.qber.expect("the test basis was counted");

@@ -210,9 +210,11 @@ pub struct LabArgs {
     /// (2018, 2.5 GHz, nanowires, 421 km)
     #[arg(long, value_name = "NAME", default_value = "snspd", value_parser = presets())]
     pub preset: Preset,
-    /// Put Eve into the fibre: "passive", or "intercept-resend" with the fraction of pulses she
-    /// attacks, 0 to 1, all of them when left out
-    #[arg(long, value_name = "ATTACK[:FRACTION]", value_parser = attack)]
+    /// Put Eve into the fibre, at Bob's door. NAME is passive, intercept-resend,
+    /// photon-number-splitting, beam-splitting, unambiguous-discrimination, blinding, faked-states,
+    /// time-shift or denial-of-service. PARAMETERS are NAME=VALUE,NAME=VALUE, or the value of the
+    /// first one alone, such as the fraction of pulses, 0 to 1, that intercept-resend:0.1 measures
+    #[arg(long, value_name = "NAME[:PARAMETERS]", value_parser = attack)]
     pub eve: Option<EveAttack>,
     /// Sifted key-basis bits per block, 1000 to 20000000, in place of the preset's; below about
     /// 150000 no key can be proven secret
@@ -237,28 +239,39 @@ pub struct LabArgs {
     pub log: LogLevelArgs,
 }
 
-/// What Eve is to do.
+/// What Eve is to do: an attack that there is, as Eve's configuration writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EveAttack {
-    /// Name of the attack.
-    pub name: String,
-    /// Fraction of the pulses that she attacks, 0 to 1; 0 for an attack that only looks on.
-    pub fraction: f64,
+    spec: String,
 }
 
 impl EveAttack {
+    /// The attack that `spec` describes.
+    ///
+    /// # Errors
+    /// When there is none of that name, or not with these parameters.
+    pub fn read(spec: &str) -> Result<Self, qkd_attacks::Error> {
+        qkd_attacks::by_name(spec)?;
+        Ok(Self {
+            spec: spec.to_owned(),
+        })
+    }
+
+    /// Name of the attack.
+    pub fn name(&self) -> &str {
+        self.spec.split(':').next().unwrap_or(&self.spec)
+    }
+
+    /// What stands behind the name, if anything does.
+    pub fn parameters(&self) -> Option<&str> {
+        self.spec.split_once(':').map(|(_, parameters)| parameters)
+    }
+
     /// The attack as Eve's configuration writes it.
     pub fn spec(&self) -> String {
-        if self.name == PASSIVE {
-            self.name.clone()
-        } else {
-            format!("{}:{:?}", self.name, self.fraction)
-        }
+        self.spec.clone()
     }
 }
-
-/// The attack that leaves the light alone takes no fraction.
-const PASSIVE: &str = "passive";
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -306,19 +319,7 @@ pub fn presets() -> impl TypedValueParser<Value = Preset> {
 }
 
 fn attack(spec: &str) -> Result<EveAttack, qkd_attacks::Error> {
-    qkd_attacks::by_name(spec)?;
-    let (name, fraction) = match spec.split_once(':') {
-        Some((name, text)) => {
-            let refuse = |_| qkd_attacks::Error::Fraction(text.to_owned());
-            (name, text.parse().map_err(refuse)?)
-        }
-        None if spec == PASSIVE => (spec, 0.0),
-        None => (spec, 1.0),
-    };
-    Ok(EveAttack {
-        name: name.to_owned(),
-        fraction,
-    })
+    EveAttack::read(spec)
 }
 
 #[cfg(test)]
@@ -382,26 +383,34 @@ mod tests {
     }
 
     #[test]
-    fn an_attack_is_a_name_with_an_optional_fraction() {
-        for (text, name, fraction, spec) in [
+    fn an_attack_is_a_name_with_optional_parameters() {
+        for (text, name, parameters) in [
+            ("intercept-resend", "intercept-resend", None),
+            ("intercept-resend:0.1", "intercept-resend", Some("0.1")),
             (
+                "intercept-resend:basis=breidbart",
                 "intercept-resend",
-                "intercept-resend",
-                1.0,
-                "intercept-resend:1.0",
+                Some("basis=breidbart"),
             ),
-            (
-                "intercept-resend:0.1",
-                "intercept-resend",
-                0.1,
-                "intercept-resend:0.1",
-            ),
-            ("passive", "passive", 0.0, "passive"),
+            ("passive", "passive", None),
         ] {
             let eve = lab(&["--eve", text]).unwrap().eve.unwrap();
-            assert_eq!((eve.name.as_str(), eve.fraction), (name, fraction));
-            assert_eq!(eve.spec(), spec);
-            assert!(qkd_attacks::by_name(&eve.spec()).is_ok());
+            assert_eq!((eve.name(), eve.parameters()), (name, parameters));
+            assert_eq!(eve.spec(), text);
+        }
+    }
+
+    #[test]
+    fn the_help_of_the_laboratory_and_the_manual_name_every_attack() {
+        let help = lab(&["--help"]).unwrap_err();
+        let page = include_str!("../manual/attacks.md");
+        for name in qkd_attacks::KNOWN {
+            let words = help.split(|c: char| !(c.is_alphanumeric() || c == '-'));
+            assert!(words.into_iter().any(|word| word == name), "{name}: {help}");
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+            for parameter in qkd_attacks::parameters_of(name).unwrap_or_default() {
+                assert!(page.contains(&format!("`{parameter}`")), "{name}:{parameter}");
+            }
         }
     }
 

@@ -324,7 +324,8 @@ pub(super) const PEER_URL: Rule<HostPort> = Rule::new(
 
 /// `NAME` or `NAME:ARGUMENT`, as `qkd-attacks` reads it.
 pub(super) const ATTACK: Rule<String> = Rule {
-    expected: "an attack, \"passive\" or \"intercept-resend:FRACTION\" with a fraction from 0 to 1",
+    expected: "an attack, NAME or NAME:PARAMETERS of the manual's attacks.md, such as \"passive\" or \
+               \"intercept-resend:FRACTION\" with a fraction from 0 to 1",
     read: |value| {
         let attack = value.as_str()?;
         qkd_attacks::by_name(attack).ok()?;

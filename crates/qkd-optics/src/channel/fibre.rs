@@ -2,6 +2,7 @@
 
 use qkd_bits::PhysicsRng;
 
+use crate::light::Extras;
 use crate::mathematics::exp;
 use crate::source::check_probability;
 use crate::{Error, PulseTrain};
@@ -29,13 +30,31 @@ impl Fibre {
 
     /// Carries light through: binomial thinning of every pulse.
     pub fn carry(&mut self, mut train: PulseTrain, physics: &mut PhysicsRng) -> PulseTrain {
-        if self.transmittance < 1.0 {
+        if train.extras != Extras::default() {
+            self.weaken(&mut train, physics);
+        } else if self.transmittance < 1.0 {
             train.pulses.retain_mut(|pulse| {
                 pulse.photons = survivors(pulse.photons, self.transmittance, physics);
                 pulse.photons > 0
             });
         }
         train
+    }
+
+    /// The same for light of which some is crafted: what is too bright to be counted loses its
+    /// share without chance.
+    #[cold]
+    fn weaken(&self, train: &mut PulseTrain, physics: &mut PhysicsRng) {
+        train.extras.illumination_photons *= self.transmittance;
+        train.pulses.retain_mut(|pulse| {
+            let mut light = pulse.description();
+            light.photons = match u8::try_from(light.photons) {
+                Ok(photons) => survivors(photons, self.transmittance, physics).into(),
+                Err(_) => (light.photons as f64 * self.transmittance).round() as u64,
+            };
+            *pulse = light.pulse(pulse.offset);
+            light.photons > 0
+        });
     }
 }
 
@@ -69,11 +88,13 @@ mod tests {
             offset,
             photons: 3,
             state: State::from_code(1),
+            crafted: [0; 2],
         });
         let train = PulseTrain {
             start_slot: 5,
             span: 200_000,
             pulses: pulses.collect(),
+            extras: Default::default(),
         };
         let mut physics = PhysicsRng::from_seed(8);
         let out = Fibre::new(0.3)

@@ -8,9 +8,8 @@ use crate::mathematics::exp;
 /// The gate of each detector opens at its own moment, and its efficiency falls off from there like
 /// a Gaussian: light that arrives off the middle meets two different detectors, and the bit is
 /// biased (Makarov, Anisimov and Skaar, Phys. Rev. A 74, 022313 (2006); measured and used in an
-/// attack by Zhao et al., Phys. Rev. A 78, 042333 (2008)). The frame of a pulse carries no arrival
-/// time within its slot, so the offset is one for all light: that of a misaligned gate or of Eve's
-/// delay line.
+/// attack by Zhao et al., Phys. Rev. A 78, 042333 (2008)). All light of an honest transmitter arrives
+/// at the same moment of its slot; a pulse that Eve has delayed or made arrives earlier or later.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EfficiencyMismatch {
     /// Efficiency of the detectors of 0 and of 1 at the middle of their gates, relative to
@@ -58,8 +57,14 @@ impl EfficiencyMismatch {
 
     /// By what the efficiencies of the detectors of 0 and 1 are multiplied.
     pub fn factors(&self) -> [f64; 2] {
+        self.factors_at(0.0)
+    }
+
+    /// The same for a pulse that arrives `later_ps` later than its fellows, in ps.
+    pub fn factors_at(&self, later_ps: f64) -> [f64; 2] {
+        let arrival_ps = self.arrival_offset_ps + later_ps;
         [0, 1].map(|bit| {
-            let off = (self.arrival_offset_ps - self.gate_offset_ps[bit]) / self.gate_deviation_ps;
+            let off = (arrival_ps - self.gate_offset_ps[bit]) / self.gate_deviation_ps;
             self.relative_efficiency[bit] * exp(-0.5 * off * off)
         })
     }

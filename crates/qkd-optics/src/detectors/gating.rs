@@ -58,6 +58,19 @@ impl Gating {
         2.0 * normal_below(0.5 * self.gate_width_ps / self.pulse_deviation_ps) - 1.0
     }
 
+    /// The same for a pulse that arrives `later_ps` later than its fellows, in ps.
+    pub fn light_in_gate_at(&self, later_ps: f64) -> f64 {
+        let half = 0.5 * self.gate_width_ps;
+        if later_ps == 0.0 {
+            self.light_in_gate()
+        } else if self.pulse_deviation_ps == 0.0 {
+            f64::from(later_ps.abs() <= half)
+        } else {
+            let below = |edge: f64| normal_below((edge - later_ps) / self.pulse_deviation_ps);
+            (below(half) - below(-half)).max(0.0)
+        }
+    }
+
     /// Slots in which nothing is seen after a click.
     pub fn hold_off_slots(&self) -> u64 {
         u64::from(self.hold_off_gates) * u64::from(self.gate_period_slots)

@@ -6,8 +6,10 @@ use super::format::{
     PHOTONS_EXTENDED_MIN, PhotonBits, WordBits, WordFormat, advance, for_format, low_bits,
 };
 use super::shape::FrameAddress;
-use super::{FRAME_BYTES, HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES};
-use crate::light::{Pulse, State};
+use super::{
+    FRAME_BYTES, HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, crafted,
+};
+use crate::light::{Extras, Pulse, State};
 use crate::{FrameError, PulseTrain};
 
 /// What a frame says about itself in the open.
@@ -64,13 +66,20 @@ impl PulseFrame {
         if let Some(at) = padding.iter().position(|&byte| byte != 0) {
             return Err(FrameError::Padding(HEADER_BYTES + bytes + at));
         }
-        let pulses = read(header.format, payload, header.span)?;
+        let (pulses, extras) = if frame[4] == KIND_CRAFTED {
+            let head = frame.first_chunk().unwrap_or(&[0; HEADER_BYTES]);
+            crafted::read(payload, header.span, head)?
+        } else {
+            let pulses = read(header.format, payload, header.span)?;
+            (pulses, Extras::default())
+        };
         Ok(Self {
             header,
             train: PulseTrain {
                 start_slot: header.start_slot,
                 span: header.span,
                 pulses,
+                extras,
             },
         })
     }
@@ -105,13 +114,16 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
     if computed != stated {
         return Err(FrameError::Checksum { computed, stated });
     }
-    if frame[4] != KIND_FOCK_SPARSE {
-        return Err(FrameError::Kind(frame[4]));
+    let kind = frame[4];
+    if kind != KIND_FOCK_SPARSE && kind != KIND_CRAFTED {
+        return Err(FrameError::Kind(kind));
     }
     let word_bits = WordBits::from_bits(frame[5]).ok_or(FrameError::WordBits(frame[5]))?;
     let photon_bits = PhotonBits::from_bits(frame[42]).ok_or(FrameError::PhotonBits(frame[42]))?;
-    if let Some(at) = frame[43..60].iter().position(|&byte| byte != 0) {
-        return Err(FrameError::Padding(43 + at));
+    let reserved =
+        (43..60).filter(|at| kind != KIND_CRAFTED || !crafted::ILLUMINATION.contains(at));
+    if let Some(at) = reserved.into_iter().find(|&at| frame[at] != 0) {
+        return Err(FrameError::Padding(at));
     }
     let header = FrameHeader {
         address: FrameAddress {
@@ -210,6 +222,7 @@ fn read_words<const BYTES: usize, const PHOTON_BITS: u32>(
         offset: 0,
         photons: 0,
         state: State::from_code(0),
+        crafted: [0; 2],
     });
     let (mut index, mut count) = (0, 0);
     // 64 bits: no gap leads beyond them.
@@ -235,6 +248,7 @@ fn read_words<const BYTES: usize, const PHOTON_BITS: u32>(
                 offset: offset as u32,
                 photons,
                 state: State::from_code(((word & low_mask) >> PHOTON_BITS) as u8),
+                crafted: [0; 2],
             };
         }
         count += usize::from(hit);

@@ -5,8 +5,8 @@ use super::format::{
     low_bits,
 };
 use super::shape::FrameShape;
-use super::{HEADER_BYTES, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec};
-use crate::light::Pulse;
+use super::{HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec, crafted};
+use crate::light::{Extras, Pulse};
 use crate::{Error, PulseTrain};
 
 /// Turns the trains of one epoch into frames, one after the other.
@@ -54,6 +54,9 @@ impl FrameEncoder {
                 expected: "at least one slot",
             });
         }
+        if train.extras != Extras::default() {
+            return Ok(self.encode_crafted(&train, into));
+        }
         let mut progress = Progress {
             rest: &train.pulses,
             next: 0,
@@ -65,16 +68,41 @@ impl FrameEncoder {
             let from = progress.next;
             let length = fill(self.shape.format, &mut payload, &mut progress);
             let start_slot = train.start_slot + u64::from(from);
-            let mut header = self.header(start_slot, progress.next - from, length);
-            let payload = &payload[..PAYLOAD_BYTES];
-            let checksum = codec::checksum(&header[..HEADER_BYTES - 4], payload);
-            header[HEADER_BYTES - 4..].copy_from_slice(&checksum.to_le_bytes());
-            into.extend_from_slice(&header);
-            into.extend_from_slice(payload);
-            self.sequence = self.sequence.wrapping_add(1);
+            let header = self.header(start_slot, progress.next - from, length);
+            self.append(header, &payload[..PAYLOAD_BYTES], into);
             count += 1;
         }
         Ok(count)
+    }
+
+    /// A train with light that no transmitter makes.
+    fn encode_crafted(&mut self, train: &PulseTrain, into: &mut Vec<u8>) -> usize {
+        let mut rest = &train.pulses[..];
+        let (mut from, mut count) = (0, 0);
+        while from < train.span {
+            let (here, end, later) = crafted::next_frame(rest, train.span);
+            let mut payload = [0; PAYLOAD_BYTES];
+            let length = crafted::write(here, from, &mut payload);
+            let start_slot = train.start_slot + u64::from(from);
+            let mut header = self.header(start_slot, end - from, length);
+            header[4] = KIND_CRAFTED;
+            let light = train.extras.illumination_photons.to_le_bytes();
+            header[crafted::ILLUMINATION].copy_from_slice(&light);
+            self.append(header, &payload, into);
+            (rest, from) = (later, end);
+            count += 1;
+        }
+        count
+    }
+
+    /// Puts the checksum in and the datagram behind the others.
+    #[inline]
+    fn append(&mut self, mut header: [u8; HEADER_BYTES], payload: &[u8], into: &mut Vec<u8>) {
+        let checksum = codec::checksum(&header[..HEADER_BYTES - 4], payload);
+        header[HEADER_BYTES - 4..].copy_from_slice(&checksum.to_le_bytes());
+        into.extend_from_slice(&header);
+        into.extend_from_slice(payload);
+        self.sequence = self.sequence.wrapping_add(1);
     }
 
     /// All of a header but its checksum.

@@ -4,7 +4,7 @@ use super::outcome::{BOTH, Outcome};
 use crate::detectors::BasisChoice;
 use crate::light::State;
 use crate::mathematics::{exp_m1, sin_cos};
-use crate::{Basis, Conditions, Detectors};
+use crate::{Basis, Conditions, CraftedPulse, Detectors, Direction};
 
 /// What decides the clicks, as long as the conditions of the channel hold.
 pub(super) struct ClickLaw {
@@ -23,6 +23,32 @@ pub(super) struct ClickLaw {
     /// exit 0 or 1 makes it fire: the channel's loss does not weaken it.
     background_photons: f64,
     background_survival: [f64; 2],
+    /// For pulses that arrive early or late: the detectors, and the light that gets to them.
+    detectors: Detectors,
+}
+
+/// A pulse before the detectors.
+struct Incident {
+    /// How it divides between exit 0 and exit 1, measured in Z and in X.
+    exits: [[f64; 2]; 2],
+    photons: u64,
+    /// Probability that a photon which takes the exit 0 or 1 makes it fire.
+    survival: [f64; 2],
+}
+
+impl Incident {
+    fn exits(&self, basis: Basis) -> [f64; 2] {
+        match basis {
+            Basis::Z => self.exits[0],
+            Basis::X => self.exits[1],
+        }
+    }
+
+    /// Probabilities that one photon, measured in `basis`, fires detector 0 and detector 1.
+    fn fires(&self, basis: Basis) -> [f64; 2] {
+        let exits = self.exits(basis);
+        [exits[0] * self.survival[0], exits[1] * self.survival[1]]
+    }
 }
 
 /// How detectors answer light.
@@ -57,14 +83,37 @@ impl ClickLaw {
             dark_count_probability: detectors.dark_count_probability,
             background_photons: conditions.background_photons,
             background_survival: inside,
+            detectors: detectors.clone(),
         }
     }
 
     /// Every outcome of a pulse with its probability; outcomes that cannot be have probability 0.
     pub fn outcomes(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+        self.outcomes_of(&Incident {
+            exits: [Basis::Z, Basis::X].map(|basis| self.exits(state, basis)),
+            photons: photons.into(),
+            survival: self.survival,
+        })
+    }
+
+    /// The same for a pulse of Eve's making.
+    pub fn outcomes_of_crafted(&self, pulse: &CraftedPulse) -> Vec<(Outcome, f64)> {
+        let efficiencies = self.detectors.efficiencies_at(pulse.arrival_ps);
+        let (sin, cos) = self.rotation;
+        let [z, x] = [Basis::Z, Basis::X]
+            .map(|basis| pulse.direction.cosine_to(Direction::of(basis, false)));
+        self.outcomes_of(&Incident {
+            // Cosine and sine of the direction's angle, turned by the channel.
+            exits: [z * cos - x * sin, z * sin + x * cos].map(|along| self.misaligned(along)),
+            photons: pulse.photons,
+            survival: efficiencies.map(|efficiency| self.light_inside * efficiency),
+        })
+    }
+
+    fn outcomes_of(&self, light: &Incident) -> Vec<(Outcome, f64)> {
         match self.choice {
-            BasisChoice::Active => self.one_basis(state, photons),
-            BasisChoice::Passive => self.both_bases(state, photons),
+            BasisChoice::Active => self.one_basis(light),
+            BasisChoice::Passive => self.both_bases(light),
         }
     }
 
@@ -120,17 +169,17 @@ impl ClickLaw {
     }
 
     /// Bob chooses a basis, and two detectors see the light.
-    fn one_basis(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+    fn one_basis(&self, incident: &Incident) -> Vec<(Outcome, f64)> {
         let mut outcomes = Vec::with_capacity(10);
         for (basis, chosen) in self.bases() {
             let pattern = match self.response {
                 Response::SinglePhotons => {
-                    let [zero, one] = self.fires(state, basis);
+                    let [zero, one] = incident.fires(basis);
                     let quiet = (1.0 - zero - one).max(0.0);
-                    of_photons([quiet, zero, one, 0.0], photons)
+                    of_photons([quiet, zero, one, 0.0], incident.photons)
                 }
                 Response::Linear { threshold_photons } => {
-                    let light = self.light(state, basis, photons);
+                    let light = self.light(incident, basis);
                     certain(light.map(|light| light >= threshold_photons))
                 }
             };
@@ -143,12 +192,14 @@ impl ClickLaw {
 
     /// A beam splitter sends every photon to the pair of detectors of one basis or the other. When
     /// both pairs fire, a fair coin chooses the basis.
-    fn both_bases(&self, state: State, photons: u8) -> Vec<(Outcome, f64)> {
+    fn both_bases(&self, incident: &Incident) -> Vec<(Outcome, f64)> {
         let patterns = match self.response {
-            Response::SinglePhotons => of_photons(self.one_photon_on_four(state), photons),
+            Response::SinglePhotons => {
+                of_photons(self.one_photon_on_four(incident), incident.photons)
+            }
             Response::Linear { threshold_photons } => {
                 let [z, x] = self.bases().map(|(basis, chosen)| {
-                    let light = self.light(state, basis, photons);
+                    let light = self.light(incident, basis);
                     light.map(|light| chosen * light >= threshold_photons)
                 });
                 certain::<DETECTORS, { 1 << DETECTORS }>([z[0], z[1], x[0], x[1]])
@@ -187,11 +238,11 @@ impl ClickLaw {
     }
 
     /// The law of the set of detectors that one photon fires, behind the beam splitter.
-    fn one_photon_on_four(&self, state: State) -> [f64; 1 << DETECTORS] {
+    fn one_photon_on_four(&self, incident: &Incident) -> [f64; 1 << DETECTORS] {
         let mut law = [0.0; 1 << DETECTORS];
         let mut quiet = 1.0;
         for (place, (basis, chosen)) in self.bases().into_iter().enumerate() {
-            for (bit, fires) in self.fires(state, basis).into_iter().enumerate() {
+            for (bit, fires) in incident.fires(basis).into_iter().enumerate() {
                 law[1 << (2 * place + bit)] = chosen * fires;
                 quiet -= chosen * fires;
             }
@@ -205,16 +256,10 @@ impl ClickLaw {
         [(Basis::Z, z), (Basis::X, 1.0 - z)]
     }
 
-    /// Probabilities that one photon, measured in `basis`, fires detector 0 and detector 1.
-    fn fires(&self, state: State, basis: Basis) -> [f64; 2] {
-        let exits = self.exits(state, basis);
-        [exits[0] * self.survival[0], exits[1] * self.survival[1]]
-    }
-
     /// Photons on detector 0 and detector 1 when a pulse is measured in `basis`, as classical light.
-    fn light(&self, state: State, basis: Basis, photons: u8) -> [f64; 2] {
-        let inside = f64::from(photons) * self.light_inside;
-        self.exits(state, basis).map(|share| share * inside)
+    fn light(&self, incident: &Incident, basis: Basis) -> [f64; 2] {
+        let inside = incident.photons as f64 * self.light_inside;
+        incident.exits(basis).map(|share| share * inside)
     }
 
     /// How light that is measured in `basis` divides between exit 0 and exit 1.
@@ -230,16 +275,22 @@ impl ClickLaw {
             (Basis::Z, Basis::X) => sin,
             (Basis::X, Basis::Z) => -sin,
         };
-        let own = 0.5 * (1.0 + along);
-        let other = 0.5 * (1.0 - along);
-        let error = self.misalignment_error;
-        let straight = own * (1.0 - error) + other * error;
-        let crossed = own * error + other * (1.0 - error);
+        let [straight, crossed] = self.misaligned(along);
         if state.bit() {
             [crossed, straight]
         } else {
             [straight, crossed]
         }
+    }
+
+    /// Shares of the exits 0 and 1 of light whose direction has the cosine `along` to that of 0.
+    fn misaligned(&self, along: f64) -> [f64; 2] {
+        let own = 0.5 * (1.0 + along);
+        let other = 0.5 * (1.0 - along);
+        let error = self.misalignment_error;
+        let straight = own * (1.0 - error) + other * error;
+        let crossed = own * error + other * (1.0 - error);
+        [straight, crossed]
     }
 }
 
@@ -267,7 +318,7 @@ fn push_settled(outcomes: &mut Vec<(Outcome, f64)>, (basis, exits): (Basis, u8),
 
 /// From the law of the set of detectors that one photon fires to that of `photons` photons: a
 /// detector fires when any of them fires it. Sums of products alone, so that nothing cancels.
-fn of_photons<const PATTERNS: usize>(one: [f64; PATTERNS], photons: u8) -> [f64; PATTERNS] {
+fn of_photons<const PATTERNS: usize>(one: [f64; PATTERNS], photons: u64) -> [f64; PATTERNS] {
     let mut power = one;
     let mut all = [0.0; PATTERNS];
     all[0] = 1.0;

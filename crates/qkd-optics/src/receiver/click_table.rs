@@ -17,7 +17,8 @@ const LAWS: usize = 4 * (PHOTONS_TABULATED as usize + 1);
 /// The first 5 of 32 bits choose a row, the other 27 decide between its two outcomes, unless they
 /// equal the row's threshold: then 64 further bits decide, so that every probability is exact to
 /// 2⁻⁹¹ of a row and to the rounding of the law itself. Instead of the law of no photon, which no
-/// pulse has, the tables hold one that leaves everything open: for brighter pulses than they know.
+/// pulse has, the tables hold one that leaves everything open: for brighter pulses than they know,
+/// and for crafted ones, which say that they have none.
 pub(super) struct ClickTable {
     rows: Box<[Row; LAWS * ROWS]>,
     /// What decides when the 27 bits equal those of the row.
@@ -149,7 +150,10 @@ fn first_row(state: State, photons: u8) -> usize {
 
 /// A pulse too bright for the tables: its law is made for it alone.
 fn without_table(law: &ClickLaw, pulse: &Pulse, further: &mut SecretRng) -> Outcome {
-    let outcomes = law.outcomes(pulse.state, pulse.photons);
+    let outcomes = match pulse.as_crafted() {
+        Some(crafted) => law.outcomes_of_crafted(&crafted),
+        None => law.outcomes(pulse.state, pulse.photons),
+    };
     let mut left = further.uniform() * outcomes.iter().map(|(_, weight)| weight).sum::<f64>();
     let mut last = Outcome::default();
     for (outcome, weight) in outcomes {

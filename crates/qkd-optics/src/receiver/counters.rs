@@ -21,6 +21,20 @@ pub struct ReceiverCounters {
 }
 
 impl ReceiverCounters {
+    /// What has happened since it had counted `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            clicks: self.clicks - earlier.clicks,
+            double_clicks: self.double_clicks - earlier.double_clicks,
+            dark_counts: self.dark_counts - earlier.dark_counts,
+            afterpulses: self.afterpulses - earlier.afterpulses,
+            displaced_clicks: self.displaced_clicks - earlier.displaced_clicks,
+            discarded_in_dead_time: self.discarded_in_dead_time - earlier.discarded_in_dead_time,
+            power_alarms: self.power_alarms - earlier.power_alarms,
+        }
+    }
+
     /// Slots in which a detector would have fired, had there been no dead time: clicks before dead
     /// time, while [`clicks`](Self::clicks) is after it.
     pub fn clicks_before_dead_time(&self) -> u64 {

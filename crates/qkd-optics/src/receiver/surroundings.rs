@@ -16,6 +16,8 @@ pub(super) struct Surroundings {
     /// The light that blinds, and what blind detectors then do.
     blinding: Option<(Integrator, Response)>,
     response: Response,
+    /// Steady light of Eve's, photons per slot, and what it was when last taken over.
+    illumination: [f64; 2],
 }
 
 impl Surroundings {
@@ -35,7 +37,13 @@ impl Surroundings {
                 (integrator, Response::Linear { threshold_photons })
             }),
             response: Response::SinglePhotons,
+            illumination: [0.0; 2],
         }
+    }
+
+    /// From the next slot on so much steady light comes in, photons per slot.
+    pub fn shine(&mut self, illumination_photons: f64) {
+        self.illumination[0] = illumination_photons;
     }
 
     /// A channel that is asked for its conditions from slot `from` on.
@@ -72,7 +80,9 @@ impl Surroundings {
                 Response::SinglePhotons
             };
         }
-        before != (self.conditions, self.response)
+        let [now, taken_over] = self.illumination;
+        self.illumination[1] = now;
+        now != taken_over || before != (self.conditions, self.response)
     }
 
     /// First slot in which something may change.
@@ -93,9 +103,9 @@ impl Surroundings {
         if self.monitor.is_none() && self.blinding.is_none() {
             return;
         }
-        let photons: u64 = pulses.iter().map(|pulse| u64::from(pulse.photons)).sum();
-        let light = photons as f64 * self.conditions.transmittance
-            + slots as f64 * self.conditions.background_photons;
+        let photons: u64 = pulses.iter().map(Pulse::quanta).sum();
+        let steady = self.conditions.background_photons + self.illumination[1];
+        let light = photons as f64 * self.conditions.transmittance + slots as f64 * steady;
         if let Some(monitor) = &mut self.monitor {
             monitor.add(light);
         }
@@ -104,8 +114,12 @@ impl Surroundings {
         }
     }
 
-    pub fn conditions(&self) -> &Conditions {
-        &self.conditions
+    /// What the channel does, with all steady light as its background.
+    pub fn conditions(&self) -> Conditions {
+        Conditions {
+            background_photons: self.conditions.background_photons + self.illumination[1],
+            ..self.conditions
+        }
     }
 
     /// How the detectors answer light.

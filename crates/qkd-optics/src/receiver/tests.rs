@@ -47,11 +47,13 @@ fn train_of(start_slot: u64, span: u32, period: usize, photons: u8, state: u8) -
         offset,
         photons,
         state: State::from_code(state),
+        crafted: [0; 2],
     });
     PulseTrain {
         start_slot,
         span,
         pulses: pulses.collect(),
+        extras: Default::default(),
     }
 }
 
@@ -391,6 +393,7 @@ fn the_cut_of_the_trains_does_not_matter() {
                 start_slot: start.into(),
                 span,
                 pulses: std::mem::replace(&mut light, later),
+                extras: Default::default(),
             };
             bob.detect(piece, &mut clicks).expect("in order");
         }

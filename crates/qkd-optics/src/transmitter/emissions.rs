@@ -43,6 +43,7 @@ impl Packed {
             offset,
             photons: (self.0 >> 7) as u8,
             state: State::from_code((self.0 >> 5) as u8),
+            crafted: [0; 2],
         }
     }
 }

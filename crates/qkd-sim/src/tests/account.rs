@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use qkd_session::{AUTHENTICATION_REFRESH_BITS, BlockReport, CHECK_BITS, Outcome as Ended};
 
 use super::{Expect, check, short};
-use crate::{Link, Outcome};
+use crate::{Eve, Link, Outcome};
 
 /// Whatever became of the blocks of a run: what was said about their keys is what is counted, a key
 /// has the length fixed in advance less its costs and no other, both sides tell the same, and each
@@ -103,7 +103,7 @@ fn the_account_of_a_key_has_every_figure_on_both_sides_and_adds_up() {
 #[test]
 fn the_account_of_an_intercepted_block_shows_the_counts_that_betray_it_and_no_bit_of_the_key() {
     let mut link = short(25.0, 13);
-    link.attack = Some("intercept-resend:0.5".to_owned());
+    link.attack = Some(Eve::at_bobs_door("intercept-resend:0.5"));
     link.blocks = 2;
     let abort = Expect::Abort(qkd_session::AbortReason::QberTooHigh);
     let outcome = check(&link, &abort);

@@ -64,8 +64,8 @@ pub enum Outcome {
 pub struct Eve {
     /// Name of her attack.
     pub attack: String,
-    /// Fraction of the pulses she attacks, 0 to 1.
-    pub fraction: f64,
+    /// Its parameters as they were written; `null` when there were none.
+    pub parameters: Option<String>,
     /// Pulses with light that came by; `null` when the laboratory ended before she was asked.
     pub pulses_seen: Option<u64>,
     /// Pulses that she measured; `null` as above.
@@ -111,8 +111,8 @@ impl Report {
             secret_key_rate_bps: 0.0,
             message_delivered: false,
             eve: args.eve.as_ref().map(|eve| Eve {
-                attack: eve.name.clone(),
-                fraction: eve.fraction,
+                attack: eve.name().to_owned(),
+                parameters: eve.parameters().map(str::to_owned),
                 pulses_seen: None,
                 intercepted: None,
                 resent: None,

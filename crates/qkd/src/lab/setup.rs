@@ -385,10 +385,7 @@ mod tests {
             plan(&["--blocks", "1000000", "--block-bits", "20000000"]),
         ];
         let somewhere = SocketAddr::from(([127, 0, 0, 1], 4567));
-        let attack = EveAttack {
-            name: "intercept-resend".to_owned(),
-            fraction: 0.1,
-        };
+        let attack = EveAttack::read("intercept-resend:0.1").unwrap();
         for plan in plans {
             for (name, role, config) in [
                 ("alice.toml", Role::Alice, plan.alice(somewhere, somewhere)),

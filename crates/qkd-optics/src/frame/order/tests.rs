@@ -33,7 +33,9 @@ fn frame_of(address: FrameAddress, start_slot: u64, span: u32) -> PulseFrame {
             offset: 3,
             photons: 1,
             state: State::from_code(0),
+            crafted: [0; 2],
         }],
+        extras: Default::default(),
     };
     let mut bytes = Vec::new();
     FrameEncoder::new(shape)

@@ -367,8 +367,10 @@ fn the_same_seed_sees_the_same_clicks_on_every_machine() {
                     offset,
                     photons: 1 + nature.below(12) as u8,
                     state: State::from_code(nature.below(4) as u8),
+                    crafted: [0; 2],
                 })
                 .collect(),
+            extras: Default::default(),
         };
         bob.detect(train, &mut clicks).expect("in order");
     }

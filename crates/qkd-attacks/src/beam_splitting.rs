@@ -1,0 +1,81 @@
+//! Take what the fibre would have lost.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::EvePort;
+
+use crate::line_loss::LineLoss;
+use crate::notebook::Note;
+use crate::parameters::Parameters;
+use crate::{Attack, AttackTally, Error, Notebook};
+
+/// Beam splitting: at Alice's door a beam splitter sends to Eve what the fibre would have lost, and a
+/// lossless line brings the rest to Bob (Bennett et al., J. Cryptol. 5, 3 (1992)).
+///
+/// Bob sees what he always saw, exactly. Eve keeps her photons until the basis is public. For light
+/// of intensity μ she holds some with probability 1 − e^(−μ(1−η)), whether Bob clicks or not.
+pub struct BeamSplitting {
+    line: LineLoss,
+    tally: AttackTally,
+    notebook: Notebook,
+}
+
+impl BeamSplitting {
+    pub(crate) const NAME: &'static str = "beam-splitting";
+    pub(crate) const KEYS: &'static [&'static str] = &[LineLoss::KEY];
+
+    /// The attack in place of a fibre that lost `loss_db` decibel.
+    pub fn new(loss_db: f64) -> Self {
+        Self {
+            line: LineLoss::new(loss_db),
+            tally: AttackTally::default(),
+            notebook: Notebook::default(),
+        }
+    }
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        Ok(Self {
+            line: LineLoss::read(&parameters)?,
+            ..Self::new(0.0)
+        })
+    }
+}
+
+impl Attack for BeamSplitting {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
+        while let Some(mut pulse) = port.next_pulse() {
+            self.tally.pulses_seen += 1;
+            let photons = pulse.photons();
+            let lost = |_: &u8| rng.chance(self.line.loss_probability());
+            // A beam splitter sends every photon its own way.
+            let taken = (0..photons).filter(lost).count() as u8;
+            if taken == 0 {
+                pulse.forward();
+                continue;
+            }
+            self.tally.intercepted += 1;
+            let slot = pulse.slot();
+            if taken == photons {
+                self.notebook.write(slot, Note::Kept(pulse.keep()));
+                continue;
+            }
+            if let Some(kept) = pulse.split_off(taken) {
+                self.notebook.write(slot, Note::Kept(kept));
+            }
+            self.tally.resent += 1;
+            pulse.forward();
+        }
+    }
+
+    fn tally(&self) -> AttackTally {
+        self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        Some(&mut self.notebook)
+    }
+}

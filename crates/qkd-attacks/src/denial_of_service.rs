@@ -1,0 +1,63 @@
+//! Cut the fibre.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::EvePort;
+
+use crate::parameters::Parameters;
+use crate::{Attack, AttackTally, Error, Notebook};
+
+/// Denial of service: a cut fibre, or one that loses a share of the pulses more than it should.
+///
+/// Eve learns nothing, and nobody gets a key while she goes on: what cannot be prevented is counted
+/// and reported.
+pub struct DenialOfService {
+    share: f64,
+    tally: AttackTally,
+}
+
+impl DenialOfService {
+    pub(crate) const NAME: &'static str = "denial-of-service";
+    pub(crate) const KEYS: &'static [&'static str] = &["share"];
+
+    /// Stops a `share` of the pulses, 0 to 1.
+    pub fn new(share: f64) -> Self {
+        Self {
+            share,
+            tally: AttackTally::default(),
+        }
+    }
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        Ok(Self::new(parameters.number("share", 1.0, 0.0..=1.0, "")?))
+    }
+}
+
+impl Attack for DenialOfService {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
+        if self.share >= 1.0 {
+            port.stop();
+        }
+        while let Some(pulse) = port.next_pulse() {
+            self.tally.pulses_seen += 1;
+            if rng.chance(self.share) {
+                self.tally.intercepted += 1;
+                pulse.block();
+            } else {
+                pulse.forward();
+            }
+        }
+    }
+
+    fn tally(&self) -> AttackTally {
+        self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        None
+    }
+}

@@ -1,0 +1,89 @@
+//! Tell the states of bright pulses apart without error, and stop the others.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::EvePort;
+
+use crate::line_loss::LineLoss;
+use crate::notebook::Note;
+use crate::parameters::Parameters;
+use crate::{Attack, AttackTally, Error, Notebook};
+
+/// Unambiguous state discrimination (Dušek, Jahma and Lütkenhaus, Phys. Rev. A 62, 022306 (2000)).
+///
+/// Four states of three photons and more are linearly independent, so that a measurement exists that
+/// now and then says for certain which one it was. Eve sends a pulse of that state on its way, needs
+/// neither a memory nor the announcement, and stops what she could not tell as far as the loss of the
+/// fibre she replaced hides it.
+pub struct UnambiguousDiscrimination {
+    line: LineLoss,
+    tally: AttackTally,
+    notebook: Notebook,
+}
+
+impl UnambiguousDiscrimination {
+    pub(crate) const NAME: &'static str = "unambiguous-discrimination";
+    pub(crate) const KEYS: &'static [&'static str] = &[LineLoss::KEY];
+
+    /// The attack in place of a fibre that lost `loss_db` decibel.
+    pub fn new(loss_db: f64) -> Self {
+        Self {
+            line: LineLoss::new(loss_db),
+            tally: AttackTally::default(),
+            notebook: Notebook::default(),
+        }
+    }
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        Ok(Self {
+            line: LineLoss::read(&parameters)?,
+            ..Self::new(0.0)
+        })
+    }
+}
+
+impl Attack for UnambiguousDiscrimination {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
+        while let Some(pulse) = port.next_pulse() {
+            self.tally.pulses_seen += 1;
+            let (photons, slot) = (pulse.photons(), pulse.slot());
+            let (wants, is_behind) = (self.line.wants(), self.line.is_behind());
+            self.line.owe(photons);
+            if photons < 3 {
+                if is_behind {
+                    self.line.pay();
+                    pulse.forward();
+                } else {
+                    pulse.block();
+                }
+                continue;
+            }
+            if !wants {
+                pulse.block();
+                continue;
+            }
+            self.tally.intercepted += 1;
+            let Some((basis, bit)) = pulse.discriminate() else {
+                continue;
+            };
+            // The slot was emptied just now: the port has no reason to refuse.
+            if port.inject(slot, basis, bit, 1).is_ok() {
+                self.line.pay();
+                self.tally.resent += 1;
+                self.notebook.write(slot, Note::Measured { basis, bit });
+            }
+        }
+    }
+
+    fn tally(&self) -> AttackTally {
+        self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        Some(&mut self.notebook)
+    }
+}
