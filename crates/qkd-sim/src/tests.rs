@@ -1,6 +1,7 @@
 //! The whole link in a table: what must come out of each channel and each attack.
 
 mod account;
+mod attacks;
 
 use qkd_session::{AbortReason, Outcome as Ended};
 

@@ -409,7 +409,10 @@ mod tests {
             assert!(words.into_iter().any(|word| word == name), "{name}: {help}");
             assert!(page.contains(&format!("| `{name}` |")), "{name}");
             for parameter in qkd_attacks::parameters_of(name).unwrap_or_default() {
-                assert!(page.contains(&format!("`{parameter}`")), "{name}:{parameter}");
+                assert!(
+                    page.contains(&format!("`{parameter}`")),
+                    "{name}:{parameter}"
+                );
             }
         }
     }
