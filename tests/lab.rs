@@ -92,7 +92,14 @@ const BLOCK: &[&str] = &[
     "figures",
 ];
 
-const EVE: &[&str] = &["attack", "fraction", "pulses_seen", "intercepted", "resent"];
+const EVE: &[&str] = &[
+    "attack",
+    "parameters",
+    "fraction",
+    "pulses_seen",
+    "intercepted",
+    "resent",
+];
 
 /// The blocks of a report, whose sums its other fields must be.
 fn checked_blocks(report: &Value, blocks: u64) -> Vec<&serde_json::Map<String, Value>> {

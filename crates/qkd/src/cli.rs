@@ -267,6 +267,26 @@ impl EveAttack {
         self.spec.split_once(':').map(|(_, parameters)| parameters)
     }
 
+    /// Fraction of the pulses that she intercepts and resends, or 0 when she only looks on; nothing
+    /// for attacks that are not counted like that.
+    pub fn fraction(&self) -> Option<f64> {
+        match (self.name(), self.parameters()) {
+            ("passive", _) => Some(0.0),
+            ("intercept-resend", None) => Some(1.0),
+            ("intercept-resend", Some(parameters)) => {
+                let given = parameters
+                    .split(',')
+                    .find_map(|part| match part.split_once('=') {
+                        None => Some(part),
+                        Some(("fraction", value)) => Some(value),
+                        Some(_) => None,
+                    });
+                given.map_or(Some(1.0), |value| value.parse().ok())
+            }
+            _ => None,
+        }
+    }
+
     /// The attack as Eve's configuration writes it.
     pub fn spec(&self) -> String {
         self.spec.clone()
@@ -384,18 +404,21 @@ mod tests {
 
     #[test]
     fn an_attack_is_a_name_with_optional_parameters() {
-        for (text, name, parameters) in [
-            ("intercept-resend", "intercept-resend", None),
-            ("intercept-resend:0.1", "intercept-resend", Some("0.1")),
+        for (text, parameters, fraction) in [
+            ("intercept-resend", None, Some(1.0)),
+            ("intercept-resend:0.1", Some("0.1"), Some(0.1)),
+            ("intercept-resend:basis=z", Some("basis=z"), Some(1.0)),
             (
-                "intercept-resend:basis=breidbart",
-                "intercept-resend",
-                Some("basis=breidbart"),
+                "intercept-resend:basis=z,fraction=0.5",
+                Some("basis=z,fraction=0.5"),
+                Some(0.5),
             ),
-            ("passive", "passive", None),
+            ("passive", None, Some(0.0)),
+            ("time-shift", None, None),
         ] {
             let eve = lab(&["--eve", text]).unwrap().eve.unwrap();
-            assert_eq!((eve.name(), eve.parameters()), (name, parameters));
+            assert_eq!(Some(eve.name()), text.split(':').next());
+            assert_eq!((eve.parameters(), eve.fraction()), (parameters, fraction));
             assert_eq!(eve.spec(), text);
         }
     }

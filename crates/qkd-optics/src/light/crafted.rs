@@ -78,11 +78,14 @@ impl Direction {
 
     /// The state that stands there, if one of the four does.
     fn state(self) -> Option<State> {
-        [Basis::Z, Basis::X]
-            .into_iter()
-            .flat_map(|basis| [false, true].map(|bit| (basis, bit)))
-            .find(|&(basis, bit)| Self::of(basis, bit) == self)
-            .map(|(basis, bit)| State::new(basis, bit))
+        let (basis, bit) = match self.0 {
+            0 => (Basis::Z, false),
+            4 => (Basis::X, false),
+            8 => (Basis::Z, true),
+            12 => (Basis::X, true),
+            _ => return None,
+        };
+        Some(State::new(basis, bit))
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Eve {
     pub attack: String,
     /// Its parameters as they were written; `null` when there were none.
     pub parameters: Option<String>,
+    /// Fraction of the pulses she intercepts, 0 to 1; `null` for attacks that have none.
+    pub fraction: Option<f64>,
     /// Pulses with light that came by; `null` when the laboratory ended before she was asked.
     pub pulses_seen: Option<u64>,
     /// Pulses that she measured; `null` as above.
@@ -113,6 +115,7 @@ impl Report {
             eve: args.eve.as_ref().map(|eve| Eve {
                 attack: eve.name().to_owned(),
                 parameters: eve.parameters().map(str::to_owned),
+                fraction: eve.fraction(),
                 pulses_seen: None,
                 intercepted: None,
                 resent: None,

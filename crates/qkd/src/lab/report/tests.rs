@@ -114,7 +114,7 @@ fn the_json_object_has_exactly_the_promised_fields() {
         ],
         "keys_agree": true, "secret_bits": 412_345, "emulated_seconds": 0.5, "wall_seconds": 2.5,
         "secret_key_rate_bps": 824_690.0, "message_delivered": true,
-        "eve": {"attack": "intercept-resend", "parameters": "0.5", "pulses_seen": 9, "intercepted": 5,
+        "eve": {"attack": "intercept-resend", "parameters": "0.5", "fraction": 0.5, "pulses_seen": 9, "intercepted": 5,
                 "resent": 4},
     });
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
