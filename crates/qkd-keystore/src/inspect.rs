@@ -30,8 +30,7 @@ pub struct Inspection {
     pub quarantine: Option<String>,
     /// Committed blocks that still hold material.
     pub committed_blocks: u64,
-    /// Bits of that material that this side may assign, the peer may, and neither may any more: keys
-    /// that wait are among the last.
+    /// Bits of that material that this side may assign.
     pub free_bits: u64,
     /// Bits that the peer may assign.
     pub peer_free_bits: u64,

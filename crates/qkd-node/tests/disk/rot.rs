@@ -118,8 +118,9 @@ fn tear(side: Side, after: u64, length: usize) -> bool {
         return false;
     };
     let (mut torn, before) = (pair.disk(side).image(), pair.disk(side).durable());
-    for at in offset + length..offset + bytes.len() {
-        torn[at] = before.get(at).copied().unwrap_or(0);
+    let (start, end) = (offset + length, offset + bytes.len());
+    for (at, byte) in torn.iter_mut().enumerate().take(end).skip(start) {
+        *byte = before.get(at).copied().unwrap_or(0);
     }
     pair.end(side);
     pair.disk(side).trouble_is_over();
