@@ -26,6 +26,12 @@ use crate::support::{ALICE, BOB, Nodes, SAE_ALICE, SAE_BOB, channel};
 /// Keys that wait for their slaves while all goes well.
 const STOCK: usize = 8;
 
+/// Keys that are gone and asked for once more, now and then.
+const GONE: usize = 32;
+
+/// One request in so many is for a key that is gone.
+const AGAIN_EVERY: u64 = 6;
+
 /// The longest wait for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -56,6 +62,8 @@ pub struct Shared {
     mood: Mood,
     /// Keys answered at Alice, and at Bob, that nobody fetched.
     waiting: [VecDeque<KeyId>; 2],
+    /// The last keys that were fetched, or are burnt: nobody may get them again.
+    gone: [VecDeque<KeyId>; 2],
     /// Keys that somebody is fetching right now.
     fetching: usize,
     /// Requests for keys that were refused or not answered.
@@ -93,6 +101,7 @@ impl Applications {
             checker: Checker::new(),
             mood: Mood::Ask,
             waiting: Default::default(),
+            gone: Default::default(),
             fetching: 0,
             refused: 0,
         }));
@@ -163,6 +172,7 @@ fn sae(side: Side) -> &'static str {
 impl Application {
     async fn run(mut self) {
         loop {
+            self.fetch_again().await;
             let (mood, key_id) = {
                 let mut shared = lock(&self.shared);
                 let mood = shared.mood;
@@ -226,8 +236,38 @@ impl Application {
         }
     }
 
+    /// Now and then the slave asks for a key that is gone. The checker knows what it must not get.
+    async fn fetch_again(&mut self) {
+        if self.rng.below(AGAIN_EVERY) > 0 {
+            return;
+        }
+        let gone = lock(&self.shared).gone[self.owner as usize].pop_front();
+        if let Some(key_id) = gone {
+            let (event, _) = self.try_fetch(key_id).await;
+            lock(&self.shared).checker.see(event);
+        }
+    }
+
     /// The slave fetches a key; false when it has to try again.
     async fn fetch(&mut self, key_id: KeyId) -> bool {
+        let (event, is_over) = self.try_fetch(key_id).await;
+        let mut shared = lock(&self.shared);
+        shared.checker.see(event);
+        shared.fetching -= 1;
+        if is_over {
+            let gone = &mut shared.gone[self.owner as usize];
+            gone.push_back(key_id);
+            if gone.len() > GONE {
+                gone.pop_front();
+            }
+        } else {
+            shared.waiting[self.owner as usize].push_front(key_id);
+        }
+        is_over
+    }
+
+    /// What the slave's asking for a key comes to, and whether it need not ask again.
+    async fn try_fetch(&mut self, key_id: KeyId) -> (Event, bool) {
         let (side, master) = (self.owner.peer(), sae(self.owner));
         let outcome = match self.channel(side).await {
             None => Outcome::Refused(Refusal::Unavailable),
@@ -241,7 +281,7 @@ impl Application {
             },
         };
         let (caller, key_ids) = (name(sae(side)), vec![key_id]);
-        let (event, is_over) = match outcome {
+        match outcome {
             Outcome::Done(keys) => {
                 let keys = seen(&keys);
                 (Event::Fetched { side, caller, keys }, true)
@@ -264,14 +304,7 @@ impl Application {
                 };
                 (event, false)
             }
-        };
-        let mut shared = lock(&self.shared);
-        shared.checker.see(event);
-        shared.fetching -= 1;
-        if !is_over {
-            shared.waiting[self.owner as usize].push_front(key_id);
         }
-        is_over
     }
 
     /// The application at `side` as a customer of its node; `None` while it takes no call.

@@ -46,6 +46,8 @@ pub struct World {
     pub gives: u64,
     /// Keys answered at the owner and not yet asked for at the peer (the owner's side is given).
     pub fetchable: Vec<(Side, KeyId)>,
+    /// Keys that were fetched, or are burnt (the owner's side is given): nobody may get them again.
+    gone: Vec<(Side, KeyId)>,
     /// Sees everything, and breaks the test with the first thing that must not be.
     checker: Checker,
     /// Every kind of durable change that there was.
@@ -132,6 +134,7 @@ impl World {
             holding: false,
             gives: 0,
             fetchable: Vec::new(),
+            gone: Vec::new(),
             checker: Checker::new(),
             steps: BTreeSet::new(),
             slaves: BTreeMap::new(),
@@ -371,6 +374,10 @@ impl World {
         assert_eq!(alice.available_bits, bob.peer_available_bits);
         assert_eq!(bob.available_bits, alice.peer_available_bits);
         assert_eq!(self.checker.owed(), [], "all was fetched");
+        for (owner, key_id) in std::mem::take(&mut self.gone) {
+            let again = self.fetch(owner.peer(), "slave", &[key_id]);
+            assert_eq!(again, Err(RequestError::NotFound), "{key_id} of {owner}");
+        }
         self.see_nonces();
     }
 }

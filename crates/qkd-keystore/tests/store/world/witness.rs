@@ -61,6 +61,7 @@ impl World {
         match self.fetch(side, "slave", &[key_id]) {
             Ok(_) => {
                 self.steps.insert(Step::Tombstone);
+                self.gone.push((owner, key_id));
                 let before = digest(&self.node(side).disk);
                 let again = self.fetch(side, "slave", &[key_id]);
                 assert_eq!(again, Err(RequestError::NotFound));
@@ -74,6 +75,7 @@ impl World {
             Err(RequestError::Sealed) => self.restart_if_sealed(side),
             // The checker knows whether it may be burnt.
             Err(RequestError::NotFound) => {
+                self.gone.push((owner, key_id));
                 self.fetchable.swap_remove(index);
             }
             Err(error) => panic!("key {key_id} of {owner}: {error}"),
