@@ -62,7 +62,10 @@ impl Life {
             }
             90..98 => self.world.connect(),
             98 => self.trouble(side),
-            _ => self.begin_block(),
+            _ => {
+                let back = self.rng.below(3);
+                self.world.abandon(side, back);
+            }
         }
     }
 

@@ -340,6 +340,12 @@ impl World {
         ticket
     }
 
+    /// Whoever made the `back`th last request goes away, if it was at `side` and is not answered.
+    pub fn abandon(&mut self, side: Side, back: u64) {
+        let ticket = self.tickets.saturating_sub(back);
+        self.input(side, Input::Abandoned { ticket });
+    }
+
     /// Asks, delivers all messages and returns the answer.
     pub fn ask(&mut self, side: Side, wanted: KeyRequest) -> Result<Vec<KeyId>, RequestError> {
         let ticket = self.request(side, wanted);
