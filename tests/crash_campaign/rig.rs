@@ -25,7 +25,7 @@ const KEY_COUNT_MAX: u64 = 400;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Faults being over, everything is fetched within this time.
-pub const HEALED_WITHIN: Duration = Duration::from_secs(40);
+pub const HEALED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Faults being over, another block is committed within this time: ten seconds on a quiet machine,
 /// and a machine that also compiles is many times slower.
