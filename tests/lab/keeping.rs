@@ -22,11 +22,13 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(120);
 #[rustfmt::skip]
 const KEPT: &[(&str, u32)] = &[
     ("alice-data", 0o700),
+    ("alice-data/audit.log", 0o600),
     ("alice-data/keys.redb", 0o600),
     ("alice-data/messages.redb", 0o600),
     ("alice.log", 0o600),
     ("alice.toml", 0o644),
     ("bob-data", 0o700),
+    ("bob-data/audit.log", 0o600),
     ("bob-data/keys.redb", 0o600),
     ("bob-data/messages.redb", 0o600),
     ("bob.log", 0o600),

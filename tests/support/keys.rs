@@ -18,38 +18,57 @@ pub struct Agreed {
 }
 
 /// Fetches all keys of both directions, each at its master's and then at its slave's node, and
-/// returns them. Fails when two differ, or one is missing at the other end.
+/// returns them. Those are at least all that there were when it was called: a link may make keys
+/// faster than anybody can fetch them. Fails when two differ, or one is missing at the other end.
 pub async fn agree_on_all_keys(nodes: &Nodes) -> Vec<Agreed> {
-    let (alice, bob) = (nodes.alice(), nodes.bob());
+    let (alice, bob) = ((nodes.alice(), SAE_ALICE), (nodes.bob(), SAE_BOB));
+    let directions = [(alice, bob), (bob, alice)];
+    let mut there = 0;
+    for (master, slave) in directions {
+        there += stored(nodes, master, slave.1).await;
+    }
     let mut agreed = Vec::new();
-    for (master, slave) in [
-        ((alice, SAE_ALICE), (bob, SAE_BOB)),
-        ((bob, SAE_BOB), (alice, SAE_ALICE)),
-    ] {
-        while let Some(keys) = fetch_some(nodes, master, slave.1).await {
-            agreed.extend(compare(nodes, keys, slave, master.1).await);
+    loop {
+        let before = agreed.len();
+        // Keys that are not assigned may change their direction meanwhile, hence once more.
+        for (master, slave) in directions {
+            let mut left = stored(nodes, master, slave.1).await;
+            while left > 0 {
+                let number = stored(nodes, master, slave.1).await.min(left);
+                if number == 0 {
+                    break;
+                }
+                let keys = fetch_some(nodes, master, slave.1, number.min(KEYS_PER_REQUEST)).await;
+                left -= keys.keys.len() as u64;
+                agreed.extend(compare(nodes, keys, slave, master.1).await);
+            }
+        }
+        if agreed.len() == before || agreed.len() as u64 >= there {
+            return agreed;
         }
     }
-    agreed
 }
 
-/// As many keys as one request may have; `None` when no key is left.
-async fn fetch_some(
-    nodes: &Nodes,
-    (node, master): (&Node, &str),
-    slave: &str,
-) -> Option<KeyContainer> {
+/// How many keys a master could have.
+async fn stored(nodes: &Nodes, (node, master): (&Node, &str), slave: &str) -> u64 {
     let mut client = clients::delivery(nodes, node, master).await;
     let status = client
         .get_status(GetStatusRequest {
             slave_sae_id: slave.to_owned(),
         })
         .await;
-    let status = status.expect("a node tells what it has").into_inner();
-    let number = status.stored_key_count.min(KEYS_PER_REQUEST);
-    if number == 0 {
-        return None;
-    }
+    let status = status.expect("a node tells what it has");
+    status.into_inner().stored_key_count
+}
+
+/// So many keys for a master.
+async fn fetch_some(
+    nodes: &Nodes,
+    (node, master): (&Node, &str),
+    slave: &str,
+    number: u64,
+) -> KeyContainer {
+    let mut client = clients::delivery(nodes, node, master).await;
     let request = GetKeyRequest {
         slave_sae_id: slave.to_owned(),
         number: Some(number as u32),
@@ -57,7 +76,7 @@ async fn fetch_some(
         additional_slave_sae_ids: Vec::new(),
     };
     match client.get_key(request).await {
-        Ok(keys) => Some(keys.into_inner()),
+        Ok(keys) => keys.into_inner(),
         Err(status) => node.fail(&format!("{} gives no key: {status:?}", node.name)),
     }
 }

@@ -109,10 +109,12 @@ fn print_line(line: &[u8], args: &ShowArgs, out: &mut impl Write) -> Result<(), 
         harmless(word("time")),
         harmless(word("event"))
     )?;
+    // Who it was comes first, whatever order a map of members has.
+    let who = members.get_key_value("sae");
     let others = members
         .iter()
-        .filter(|(name, _)| !COMMON.contains(&name.as_str()));
-    for (name, value) in others {
+        .filter(|(name, _)| name.as_str() != "sae" && !COMMON.contains(&name.as_str()));
+    for (name, value) in who.into_iter().chain(others) {
         write!(out, " {}={}", harmless(name), shown(value))?;
     }
     writeln!(out)?;
