@@ -7,7 +7,10 @@ fn every_impossible_field_of_crafted_light_is_refused_under_a_valid_checksum() {
     type Spoil = fn(&mut [u8]);
     let cases: [(FrameError, Spoil); 6] = [
         // A word of the other kind is no pulse of this one.
-        (FrameError::PayloadLength(1), |f| f[40] = 1),
+        (FrameError::PayloadLength(1), |f| {
+            f[40] = 1;
+            f[65..72].fill(0);
+        }),
         (FrameError::Illumination(-1.0), |f| {
             f[48..56].copy_from_slice(&(-1f64).to_le_bytes());
         }),

@@ -46,14 +46,15 @@ async fn serve(bob: Answering) -> (String, Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_never_answers_gets_no_block_beyond_those_in_flight_and_loses_its_link() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = settings(&folder.path().join("pki"));
-    let in_flight = settings.blocks_in_flight_max;
-    let alice = || Node::open(&settings, qkd_keystore::Side::Alice).unwrap();
+    // Each pair has files of its own.
+    let [first, second] = ["first", "second"].map(|pair| settings(&folder.path().join(pair)));
+    let in_flight = first.blocks_in_flight_max;
+    let alice = |settings| Node::open(settings, qkd_keystore::Side::Alice).unwrap();
 
-    let listens = Answering::listen(&settings).await.unwrap();
-    let (hears, answers_nothing) = (listens.address(), alice());
-    let reads_nothing = Answering::listen(&settings).await.unwrap();
-    let (deaf, peer) = (alice(), reads_nothing.address());
+    let listens = Answering::listen(&first).await.unwrap();
+    let (hears, answers_nothing) = (listens.address(), alice(&first));
+    let reads_nothing = Answering::listen(&second).await.unwrap();
+    let (deaf, peer) = (alice(&second), reads_nothing.address());
     let deaf = async move {
         let (outgoing, mut incoming) = deaf.connect(peer).await.unwrap();
         let shaken = deaf.shake_hands(&outgoing, &mut incoming).await;
