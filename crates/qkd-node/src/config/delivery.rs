@@ -120,18 +120,17 @@ pub(super) fn saes(
 
 /// The keys of `quota` that differ from what is `usual`.
 pub(super) fn entries(quota: SaeQuota, usual: SaeQuota) -> Vec<(&'static str, String)> {
-    let rate = |quota: SaeQuota| quota.keys_per_second_max.map(|rate| rate.to_string());
-    let burst = |quota: SaeQuota| Some(quota.keys_burst_max.to_string());
-    let day = |quota: SaeQuota| quota.keys_per_day_max.map(|keys| keys.to_string());
-    let open = |quota: SaeQuota| Some(quota.requests_open_max.to_string());
-    let all: [(&str, &dyn Fn(SaeQuota) -> Option<String>); 4] = [
-        (QUOTA_KEYS[0], &rate),
-        (QUOTA_KEYS[1], &burst),
-        (QUOTA_KEYS[2], &day),
-        (QUOTA_KEYS[3], &open),
-    ];
-    let differing = all.iter().filter(|(_, of)| of(quota) != of(usual));
+    let values = |quota: SaeQuota| {
+        [
+            quota.keys_per_second_max.map(|rate| rate.to_string()),
+            Some(quota.keys_burst_max.to_string()),
+            quota.keys_per_day_max.map(|keys| keys.to_string()),
+            Some(quota.requests_open_max.to_string()),
+        ]
+    };
+    let pairs = values(quota).into_iter().zip(values(usual));
+    let differing = QUOTA_KEYS.into_iter().zip(pairs);
     differing
-        .filter_map(|(key, of)| Some((*key, of(quota)?)))
+        .filter_map(|(key, (own, other))| (own != other).then_some((key, own?)))
         .collect()
 }
