@@ -14,12 +14,7 @@ use crate::support::{BOB, Node, Nodes, SAE_ALICE, SAE_BOB, delivery};
 async fn nodes_with_keys(point: &str) -> Nodes {
     let mut nodes = Nodes::builder().blocks_max(1).prepare();
     nodes.bob_config.link.debug.fail_points = vec![point.parse().unwrap()];
-    nodes.start_bob().await;
-    nodes.start_alice().await;
-    for node in [nodes.alice(), nodes.bob()] {
-        node.until("keys in store", |now| now.stored_key_count > 20)
-            .await;
-    }
+    nodes.start_with_keys().await;
     nodes
 }
 

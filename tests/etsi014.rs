@@ -27,12 +27,7 @@ pub fn nodes_prepared() -> Nodes {
 /// Both nodes with ETSI GS QKD 014 and keys of one block.
 async fn nodes_with_keys() -> Nodes {
     let mut nodes = nodes_prepared();
-    nodes.start_bob().await;
-    nodes.start_alice().await;
-    for node in [nodes.alice(), nodes.bob()] {
-        node.until("keys in store", |now| now.stored_key_count > 20)
-            .await;
-    }
+    nodes.start_with_keys().await;
     nodes
 }
 

@@ -214,6 +214,16 @@ impl Nodes {
         self.put_alice(alice);
     }
 
+    /// Starts both and waits until each has the keys of a block.
+    pub async fn start_with_keys(&mut self) {
+        self.start_bob().await;
+        self.start_alice().await;
+        for node in [self.alice(), self.bob()] {
+            node.until("keys in store", |now| now.stored_key_count > 20)
+                .await;
+        }
+    }
+
     /// As [`start_alice`](Self::start_alice); false when she ended before she was there.
     pub async fn try_start_alice(&mut self) -> bool {
         let config = NodeConfig::Alice(self.alice_config.clone());

@@ -74,34 +74,39 @@ impl AttackTally {
     }
 }
 
-/// The names that [`by_name`] knows.
-pub const KNOWN: [&str; 9] = [
-    Passive::NAME,
-    InterceptResend::NAME,
-    PhotonNumberSplitting::NAME,
-    BeamSplitting::NAME,
-    UnambiguousDiscrimination::NAME,
-    Blinding::NAME,
-    FakedStates::NAME,
-    TimeShift::NAME,
-    DenialOfService::NAME,
+/// Makes an attack of what stands behind the colon of its specification.
+type Read = fn(Option<&str>) -> Result<Box<dyn Attack>, Error>;
+
+/// Every attack by its name, with its parameters.
+#[rustfmt::skip]
+const ATTACKS: [(&str, &[&str], Read); 9] = [
+    (Passive::NAME, Passive::KEYS, |text| Ok(Box::new(Passive::read(text)?))),
+    (InterceptResend::NAME, InterceptResend::KEYS, |text| Ok(Box::new(InterceptResend::read(text)?))),
+    (PhotonNumberSplitting::NAME, PhotonNumberSplitting::KEYS, |text| Ok(Box::new(PhotonNumberSplitting::read(text)?))),
+    (BeamSplitting::NAME, BeamSplitting::KEYS, |text| Ok(Box::new(BeamSplitting::read(text)?))),
+    (UnambiguousDiscrimination::NAME, UnambiguousDiscrimination::KEYS, |text| Ok(Box::new(UnambiguousDiscrimination::read(text)?))),
+    (Blinding::NAME, Blinding::KEYS, |text| Ok(Box::new(Blinding::read(text)?))),
+    (FakedStates::NAME, FakedStates::KEYS, |text| Ok(Box::new(FakedStates::read(text)?))),
+    (TimeShift::NAME, TimeShift::KEYS, |text| Ok(Box::new(TimeShift::read(text)?))),
+    (DenialOfService::NAME, DenialOfService::KEYS, |text| Ok(Box::new(DenialOfService::read(text)?))),
 ];
+
+/// The names that [`by_name`] knows.
+pub const KNOWN: [&str; ATTACKS.len()] = {
+    let mut names = [""; ATTACKS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ATTACKS[index].0;
+        index += 1;
+    }
+    names
+};
 
 /// The parameters of a known attack, the one that the short form sets first; nothing for a name
 /// that is not known.
 pub fn parameters_of(name: &str) -> Option<&'static [&'static str]> {
-    Some(match name {
-        Passive::NAME => Passive::KEYS,
-        InterceptResend::NAME => InterceptResend::KEYS,
-        PhotonNumberSplitting::NAME => PhotonNumberSplitting::KEYS,
-        BeamSplitting::NAME => BeamSplitting::KEYS,
-        UnambiguousDiscrimination::NAME => UnambiguousDiscrimination::KEYS,
-        Blinding::NAME => Blinding::KEYS,
-        FakedStates::NAME => FakedStates::KEYS,
-        TimeShift::NAME => TimeShift::KEYS,
-        DenialOfService::NAME => DenialOfService::KEYS,
-        _ => return None,
-    })
+    let known = ATTACKS.iter().find(|(known, ..)| *known == name);
+    known.map(|(_, parameters, _)| *parameters)
 }
 
 /// The attack that `spec` describes: `NAME`, `NAME:VALUE`, or `NAME:KEY=VALUE,KEY=VALUE`, such as
@@ -115,18 +120,9 @@ pub fn by_name(spec: &str) -> Result<Box<dyn Attack>, Error> {
         Some((name, argument)) => (name, Some(argument)),
         None => (spec, None),
     };
-    Ok(match name {
-        Passive::NAME => Box::new(Passive::read(argument)?),
-        InterceptResend::NAME => Box::new(InterceptResend::read(argument)?),
-        PhotonNumberSplitting::NAME => Box::new(PhotonNumberSplitting::read(argument)?),
-        BeamSplitting::NAME => Box::new(BeamSplitting::read(argument)?),
-        UnambiguousDiscrimination::NAME => Box::new(UnambiguousDiscrimination::read(argument)?),
-        Blinding::NAME => Box::new(Blinding::read(argument)?),
-        FakedStates::NAME => Box::new(FakedStates::read(argument)?),
-        TimeShift::NAME => Box::new(TimeShift::read(argument)?),
-        DenialOfService::NAME => Box::new(DenialOfService::read(argument)?),
-        _ => return Err(Error::UnknownAttack(name.to_owned())),
-    })
+    let known = ATTACKS.iter().find(|(known, ..)| *known == name);
+    let (_, _, read) = known.ok_or_else(|| Error::UnknownAttack(name.to_owned()))?;
+    read(argument)
 }
 
 #[cfg(test)]

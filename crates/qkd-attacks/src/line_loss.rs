@@ -1,5 +1,7 @@
 //! The loss of a fibre that Eve has replaced: what she may stop without being missed.
 
+use qkd_optics::CapturedPulse;
+
 use crate::Error;
 use crate::parameters::Parameters;
 
@@ -52,6 +54,17 @@ impl LineLoss {
     /// A pulse has come by.
     pub fn owe(&mut self, photons: u8) {
         self.owed += 1.0 - self.loss_probability.powi(photons.into());
+    }
+
+    /// A pulse from which Eve gains nothing has come: it passes when Bob had too few before it
+    /// ([`is_behind`](Self::is_behind)), and is stopped otherwise.
+    pub fn pass_or_stop(&mut self, pulse: CapturedPulse<'_>, is_behind: bool) {
+        if is_behind {
+            self.pay();
+            pulse.forward();
+        } else {
+            pulse.block();
+        }
     }
 
     /// A pulse was let through.

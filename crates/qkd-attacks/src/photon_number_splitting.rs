@@ -71,12 +71,7 @@ impl Attack for PhotonNumberSplitting {
                 Forwarded::Rest => photons.min(2) - 1,
             };
             if kept == 0 {
-                if is_behind {
-                    self.line.pay();
-                    pulse.forward();
-                } else {
-                    pulse.block();
-                }
+                self.line.pass_or_stop(pulse, is_behind);
                 continue;
             }
             if !wants {

@@ -54,12 +54,7 @@ impl Attack for UnambiguousDiscrimination {
             let (wants, is_behind) = (self.line.wants(), self.line.is_behind());
             self.line.owe(photons);
             if photons < 3 {
-                if is_behind {
-                    self.line.pay();
-                    pulse.forward();
-                } else {
-                    pulse.block();
-                }
+                self.line.pass_or_stop(pulse, is_behind);
                 continue;
             }
             if !wants {

@@ -1,7 +1,8 @@
 //! The queue of a link's thread: many tell, one listens.
 //!
-//! Whoever listens takes all that waits at once; whoever tells wakes the listener only when it sleeps. A link has tens of thousands of events a second, and to the system
-//! each of them would be a call otherwise.
+//! Whoever listens takes all that waits at once; whoever tells wakes the listener only when it sleeps.
+//! A link has tens of thousands of events a second, and each of them would be a call to the system
+//! otherwise.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};

@@ -75,16 +75,9 @@ impl LinkThread {
         let mut first = Some(first);
         let mut yields = 0;
         for _ in 0..EVENTS_PER_TURN_MAX {
-            let waiting = first.take().or_else(|| events.try_next());
-            let next = waiting.or_else(|| {
-                (yields < YIELDS_PER_TURN_MAX && self.more_will_be_said())
-                    .then(|| {
-                        yields += 1;
-                        std::thread::yield_now();
-                        events.try_next()
-                    })
-                    .flatten()
-            });
+            let next = first
+                .take()
+                .or_else(|| self.next_in_turn(events, &mut yields));
             let Some(Queued { event, _place }) = next else {
                 break;
             };
@@ -94,6 +87,17 @@ impl LinkThread {
             self.command(Command::Clock { emitted_slots })?;
         }
         self.flush()
+    }
+
+    /// What waits in the queue, if need be after those who are ready to run went first.
+    fn next_in_turn(&self, events: &mut Listener<Queued>, yields: &mut usize) -> Option<Queued> {
+        let waiting = events.try_next();
+        if waiting.is_some() || *yields == YIELDS_PER_TURN_MAX || !self.more_will_be_said() {
+            return waiting;
+        }
+        *yields += 1;
+        std::thread::yield_now();
+        events.try_next()
     }
 
     /// Whether blocks are being worked on that may have something for the same envelope.

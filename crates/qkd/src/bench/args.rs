@@ -1,6 +1,7 @@
 //! What is to be measured.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand, ValueEnum};
@@ -141,19 +142,30 @@ impl SideArgs {
 }
 
 fn clock() -> impl TypedValueParser<Value = f64> {
-    within(1e3, 1e11, "a clock in Hz from 1e3 to 1e11, such as 1e9")
+    within(1e3..=1e11, "a clock in Hz from 1e3 to 1e11, such as 1e9")
 }
 
 fn seconds() -> impl TypedValueParser<Value = f64> {
-    within(0.2, 3600.0, "seconds from 0.2 to 3600, such as 10")
+    within(0.2..=3600.0, "seconds from 0.2 to 3600, such as 10")
 }
 
-fn within(least: f64, most: f64, expected: &'static str) -> impl TypedValueParser<Value = f64> {
-    clap::builder::StringValueParser::new().try_map(move |text| {
-        let number = text.parse::<f64>().ok();
-        let fitting = number.filter(|number| (least..=most).contains(number));
-        fitting.ok_or_else(|| format!("expected {expected}"))
+/// A number within `range`, which `expected` says in words.
+pub(super) fn within(
+    range: RangeInclusive<f64>,
+    expected: &'static str,
+) -> impl TypedValueParser<Value = f64> {
+    parsed(expected, move |text| {
+        text.parse().ok().filter(|number| range.contains(number))
     })
+}
+
+/// What `parse` makes of the text; `expected` says in words what it takes.
+pub(super) fn parsed<T: Clone + Send + Sync + 'static>(
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T> + Clone + Send + Sync + 'static,
+) -> impl TypedValueParser<Value = T> {
+    clap::builder::StringValueParser::new()
+        .try_map(move |text| parse(&text).ok_or_else(|| format!("expected {expected}")))
 }
 
 #[cfg(test)]

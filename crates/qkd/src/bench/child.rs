@@ -1,10 +1,13 @@
 //! This program once more, as one side of a measurement: the words with it go through pipes.
 
+use std::future::Future;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child as Process, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 use super::fault::Fault;
 
@@ -100,4 +103,18 @@ impl Child {
         let ended = self.process.wait().await;
         ended.map(drop).map_err(Fault::io("wait for a side"))
     }
+}
+
+/// What comes of something that should not take longer than `patience`.
+///
+/// # Errors
+/// [`Fault::Late`] when it does, and its own.
+pub async fn in_time<T>(
+    patience: Duration,
+    coming: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = |_| Fault::Late {
+        seconds: patience.as_secs(),
+    };
+    timeout(patience, coming).await.map_err(late)?
 }

@@ -15,14 +15,13 @@ use std::time::{Duration, Instant};
 
 use qkd_node::bench::delivery::{self as node, Settings};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 pub use self::args::{DeliveryBenchArgs, EXAMPLES};
 use self::disk::Disk;
 use self::report::{RaceRow, Report};
 use self::row::{Marks, Row, StartRow};
 use self::side::{LoadOutcome, Mark, Order, Outcome, RaceOutcome, Ready};
-use super::child::Child;
+use super::child::{Child, in_time};
 use super::fault::Fault;
 use super::machine::Machine;
 use super::progress::Progress;
@@ -315,15 +314,4 @@ fn bytes_in(folder: &Path) -> u64 {
     };
     let sizes = files.flatten().filter_map(|file| file.metadata().ok());
     sizes.map(|metadata| metadata.len()).sum()
-}
-
-/// What comes of something that should not take longer than `patience`.
-async fn in_time<T>(
-    patience: Duration,
-    coming: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let late = |_| Fault::Late {
-        seconds: patience.as_secs(),
-    };
-    timeout(patience, coming).await.map_err(late)?
 }

@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
-use super::child::Child;
+use super::child::{Child, in_time};
 use super::fault::Fault;
 use super::side::{AliceFigures, BobFigures, Ready};
 
@@ -77,10 +75,7 @@ impl Seen {
 /// When a side has no figures, or none in time.
 pub async fn run(link: &Link) -> Result<Seen, Fault> {
     let patience = Duration::from_secs_f64(link.seconds) + PATIENCE;
-    let late = |_| Fault::Late {
-        seconds: patience.as_secs(),
-    };
-    timeout(patience, converse(link)).await.map_err(late)?
+    in_time(patience, converse(link)).await
 }
 
 async fn converse(link: &Link) -> Result<Seen, Fault> {

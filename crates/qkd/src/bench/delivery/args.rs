@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use qkd_node::bench::delivery as node;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::args::{parsed, within};
+
 pub const EXAMPLES: &str = "\
 Examples:
   qkd bench delivery                                all rows: about ten minutes
@@ -200,18 +202,7 @@ fn stored_keys() -> impl TypedValueParser<Value = u64> {
 }
 
 fn seconds() -> impl TypedValueParser<Value = f64> {
-    parsed("seconds from 0.05 to 3600, such as 5", |text| {
-        let seconds = text.parse().ok();
-        seconds.filter(|seconds| (0.05..=3600.0).contains(seconds))
-    })
-}
-
-fn parsed<T: Clone + Send + Sync + 'static>(
-    expected: &'static str,
-    parse: impl Fn(&str) -> Option<T> + Clone + Send + Sync + 'static,
-) -> impl TypedValueParser<Value = T> {
-    clap::builder::StringValueParser::new()
-        .try_map(move |text| parse(&text).ok_or_else(|| format!("expected {expected}")))
+    within(0.05..=3600.0, "seconds from 0.05 to 3600, such as 5")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use qkd_distill::KEY_BITS_MAX;
 use serde::Serialize;
 
 use super::pipeline::Setting;
+use crate::bench::args::{parsed, within};
 use crate::plan::list;
 use crate::words::{grouped, percent};
 
@@ -285,23 +286,6 @@ fn round_trip() -> impl TypedValueParser<Value = f64> {
 
 fn ratio() -> impl TypedValueParser<Value = f64> {
     within(0.001..=0.999, "a ratio from 0.001 to 0.999, such as 0.5")
-}
-
-fn within(
-    range: std::ops::RangeInclusive<f64>,
-    expected: &'static str,
-) -> impl TypedValueParser<Value = f64> {
-    parsed(expected, move |text| {
-        text.parse().ok().filter(|number| range.contains(number))
-    })
-}
-
-fn parsed<T: Clone + Send + Sync + 'static>(
-    expected: &'static str,
-    parse: impl Fn(&str) -> Option<T> + Clone + Send + Sync + 'static,
-) -> impl TypedValueParser<Value = T> {
-    clap::builder::StringValueParser::new()
-        .try_map(move |text| parse(&text).ok_or_else(|| format!("expected {expected}")))
 }
 
 #[cfg(test)]

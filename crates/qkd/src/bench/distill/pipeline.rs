@@ -8,14 +8,13 @@ pub mod side;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use self::relay::Relay;
 use self::rows::Link;
 pub use self::rows::{Whole, table};
 use self::side::{Figures, Ready, Word};
 use super::row::Row;
-use crate::bench::child::Child;
+use crate::bench::child::{Child, in_time};
 use crate::bench::fault::Fault;
 use crate::words::{grouped, percent};
 
@@ -103,17 +102,6 @@ pub async fn measure(setting: &Setting) -> Result<Vec<Row>, Fault> {
     let link = Link::of(setting)?;
     let seen = converse(setting).await?;
     Ok(rows::rows(setting, &link, &seen))
-}
-
-/// What comes of something that should not take longer than `patience`.
-async fn in_time<T>(
-    patience: Duration,
-    coming: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    let late = |_| Fault::Late {
-        seconds: patience.as_secs(),
-    };
-    timeout(patience, coming).await.map_err(late)?
 }
 
 /// The figures of a side, however long it takes while it tells of blocks that end.
