@@ -24,6 +24,7 @@ mod frame;
 mod gaps;
 mod light;
 mod mathematics;
+mod monitor;
 mod receiver;
 mod sampling;
 mod slot_list;
@@ -52,6 +53,7 @@ pub use light::{
     ARRIVAL_MAX_PS, ARRIVAL_STEP_PS, BRIGHT_PHOTONS_MAX, Basis, Choice, CraftedPulse, Detection,
     Direction, ILLUMINATION_MAX, IntensityClass, PHOTONS_MAX, PulseTrain,
 };
+pub use monitor::{Alarm, Monitor};
 pub use receiver::{Receiver, ReceiverCounters};
 pub use slot_list::{SlotList, SlotsError};
 pub use source::{
