@@ -6,7 +6,7 @@ use qkd_optics::EvePort;
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Beam splitting: at Alice's door a beam splitter sends to Eve what the fibre would have lost, and a
 /// lossless line brings the rest to Bob (Bennett et al., J. Cryptol. 5, 3 (1992)).
@@ -22,6 +22,17 @@ pub struct BeamSplitting {
 impl BeamSplitting {
     pub(crate) const NAME: &'static str = "beam-splitting";
     pub(crate) const KEYS: &'static [&'static str] = &[LineLoss::KEY];
+    pub(crate) const ABOUT: About = About {
+        summary: "She takes the photons that the fibre would have lost.",
+        lesson: "What a fibre loses may as well be in Eve's hands. Privacy amplification takes \
+                 off what that is worth.",
+        defaults: &["0"],
+        site: Site::LosslessLine,
+        gain: "a bit with probability 1 − e^(−μ(1−η)) of each pulse of intensity μ",
+        verdict: Verdict::Bounded("the key length takes it off"),
+        monitors: &[],
+        in_daemons: true,
+    };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.
     pub fn new(loss_db: f64) -> Self {

@@ -1,11 +1,13 @@
 //! Blind the detectors and make them click at will.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{BRIGHT_PHOTONS_MAX, Basis, CraftedPulse, Direction, EvePort, ILLUMINATION_MAX};
+use qkd_optics::{
+    BRIGHT_PHOTONS_MAX, Basis, CraftedPulse, Direction, EvePort, ILLUMINATION_MAX, Monitor,
+};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Blinding with faked states (Lydersen et al., Nat. Photonics 4, 686 (2010)).
 ///
@@ -60,6 +62,18 @@ impl Blinding {
         "period_slots",
         "triggered",
     ];
+    pub(crate) const ABOUT: About = About {
+        summary: "She blinds Bob's detectors with steady light and triggers them at will.",
+        lesson: "A detector under bright light is a plain photodiode that clicks when Eve says \
+                 so. Nothing in the counts betrays her, so the receiver has to look at the light \
+                 itself.",
+        defaults: &["1", "1000000", "1500000", "20000", "10000000", "1"],
+        site: Site::BobsDoor,
+        gain: "every bit",
+        verdict: Verdict::Caught("the monitor of the incoming light"),
+        monitors: &[Monitor::InputPower, Monitor::Photocurrent],
+        in_daemons: true,
+    };
 
     /// The attack with these settings; ones that cannot be made send nothing.
     pub fn new(settings: BlindingSettings) -> Self {

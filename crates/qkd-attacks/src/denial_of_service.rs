@@ -4,7 +4,7 @@ use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
 
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Denial of service: a cut fibre, or one that loses a share of the pulses more than it should.
 ///
@@ -18,6 +18,17 @@ pub struct DenialOfService {
 impl DenialOfService {
     pub(crate) const NAME: &'static str = "denial-of-service";
     pub(crate) const KEYS: &'static [&'static str] = &["share"];
+    pub(crate) const ABOUT: About = About {
+        summary: "She stops pulses, as a cut fibre does.",
+        lesson: "Whoever holds the fibre can cut it. Quantum key distribution says so at once, \
+                 and promises no more.",
+        defaults: &["1"],
+        site: Site::BobsDoor,
+        gain: "nothing",
+        verdict: Verdict::Caught("the count of detections: no key, and none lost"),
+        monitors: &[],
+        in_daemons: true,
+    };
 
     /// Stops a `share` of the pulses, 0 to 1.
     pub fn new(share: f64) -> Self {

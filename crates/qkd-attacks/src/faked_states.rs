@@ -1,12 +1,12 @@
 //! Measure, and send what clicks where Eve wants it or hardly at all.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{Basis, CraftedPulse, Direction, EvePort};
+use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
 use crate::time_shift::FavourablePs;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Faked states under efficiency mismatch (Makarov, Anisimov and Skaar, Phys. Rev. A 74, 022313
 /// (2006)).
@@ -25,6 +25,17 @@ pub struct FakedStates {
 impl FakedStates {
     pub(crate) const NAME: &'static str = "faked-states";
     pub(crate) const KEYS: &'static [&'static str] = FavourablePs::KEYS;
+    pub(crate) const ABOUT: About = About {
+        summary: "She measures and sends the opposite bit when one detector hardly sees.",
+        lesson: "Two detectors that are not awake at quite the same time can be addressed one by \
+                 one. If they are unlike enough, Eve's errors look like a bad day.",
+        defaults: &["-100", "100"],
+        site: Site::BobsDoor,
+        gain: "(1+r)/(1+3r) of the bits, where one detector sees r times as well as the other",
+        verdict: Verdict::Caught("the errors in the test basis"),
+        monitors: &[Monitor::ErrorRates, Monitor::ArrivalTimes],
+        in_daemons: true,
+    };
 
     /// The attack with shifts of −1270 to 1270 ps.
     pub fn new(favourable_ps: FavourablePs) -> Self {

@@ -1,11 +1,11 @@
 //! Measure in a basis of one's own and send on what was seen.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{Basis, CraftedPulse, Direction, EvePort};
+use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Intercept-resend on a fraction f of the detections (Bennett and Brassard 1984).
 ///
@@ -37,6 +37,18 @@ pub enum Strategy {
 impl InterceptResend {
     pub(crate) const NAME: &'static str = "intercept-resend";
     pub(crate) const KEYS: &'static [&'static str] = &["fraction", "basis"];
+    pub(crate) const ABOUT: About = About {
+        summary: "She measures pulses in a basis of her own and sends on what she saw.",
+        lesson: "Measured in the wrong basis a photon forgets its bit, so that half of Eve's \
+                 replacements are random to Bob. That is the proof of concept of the whole field: \
+                 to look is to disturb.",
+        defaults: &["1", "random"],
+        site: Site::BobsDoor,
+        gain: "half a bit of every sifted bit that she measured",
+        verdict: Verdict::Caught("the errors in the test basis"),
+        monitors: &[Monitor::ErrorRates],
+        in_daemons: true,
+    };
 
     /// The attack on a `fraction` from 0 to 1 of the pulses, in random bases.
     ///

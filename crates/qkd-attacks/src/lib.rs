@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod about;
 mod beam_splitting;
 mod blinding;
 mod denial_of_service;
@@ -21,6 +22,7 @@ mod photon_number_splitting;
 mod time_shift;
 mod unambiguous_discrimination;
 
+pub use about::{About, Site, Verdict};
 pub use beam_splitting::BeamSplitting;
 pub use blinding::{Blinding, BlindingSettings};
 pub use denial_of_service::DenialOfService;
@@ -77,18 +79,18 @@ impl AttackTally {
 /// Makes an attack of what stands behind the colon of its specification.
 type Read = fn(Option<&str>) -> Result<Box<dyn Attack>, Error>;
 
-/// Every attack by its name, with its parameters.
+/// Every attack by its name, with its parameters and what there is to say of it.
 #[rustfmt::skip]
-const ATTACKS: [(&str, &[&str], Read); 9] = [
-    (Passive::NAME, Passive::KEYS, |text| Ok(Box::new(Passive::read(text)?))),
-    (InterceptResend::NAME, InterceptResend::KEYS, |text| Ok(Box::new(InterceptResend::read(text)?))),
-    (PhotonNumberSplitting::NAME, PhotonNumberSplitting::KEYS, |text| Ok(Box::new(PhotonNumberSplitting::read(text)?))),
-    (BeamSplitting::NAME, BeamSplitting::KEYS, |text| Ok(Box::new(BeamSplitting::read(text)?))),
-    (UnambiguousDiscrimination::NAME, UnambiguousDiscrimination::KEYS, |text| Ok(Box::new(UnambiguousDiscrimination::read(text)?))),
-    (Blinding::NAME, Blinding::KEYS, |text| Ok(Box::new(Blinding::read(text)?))),
-    (FakedStates::NAME, FakedStates::KEYS, |text| Ok(Box::new(FakedStates::read(text)?))),
-    (TimeShift::NAME, TimeShift::KEYS, |text| Ok(Box::new(TimeShift::read(text)?))),
-    (DenialOfService::NAME, DenialOfService::KEYS, |text| Ok(Box::new(DenialOfService::read(text)?))),
+const ATTACKS: [(&str, &[&str], About, Read); 9] = [
+    (Passive::NAME, Passive::KEYS, Passive::ABOUT, |text| Ok(Box::new(Passive::read(text)?))),
+    (InterceptResend::NAME, InterceptResend::KEYS, InterceptResend::ABOUT, |text| Ok(Box::new(InterceptResend::read(text)?))),
+    (PhotonNumberSplitting::NAME, PhotonNumberSplitting::KEYS, PhotonNumberSplitting::ABOUT, |text| Ok(Box::new(PhotonNumberSplitting::read(text)?))),
+    (BeamSplitting::NAME, BeamSplitting::KEYS, BeamSplitting::ABOUT, |text| Ok(Box::new(BeamSplitting::read(text)?))),
+    (UnambiguousDiscrimination::NAME, UnambiguousDiscrimination::KEYS, UnambiguousDiscrimination::ABOUT, |text| Ok(Box::new(UnambiguousDiscrimination::read(text)?))),
+    (Blinding::NAME, Blinding::KEYS, Blinding::ABOUT, |text| Ok(Box::new(Blinding::read(text)?))),
+    (FakedStates::NAME, FakedStates::KEYS, FakedStates::ABOUT, |text| Ok(Box::new(FakedStates::read(text)?))),
+    (TimeShift::NAME, TimeShift::KEYS, TimeShift::ABOUT, |text| Ok(Box::new(TimeShift::read(text)?))),
+    (DenialOfService::NAME, DenialOfService::KEYS, DenialOfService::ABOUT, |text| Ok(Box::new(DenialOfService::read(text)?))),
 ];
 
 /// The names that [`by_name`] knows.
@@ -106,7 +108,33 @@ pub const KNOWN: [&str; ATTACKS.len()] = {
 /// that is not known.
 pub fn parameters_of(name: &str) -> Option<&'static [&'static str]> {
     let known = ATTACKS.iter().find(|(known, ..)| *known == name);
-    known.map(|(_, parameters, _)| *parameters)
+    known.map(|(_, parameters, ..)| *parameters)
+}
+
+/// What there is to say of a known attack; nothing for a name that is not known.
+pub fn about(name: &str) -> Option<About> {
+    let known = ATTACKS.iter().find(|(known, ..)| *known == name);
+    known.map(|(_, _, about, _)| *about)
+}
+
+/// `spec`, with the loss of the fibre that Eve replaces where the attack lives off that loss
+/// (`loss_db`) and nobody has said it; any other specification as it is.
+pub fn in_place_of(spec: &str, loss_db: f64) -> String {
+    let (name, argument) = match spec.split_once(':') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (spec, None),
+    };
+    let key = line_loss::LineLoss::KEY;
+    if !parameters_of(name).is_some_and(|known| known.contains(&key)) {
+        return spec.to_owned();
+    }
+    match argument {
+        None => format!("{name}:{key}={loss_db}"),
+        // The short form says the first parameter, which the loss is.
+        Some(given) if !given.contains('=') => spec.to_owned(),
+        Some(given) if given.split(',').any(|part| part.starts_with(key)) => spec.to_owned(),
+        Some(given) => format!("{name}:{key}={loss_db},{given}"),
+    }
 }
 
 /// The attack that `spec` describes: `NAME`, `NAME:VALUE`, or `NAME:KEY=VALUE,KEY=VALUE`, such as
@@ -121,7 +149,7 @@ pub fn by_name(spec: &str) -> Result<Box<dyn Attack>, Error> {
         None => (spec, None),
     };
     let known = ATTACKS.iter().find(|(known, ..)| *known == name);
-    let (_, _, read) = known.ok_or_else(|| Error::UnknownAttack(name.to_owned()))?;
+    let (.., read) = known.ok_or_else(|| Error::UnknownAttack(name.to_owned()))?;
     read(argument)
 }
 
@@ -145,6 +173,51 @@ mod tests {
             "blinding:share=0.5,trigger_photons=150",
         ] {
             assert!(by_name(spec).is_ok(), "{spec}");
+        }
+    }
+
+    #[test]
+    fn every_attack_is_described_and_takes_its_own_defaults() {
+        for name in KNOWN {
+            let about = about(name).expect("it is known");
+            let sentences = |text: &str| text.matches(". ").count() + 1;
+            assert_eq!(sentences(about.summary), 1, "{name}");
+            assert_eq!(sentences(about.lesson), 2, "{name}");
+            for text in [about.summary, about.lesson] {
+                assert!(text.ends_with('.'), "{name}: {text}");
+            }
+            for text in [about.gain, about.verdict.by()] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{name}: {text}");
+            }
+            let parameters = parameters_of(name).expect("it is known");
+            assert_eq!(parameters.len(), about.defaults.len(), "{name}");
+            let given = parameters.iter().zip(about.defaults);
+            let given: Vec<String> = given.map(|(key, value)| format!("{key}={value}")).collect();
+            if !given.is_empty() {
+                let spec = format!("{name}:{}", given.join(","));
+                assert!(by_name(&spec).is_ok(), "{spec}");
+            }
+        }
+        assert_eq!(about("listen"), None);
+    }
+
+    #[test]
+    fn an_attack_that_lives_off_the_loss_is_told_of_it_once() {
+        for (spec, told) in [
+            ("beam-splitting", "beam-splitting:loss_db=5"),
+            ("beam-splitting:7", "beam-splitting:7"),
+            (
+                "photon-number-splitting:forward=rest",
+                "photon-number-splitting:loss_db=5,forward=rest",
+            ),
+            (
+                "photon-number-splitting:forward=rest,loss_db=7",
+                "photon-number-splitting:forward=rest,loss_db=7",
+            ),
+            ("intercept-resend:0.1", "intercept-resend:0.1"),
+            ("listen", "listen"),
+        ] {
+            assert_eq!(in_place_of(spec, 5.0), told);
         }
     }
 

@@ -4,7 +4,7 @@ use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
 
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Counts pulses and touches none: the control of every attack.
 #[derive(Debug, Default)]
@@ -15,6 +15,17 @@ pub struct Passive {
 impl Passive {
     pub(crate) const NAME: &'static str = "passive";
     pub(crate) const KEYS: &'static [&'static str] = &[];
+    pub(crate) const ABOUT: About = About {
+        summary: "She counts the pulses that come by and touches none.",
+        lesson: "Somebody in the fibre who only looks on changes nothing that anybody could see. \
+                 It is the control of every experiment that follows.",
+        defaults: &[],
+        site: Site::BobsDoor,
+        gain: "nothing",
+        verdict: Verdict::Bounded("she learns nothing"),
+        monitors: &[],
+        in_daemons: true,
+    };
 
     pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
         Parameters::read(Self::NAME, Self::KEYS, argument)?;

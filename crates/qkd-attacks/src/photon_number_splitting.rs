@@ -1,12 +1,12 @@
 //! Stop single photons, keep one of several.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::EvePort;
+use qkd_optics::{EvePort, Monitor};
 
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Photon-number splitting (Huttner et al., Phys. Rev. A 51, 1863 (1995); Brassard et al., Phys. Rev.
 /// Lett. 85, 1330 (2000)).
@@ -34,6 +34,18 @@ pub enum Forwarded {
 impl PhotonNumberSplitting {
     pub(crate) const NAME: &'static str = "photon-number-splitting";
     pub(crate) const KEYS: &'static [&'static str] = &[LineLoss::KEY, "forward"];
+    pub(crate) const ABOUT: About = About {
+        summary: "She keeps a photon of every pulse that has several and stops single ones.",
+        lesson: "A faint laser pulse sometimes holds two photons with the same bit, and one of \
+                 them can wait until the basis is public. Sending some pulses fainter, at random, \
+                 shows whether single photons still arrive.",
+        defaults: &["0", "one"],
+        site: Site::LosslessLine,
+        gain: "every bit, where the old fibre's loss hides the single photons that she stops",
+        verdict: Verdict::Caught("the decoys: bright and faint pulses no longer lose alike"),
+        monitors: &[Monitor::DecoyShare],
+        in_daemons: true,
+    };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.
     pub fn new(loss_db: f64, forwarded: Forwarded) -> Self {

@@ -1,11 +1,11 @@
 //! Shift the light to where one detector sees better than the other.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::EvePort;
+use qkd_optics::{EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// When light has to arrive for one detector to see better than the other, in ps relative to the
 /// middle of the slot.
@@ -55,6 +55,18 @@ pub struct TimeShift {
 impl TimeShift {
     pub(crate) const NAME: &'static str = "time-shift";
     pub(crate) const KEYS: &'static [&'static str] = FavourablePs::KEYS;
+    pub(crate) const ABOUT: About = About {
+        summary: "She sends each pulse early or late, when one detector sees better.",
+        lesson: "Eve does not touch the bit at all, she only makes one answer likelier than the \
+                 other. It is the attack that was first carried out against a system that had \
+                 been sold.",
+        defaults: &["-100", "100"],
+        site: Site::BobsDoor,
+        gain: "1 − h(1/(1+m)) bit, where one detector sees m times as well as the other",
+        verdict: Verdict::Open("detectors have to be alike"),
+        monitors: &[Monitor::ArrivalTimes, Monitor::DetectorBalance],
+        in_daemons: true,
+    };
 
     /// The attack with shifts of −1270 to 1270 ps.
     pub fn new(favourable_ps: FavourablePs) -> Self {

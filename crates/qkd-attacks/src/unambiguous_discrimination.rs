@@ -1,12 +1,12 @@
 //! Tell the states of bright pulses apart without error, and stop the others.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::EvePort;
+use qkd_optics::{EvePort, Monitor};
 
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{Attack, AttackTally, Error, Notebook};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 
 /// Unambiguous state discrimination (Dušek, Jahma and Lütkenhaus, Phys. Rev. A 62, 022306 (2000)).
 ///
@@ -23,6 +23,17 @@ pub struct UnambiguousDiscrimination {
 impl UnambiguousDiscrimination {
     pub(crate) const NAME: &'static str = "unambiguous-discrimination";
     pub(crate) const KEYS: &'static [&'static str] = &[LineLoss::KEY];
+    pub(crate) const ABOUT: About = About {
+        summary: "She tells the states of three photons and more apart and stops the rest.",
+        lesson: "Three photons in the same state carry enough for a measurement that never errs, \
+                 though it often says nothing. It costs so many pulses that decoys notice.",
+        defaults: &["0"],
+        site: Site::LosslessLine,
+        gain: "every bit that she could tell",
+        verdict: Verdict::Caught("the decoys: bright and faint pulses no longer lose alike"),
+        monitors: &[Monitor::DecoyShare],
+        in_daemons: true,
+    };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.
     pub fn new(loss_db: f64) -> Self {
