@@ -11,7 +11,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use qkd_node::config::{EveConfig, HostPort, NodeConfig, OutgoingFibre};
+use qkd_node::config::{EveConfig, EveFibre, EvePosition, HostPort, NodeConfig};
 
 use crate::process::{PATIENCE, Running};
 use crate::support::{EVE, Nodes};
@@ -79,7 +79,8 @@ impl Installation {
                 metrics_listen: None,
                 tls: self.nodes.pki.files_of(EVE),
                 attack: "intercept-resend:0.5".to_owned(),
-                outgoing: OutgoingFibre {
+                position: EvePosition::default(),
+                fibre: EveFibre {
                     distance_km: 0.0,
                     attenuation_db_per_km: 0.2,
                 },

@@ -1,5 +1,6 @@
 //! The commands that talk to a node, as people and scripts call them.
 
+mod attack;
 mod faults;
 mod keys;
 mod shell;

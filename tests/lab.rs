@@ -2,6 +2,7 @@
 
 mod keeping;
 mod stopping;
+mod tour;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -197,6 +198,49 @@ fn an_eavesdropper_is_noticed_in_every_block_and_no_key_comes_out() {
             assert_eq!(figures["secret_length_bits"], Value::Null, "{report}");
         }
     }
+}
+
+/// From Alice's door, with a lossless line in place of 50 km: single photons are stopped, and the gains
+/// are to each other as the chances of several photons, (1 − e^(−ν)(1 + ν)) / (1 − e^(−μ)(1 + μ)), in
+/// place of ν/μ. No error betrays her, the decoys do.
+#[test]
+fn photon_number_splitting_from_alices_door_is_caught_by_the_decoys_alone() {
+    let attack = "photon-number-splitting";
+    let arguments = [
+        "--json",
+        "--blocks",
+        "2",
+        "--distance",
+        "50",
+        "--eve",
+        attack,
+    ];
+    let (status, report) = finish(start(&arguments));
+    assert_eq!(status, Some(2), "{report}");
+    let several = |mean: f64| 1.0 - (-mean).exp() * (1.0 + mean);
+    let expected = several(0.115) / several(0.33);
+    for block in report["blocks"].as_array().unwrap() {
+        assert_eq!(block["abort"], "too_few_detections", "{report}");
+        let count = |name: &str| number(&block["figures"][name]);
+        let both = |class: &str| {
+            ["key", "test"]
+                .map(|basis| count(&format!("{basis}_{class}_detections")))
+                .iter()
+                .sum::<f64>()
+        };
+        let (signals, decoys) = (both("signal"), both("decoy"));
+        let ratio = (decoys / 0.55) / (signals / 0.45);
+        let sigma = expected * (1.0 / decoys + 1.0 / signals).sqrt();
+        let off = (ratio - expected) / sigma;
+        assert!(
+            off.abs() < 5.0,
+            "ratio {ratio} is {off} sigma off {expected}: {report}"
+        );
+        let errors = count("test_signal_errors") / count("test_signal_detections");
+        assert!(errors < 0.02, "{report}");
+    }
+    let eve = fields(&report["eve"], EVE);
+    assert!(whole(&eve["intercepted"]) > 0, "{report}");
 }
 
 #[test]

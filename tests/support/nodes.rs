@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, HostPort,
-    IdentityRule, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig,
-    StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
+    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, NodeConfig, SaeConfig,
+    SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
@@ -71,6 +71,7 @@ impl Builder {
                 link: self.link(&pki, folder.path(), (ALICE, BOB)),
                 quantum_peer: somewhere.clone(),
                 slots_per_second_max: SLOTS_PER_SECOND_MAX,
+                segment_loss_db: None,
                 classical_peer: somewhere,
                 server_name: BOB.to_owned(),
             },
@@ -87,7 +88,8 @@ impl Builder {
                 metrics_listen: None,
                 tls: pki.files_of(EVE),
                 attack: "passive".to_owned(),
-                outgoing: OutgoingFibre {
+                position: EvePosition::default(),
+                fibre: EveFibre {
                     distance_km: 0.0,
                     attenuation_db_per_km: 0.2,
                 },

@@ -10,6 +10,7 @@ mod delivery;
 mod detector_effects;
 mod document;
 mod effects;
+mod eve;
 mod files;
 mod measured;
 mod place;
@@ -27,8 +28,9 @@ use std::path::{Path, PathBuf};
 use sha2::Digest as _;
 
 pub use address::{HostPort, NotAnAddress};
+pub use eve::EvePosition;
 pub use measured::Measurement;
-pub use place::{ConfigError, Place};
+pub use place::{ConfigError, Place, nearest};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 pub use qkd_delivery::{IdentityRule, SaeQuota};
 
@@ -67,6 +69,9 @@ pub struct AliceConfig {
     /// `quantum.slots_per_second_max`: at most so many slots in a second of wall-clock time; the
     /// clock rate of the source (real time) when absent.
     pub slots_per_second_max: f64,
+    /// `quantum.segment_loss_db`: loss of the fibre from Alice to whoever gets her light first, dB;
+    /// all fixed loss of the channel when absent. What it leaves out Eve's process has to apply.
+    pub segment_loss_db: Option<f64>,
     /// `classical.peer`: Bob's address for the classical channel.
     pub classical_peer: HostPort,
     /// `classical.server_name`: the name that Bob's certificate must carry; `node.peer` when absent.
@@ -101,17 +106,26 @@ pub struct EveConfig {
     pub tls: TlsFiles,
     /// `eve.attack`: what she does first, such as `intercept-resend:1.0`.
     pub attack: String,
-    /// `[channel]`: the fibre from her to Bob; none when absent.
-    pub outgoing: OutgoingFibre,
+    /// `eve.position`: where on that fibre she stands.
+    pub position: EvePosition,
+    /// `[channel]`: the fibre whose loss her process applies; none when absent.
+    pub fibre: EveFibre,
 }
 
-/// `[channel]` of Eve: the fibre that leaves her.
+/// `[channel]` of Eve: the fibre that she stands in. Alice's process applies the loss before it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OutgoingFibre {
+pub struct EveFibre {
     /// Length, km.
     pub distance_km: f64,
     /// Attenuation, dB per km.
     pub attenuation_db_per_km: f64,
+}
+
+impl EveFibre {
+    /// Its loss, dB.
+    pub fn loss_db(&self) -> f64 {
+        self.distance_km * self.attenuation_db_per_km
+    }
 }
 
 /// What both ends of a link need.

@@ -90,9 +90,9 @@ pub enum NodeError {
     /// An instrument cannot be built as configured.
     #[error("optical instruments: {0}")]
     Optics(#[from] qkd_optics::Error),
-    /// There is no such attack.
+    /// There is no such attack, or not in this service.
     #[error(transparent)]
-    Attack(#[from] qkd_attacks::Error),
+    Attack(#[from] crate::quantum::TapError),
     /// An application's identity is none.
     #[error("[[sae]] id `{id}`: {source}")]
     Sae {

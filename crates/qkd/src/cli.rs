@@ -1,15 +1,19 @@
 //! The command line as people type it.
 
+mod eve_attack;
 mod help;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
+pub use self::eve_attack::{EveAttack, names as attack_names};
 pub use self::help::command;
+use crate::attack::AttackCommand;
 use crate::audit::AuditArgs;
 use crate::bench::BenchCommand;
 use crate::completions::CompletionsArgs;
@@ -26,6 +30,7 @@ Examples:
   qkd lab                              see the whole chain happen, from photons to a message
   qkd lab --distance 50 --blocks 5     over more fibre, for longer
   qkd lab --eve intercept-resend       and somebody listens in: no key comes out
+  qkd lab --tour                       every attack of the literature, one after the other
   qkd bob --config bob.toml            run one end of a link as a service
   qkd plan --preset snspd              what such a link gives, from 0 to 250 km
   qkd status --watch                   see what your node is doing
@@ -39,6 +44,9 @@ Examples:
   qkd lab
   qkd lab --distance 100 --blocks 1 --preset ingaas
   qkd lab --eve intercept-resend:0.1        Eve measures and resends a tenth of the pulses
+  qkd lab --eve photon-number-splitting     from Alice's door, with a lossless line to Bob
+  qkd lab --tour                            every attack, one after the other, in a minute or two
+  qkd lab --tour --pace enter               the same, for a class
   qkd lab --json > report.json              one JSON object, for scripts
   qkd lab --keep /tmp/lab                   look at configurations, certificates and logs later
   qkd lab --serve                           stay up, and print where clients can connect
@@ -59,7 +67,8 @@ Exit status:
   2    every block was aborted; the report says why
   64   wrong usage
   130  interrupted by Ctrl-C before the report was complete (143: by SIGTERM)
-With --serve, Ctrl-C after the report is the normal end and gives 0 or 2.";
+With --serve, Ctrl-C after the report is the normal end and gives 0 or 2. With --tour, 0: every attack
+ended as 'qkd attack list' says; 2: one did not.";
 
 /// Quantum key distribution with real sockets and emulated photons.
 ///
@@ -107,6 +116,13 @@ pub enum Command {
     Pki(PkiArgs),
     /// Show what a node is doing: link, blocks, error rate, keys in store
     Status(StatusArgs),
+    /// Steer a running Eve: list, start and stop attacks
+    #[command(arg_required_else_help = true)]
+    Attack {
+        /// What she is to do.
+        #[command(subcommand)]
+        command: AttackCommand,
+    },
     /// Check the key store of a stopped node, and bring it out of quarantine
     #[command(arg_required_else_help = true)]
     Store {
@@ -210,11 +226,8 @@ pub struct LabArgs {
     /// (2018, 2.5 GHz, nanowires, 421 km)
     #[arg(long, value_name = "NAME", default_value = "snspd", value_parser = presets())]
     pub preset: Preset,
-    /// Put Eve into the fibre, at Bob's door. NAME is passive, intercept-resend,
-    /// photon-number-splitting, beam-splitting, unambiguous-discrimination, blinding, faked-states,
-    /// time-shift or denial-of-service. PARAMETERS are NAME=VALUE,NAME=VALUE, or the value of the
-    /// first one alone, such as the fraction of pulses, 0 to 1, that intercept-resend:0.1 measures
-    #[arg(long, value_name = "NAME[:PARAMETERS]", value_parser = attack)]
+    #[arg(long, value_name = "NAME[:PARAMETERS]", value_parser = EveAttack::read,
+          help = eve_attack::help())]
     pub eve: Option<EveAttack>,
     /// Sifted key-basis bits per block, 1000 to 20000000, in place of the preset's; below about
     /// 150000 no key can be proven secret
@@ -228,68 +241,45 @@ pub struct LabArgs {
     /// empty; without it they go to a temporary folder that is removed
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// Put Eve into the fibre and walk through her attacks, one after the other: what each does, what
+    /// Alice and Bob see of it, what she gets, and how it ends. --blocks is then that of each attack
+    #[arg(long, conflicts_with_all = ["eve", "serve"])]
+    pub tour: bool,
+    /// With --tour, how long each attack stays: "enter", until that key is pressed, or at least so
+    /// many seconds, 0 to 3600
+    #[arg(long, value_name = "S|enter", default_value = "6", value_parser = Pace::read,
+          requires = "tour")]
+    pub pace: Pace,
     /// Stay up until Ctrl-C; the first line on standard output is a JSON object with every address,
     /// certificate and key file that a client needs, the report goes to standard error
     #[arg(long)]
     pub serve: bool,
-    /// Print the report as one JSON object on standard output
+    /// Print the report as one JSON object on standard output; with --tour one for each attack, on
+    /// a line of its own
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
     pub log: LogLevelArgs,
 }
 
-/// What Eve is to do: an attack that there is, as Eve's configuration writes it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EveAttack {
-    spec: String,
+/// How long each attack of a tour stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Until somebody presses Enter.
+    Enter,
+    /// For at least so long.
+    AtLeast(Duration),
 }
 
-impl EveAttack {
-    /// The attack that `spec` describes.
-    ///
-    /// # Errors
-    /// When there is none of that name, or not with these parameters.
-    pub fn read(spec: &str) -> Result<Self, qkd_attacks::Error> {
-        qkd_attacks::by_name(spec)?;
-        Ok(Self {
-            spec: spec.to_owned(),
-        })
-    }
-
-    /// Name of the attack.
-    pub fn name(&self) -> &str {
-        self.spec.split(':').next().unwrap_or(&self.spec)
-    }
-
-    /// What stands behind the name, if anything does.
-    pub fn parameters(&self) -> Option<&str> {
-        self.spec.split_once(':').map(|(_, parameters)| parameters)
-    }
-
-    /// Fraction of the pulses that she intercepts and resends, or 0 when she only looks on; nothing
-    /// for attacks that are not counted like that.
-    pub fn fraction(&self) -> Option<f64> {
-        match (self.name(), self.parameters()) {
-            ("passive", _) => Some(0.0),
-            ("intercept-resend", None) => Some(1.0),
-            ("intercept-resend", Some(parameters)) => {
-                let given = parameters
-                    .split(',')
-                    .find_map(|part| match part.split_once('=') {
-                        None => Some(part),
-                        Some(("fraction", value)) => Some(value),
-                        Some(_) => None,
-                    });
-                given.map_or(Some(1.0), |value| value.parse().ok())
-            }
-            _ => None,
+impl Pace {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "enter" {
+            return Ok(Pace::Enter);
         }
-    }
-
-    /// The attack as Eve's configuration writes it.
-    pub fn spec(&self) -> String {
-        self.spec.clone()
+        let seconds = text.parse::<f64>().ok();
+        let fitting = seconds.filter(|seconds| (0.0..=3600.0).contains(seconds));
+        let pace = fitting.map(|seconds| Pace::AtLeast(Duration::from_secs_f64(seconds)));
+        pace.ok_or_else(|| "expected \"enter\" or seconds from 0 to 3600, such as 6".to_owned())
     }
 }
 
@@ -336,10 +326,6 @@ pub fn presets() -> impl TypedValueParser<Value = Preset> {
     PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| {
         Preset::from_name(&name).ok_or_else(|| format!("there is no preset {name:?}"))
     })
-}
-
-fn attack(spec: &str) -> Result<EveAttack, qkd_attacks::Error> {
-    EveAttack::read(spec)
 }
 
 #[cfg(test)]
@@ -427,9 +413,16 @@ mod tests {
     fn the_help_of_the_laboratory_and_the_manual_name_every_attack() {
         let help = lab(&["--help"]).unwrap_err();
         let page = include_str!("../manual/attacks.md");
-        for name in qkd_attacks::KNOWN {
+        for name in eve_attack::names() {
             let words = help.split(|c: char| !(c.is_alphanumeric() || c == '-'));
             assert!(words.into_iter().any(|word| word == name), "{name}: {help}");
+        }
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let plain = words(page);
+        for name in qkd_attacks::KNOWN {
+            let about = qkd_attacks::about(name).expect("it is known");
+            let lesson = format!("**{name}**: {}", words(about.lesson));
+            assert!(plain.contains(&lesson), "not in attacks.md: {lesson}");
             assert!(page.contains(&format!("| `{name}` |")), "{name}");
             for parameter in qkd_attacks::parameters_of(name).unwrap_or_default() {
                 assert!(

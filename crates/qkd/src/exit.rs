@@ -13,6 +13,8 @@ pub enum Exit {
     Aborted,
     /// 2: what was to be verified is not as it was written.
     Altered,
+    /// 2: an attack of a tour did not end as its table says.
+    Unlike,
     /// 3: a key store is whole and quarantined.
     Quarantined,
     /// 64: the command line was wrong (`EX_USAGE` of `sysexits.h`).
@@ -38,7 +40,7 @@ impl Exit {
         match self {
             Exit::Success => 0,
             Exit::Fault => 1,
-            Exit::Aborted | Exit::Altered => 2,
+            Exit::Aborted | Exit::Altered | Exit::Unlike => 2,
             Exit::Quarantined => 3,
             Exit::Usage => 64,
             Exit::Interrupted => 130,

@@ -7,10 +7,12 @@ mod children;
 mod clients;
 mod display;
 mod fault;
+mod folder;
 mod message;
 mod report;
 mod serving;
 mod setup;
+mod tour;
 mod watch;
 
 use std::fs;
@@ -21,14 +23,18 @@ use qkd_node::pki::LabPki;
 use qkd_node::shutdown::SignalListener;
 use qkd_node::tls::TlsMaterial;
 use qkd_wire::proto::eve::GetTallyRequest;
+use qkd_wire::proto::eve::eve_client::EveClient;
+use qkd_wire::proto::node::node_client::NodeClient;
 use tokio::signal::unix::SignalKind;
+use tonic::transport::Channel;
 
 use self::children::{Children, Readiness, Start};
 use self::clients::{Application, Server};
 use self::display::Display;
 use self::fault::Fault;
+use self::folder::Folder;
 use self::report::{Outcome, Report};
-use self::setup::{Folder, Plan};
+use self::setup::Plan;
 use self::watch::{Both, Watch};
 use crate::cli::LabArgs;
 use crate::exit::Exit;
@@ -63,6 +69,42 @@ struct Running {
     alice: Readiness,
     bob: Readiness,
     eve: Option<Readiness>,
+}
+
+impl Running {
+    fn alice_server(&self) -> Server {
+        Server {
+            address: self.alice.services,
+            name: setup::ALICE,
+        }
+    }
+
+    fn bob_server(&self) -> Server {
+        Server {
+            address: self.bob.services,
+            name: setup::BOB,
+        }
+    }
+
+    /// An operator's view of both ends.
+    async fn nodes(&self, operator: &TlsMaterial) -> Result<Both<NodeClient<Channel>>, Fault> {
+        Ok(Both {
+            alice: clients::node(operator, self.alice_server()).await?,
+            bob: clients::node(operator, self.bob_server()).await?,
+        })
+    }
+
+    /// An operator's view of Eve, when she is there.
+    async fn eve(&self, operator: &TlsMaterial) -> Result<Option<EveClient<Channel>>, Fault> {
+        let Some(eve) = &self.eve else {
+            return Ok(None);
+        };
+        let server = Server {
+            address: eve.services,
+            name: setup::EVE,
+        };
+        Ok(Some(clients::eve(operator, server).await?))
+    }
 }
 
 /// One laboratory from its first file to its last.
@@ -103,15 +145,29 @@ async fn laboratory(args: &LabArgs) -> Exit {
         complete: false,
     };
     let mut children = Children::default();
+    if args.tour {
+        let ended = tokio::select! {
+            biased;
+            exit = signals.heard() => Ok(exit),
+            result = tour::walk(&lab, &mut children) => result,
+        };
+        stop(&mut children).await;
+        return tour::finish(&lab, ended);
+    }
     let ended = tokio::select! {
         biased;
         exit = signals.heard() => Err(exit),
         result = lab.work(&mut children) => Ok(result),
     };
+    stop(&mut children).await;
+    lab.finish(ended)
+}
+
+/// Ends all services and says what did not end well.
+async fn stop(children: &mut Children) {
     for complaint in children.stop().await {
         tell(&format!("qkd lab: {complaint}"));
     }
-    lab.finish(ended)
 }
 
 impl Lab<'_> {
@@ -136,18 +192,8 @@ impl Lab<'_> {
         setup::write_profiles(&self.folder, &running)?;
         let tls = |name: &str| TlsMaterial::load(&pki.files_of(name));
         let operator = tls(setup::OPERATOR)?;
-        let alice_server = Server {
-            address: running.alice.services,
-            name: setup::ALICE,
-        };
-        let bob_server = Server {
-            address: running.bob.services,
-            name: setup::BOB,
-        };
-        let nodes = Both {
-            alice: clients::node(&operator, alice_server).await?,
-            bob: clients::node(&operator, bob_server).await?,
-        };
+        let (alice_server, bob_server) = (running.alice_server(), running.bob_server());
+        let nodes = running.nodes(&operator).await?;
         if self.args.serve {
             self.announce(&running, &pki)?;
             if let Some(curl) = serving::curl(&running, &pki) {
@@ -208,7 +254,7 @@ impl Lab<'_> {
         let mut quantum = bob.quantum.ok_or_else(|| missing("quantum"))?;
         let classical = bob.classical.ok_or_else(|| missing("classical"))?;
         let mut eve = None;
-        if let Some(attack) = &self.args.eve {
+        if let Some(attack) = self.plan.first_attack() {
             let config = self.plan.eve(attack, quantum);
             let config = setup::write(&self.folder, "eve.toml", &config)?;
             let ready = self.child(children, "eve", &config).await?;
@@ -294,15 +340,10 @@ impl Lab<'_> {
 
     /// Asks Eve herself what she did.
     async fn note_eve(&mut self, running: &Running, operator: &TlsMaterial) -> Result<(), Fault> {
-        let Some(eve) = &running.eve else {
+        let Some(mut client) = running.eve(operator).await? else {
             self.report.note("Eve", "nobody sat in the fibre");
             return Ok(());
         };
-        let server = Server {
-            address: eve.services,
-            name: setup::EVE,
-        };
-        let mut client = clients::eve(operator, server).await?;
         let asked = clients::answer("ask Eve what she did", client.get_tally(GetTallyRequest {}));
         let tally = asked.await?;
         self.report.set_tally(&tally);

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod attack;
 mod audit;
 mod bench;
 mod cli;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench { command } => bench::run(command),
         Command::Pki(args) => pki::run(args),
         Command::Status(args) => status::run(args),
+        Command::Attack { command } => attack::run(command),
         Command::Store { command } => store::run(command),
         Command::Key { command } => key::run(command),
         Command::Audit(args) => audit::run(args),

@@ -80,6 +80,7 @@ impl Settings {
             link: self.link(Side::Alice),
             quantum_peer: quantum.into(),
             slots_per_second_max: 1e6,
+            segment_loss_db: None,
             classical_peer: classical.into(),
             server_name: node_name(Side::Bob).to_owned(),
         })

@@ -136,7 +136,7 @@ fn did_you_mean(suggestion: &Option<String>) -> String {
 
 /// The member of `known` that `typed` most likely meant: at most one edit in three letters (and
 /// never fewer than two) away.
-pub(super) fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|name| (edit_distance(typed, name), *name))

@@ -8,10 +8,10 @@ use qkd_security::Theorem;
 use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::{
-    AliceConfig, BobConfig, EveConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig,
-    OutgoingFibre, Role, SessionConfig, StoreConfig, TlsFiles,
+    AliceConfig, BobConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig, Role, SessionConfig,
+    StoreConfig, TlsFiles,
 };
-use super::{debug, delivery, detector_effects, effects, rules};
+use super::{debug, delivery, detector_effects, effects, eve, rules};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -40,6 +40,9 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
 pub(super) const EVE_SECTIONS: &[&str] = &[
     "node", "quantum", "services", "metrics", "tls", "eve", "channel",
 ];
+
+/// The keys of Alice's `[quantum]`.
+const ALICE_QUANTUM_KEYS: [&str; 3] = ["peer", "slots_per_second_max", "segment_loss_db"];
 
 pub(super) const SECURITY_KEYS: &[&str] =
     &["theorem", "block_bits", "secrecy", "correctness", "accept"];
@@ -87,7 +90,7 @@ pub(super) fn node(
         }
         Role::Eve => {
             let root = Section::root(&document, &table, EVE_SECTIONS)?;
-            NodeConfig::Eve(eve(&root)?)
+            NodeConfig::Eve(eve::eve(&root)?)
         }
     };
     drop(table);
@@ -95,16 +98,18 @@ pub(super) fn node(
 }
 
 fn alice(root: &Section<'_>, path: &Path) -> Result<AliceConfig, ConfigError> {
-    let quantum = root.section("quantum", &["peer", "slots_per_second_max"])?;
+    let quantum = root.section("quantum", &ALICE_QUANTUM_KEYS)?;
     let classical = root.section("classical", &["peer", "server_name", "pre_shared_key"])?;
     let quantum_peer = quantum.required("peer", &rules::PEER)?;
     let pace = quantum.optional("slots_per_second_max", &rules::SLOTS_PER_SECOND)?;
+    let segment_loss_db = quantum.optional("segment_loss_db", &rules::LOSS_DB)?;
     let classical_peer = classical.required("peer", &rules::PEER_URL)?;
     let server_name = classical.optional("server_name", &rules::SERVER_NAME)?;
     let link = link(root, &classical, path)?;
     Ok(AliceConfig {
         quantum_peer,
         slots_per_second_max: pace.unwrap_or(link.parameters.source.clock_hz),
+        segment_loss_db,
         classical_peer,
         server_name: server_name.unwrap_or_else(|| link.peer.clone()),
         link,
@@ -118,36 +123,6 @@ fn bob(root: &Section<'_>, path: &Path) -> Result<BobConfig, ConfigError> {
         quantum_listen: quantum.required("listen", &rules::LISTEN)?,
         classical_listen: classical.required("listen", &rules::LISTEN)?,
         link: link(root, &classical, path)?,
-    })
-}
-
-fn eve(root: &Section<'_>) -> Result<EveConfig, ConfigError> {
-    let node = root.section("node", &["name"])?;
-    let quantum = root.section("quantum", &["listen", "peer"])?;
-    let services = root.section("services", &["listen"])?;
-    let attack = root.section("eve", &["attack"])?;
-    let channel = root.section_if_present("channel", &["distance_km", "attenuation_db_per_km"])?;
-    let outgoing = match channel {
-        Some(channel) => OutgoingFibre {
-            distance_km: channel
-                .optional("distance_km", &rules::DISTANCE_KM)?
-                .unwrap_or(0.0),
-            attenuation_db_per_km: attenuation(&channel)?,
-        },
-        None => OutgoingFibre {
-            distance_km: 0.0,
-            attenuation_db_per_km: 0.2,
-        },
-    };
-    Ok(EveConfig {
-        name: node.required("name", &rules::NODE_NAME)?,
-        quantum_listen: quantum.required("listen", &rules::LISTEN)?,
-        quantum_peer: quantum.required("peer", &rules::PEER)?,
-        services_listen: services.required("listen", &rules::LISTEN)?,
-        metrics_listen: listen_of(root, "metrics")?,
-        tls: tls(root)?,
-        attack: attack.required("attack", &rules::ATTACK)?,
-        outgoing,
     })
 }
 
@@ -189,7 +164,10 @@ fn link(
 }
 
 /// `listen` of a section that may be absent.
-fn listen_of(root: &Section<'_>, name: &'static str) -> Result<Option<HostPort>, ConfigError> {
+pub(super) fn listen_of(
+    root: &Section<'_>,
+    name: &'static str,
+) -> Result<Option<HostPort>, ConfigError> {
     match root.section_if_present(name, &["listen"])? {
         Some(section) => Ok(Some(section.required("listen", &rules::LISTEN)?)),
         None => Ok(None),
@@ -313,7 +291,7 @@ pub(super) fn channel_of(
 }
 
 /// 0.2 dB/km is standard fibre at 1550 nm.
-fn attenuation(channel: &Section<'_>) -> Result<f64, ConfigError> {
+pub(super) fn attenuation(channel: &Section<'_>) -> Result<f64, ConfigError> {
     let given = channel.optional("attenuation_db_per_km", &rules::ATTENUATION_DB_PER_KM)?;
     Ok(given.unwrap_or(0.2))
 }

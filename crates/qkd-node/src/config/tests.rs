@@ -157,7 +157,7 @@ fn every_role_reads_back_what_it_writes() {
     );
     let metrics = "[metrics]\nlisten = \"[::1]:9464\"\n";
     let alice = alice.replacen("[tls]", &format!("{metrics}[tls]"), 1);
-    let eve = format!("{EVE}{metrics}[channel]\ndistance_km = 5\n");
+    let eve = format!("{EVE}position = \"as-needed\"\n{metrics}[channel]\ndistance_km = 5\n");
     let texts = [
         (alice.as_str(), Role::Alice),
         (&bob_text(), Role::Bob),
@@ -261,7 +261,7 @@ const BAD_NAMES: &[Bad] = &[
     bad(["distance_km = 25", "distanse_km = 25", "distanse"], "channel.distanse_km", &["unknown key", "did you mean `distance_km`?"]),
     bad(["clock_hz", "clock_Hz", "clock_Hz"], "source.clock_Hz", &["unknown key", "did you mean `clock_hz`?"]),
     bad(["listen = \"127.0.0.1:7003\"", "lisen = \"127.0.0.1:7003\"", "lisen"], "services.lisen", &["unknown key", "expected `listen`"]),
-    bad(["peer = \"127.0.0.1:7001\"", "listen = \"127.0.0.1:7001\"", "listen"], "quantum.listen", &["unknown key", "`peer` or `slots_per_second_max`"]),
+    bad(["peer = \"127.0.0.1:7001\"", "listen = \"127.0.0.1:7001\"", "listen"], "quantum.listen", &["unknown key", "`peer`, `slots_per_second_max` or `segment_loss_db`"]),
     bad(["secrecy = ", "epsilon = ", "epsilon"], "security.epsilon", &["unknown key", "`secrecy`"]),
     bad(["id = \"app-a\"", "id = \"app-a\"\nkey = 1", "key = 1"], "sae.key", &["unknown key", "`id`, `kme`, `keys_per_second_max`"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\n[security.acept]", "acept"], "[security.acept]", &["unknown section", "did you mean `accept`?"]),
@@ -425,6 +425,7 @@ fn every_role_refuses_what_belongs_to_another() {
         (EVE, Role::Eve, bad(["name = \"kme-eve\"", "name = \"kme-eve\"\npeer = \"kme-bob\"", "peer = \"kme-bob\""], "node.peer", &["unknown key", "expected `name`"])),
         (EVE, Role::Eve, bad(["intercept-resend:0.5", "intercept-resend:1.5", "\"intercept-resend:1.5\""], "eve.attack", &["a fraction from 0 to 1"])),
         (EVE, Role::Eve, bad(["intercept-resend:0.5", "intercept-resent", "\"intercept-resent\""], "eve.attack", &["did you mean `intercept-resend`?"])),
+        (EVE, Role::Eve, bad(["[eve]", "[eve]\nposition = \"alice-door\"", "\"alice-door\""], "eve.position", &["bobs-door", "did you mean `alices-door`?"])),
         (EVE, Role::Eve, bad(["[eve]", "[store]\n[eve]", "store"], "[store]", &["unknown section"])),
     ];
     for (base, role, case) in &cases {

@@ -19,17 +19,14 @@ pub(super) fn node(config: &NodeConfig) -> String {
 
 fn alice(config: &AliceConfig) -> String {
     let mut text = node_section(&config.link);
-    section(
-        &mut text,
-        "quantum",
-        &[
-            ("peer", string(&config.quantum_peer.to_string())),
-            (
-                "slots_per_second_max",
-                format!("{:?}", config.slots_per_second_max),
-            ),
-        ],
-    );
+    let pace = format!("{:?}", config.slots_per_second_max);
+    let mut quantum = vec![
+        ("peer", string(&config.quantum_peer.to_string())),
+        ("slots_per_second_max", pace),
+    ];
+    let segment = config.segment_loss_db;
+    quantum.extend(segment.map(|loss_db| ("segment_loss_db", format!("{loss_db:?}"))));
+    section(&mut text, "quantum", &quantum);
     section(
         &mut text,
         "classical",
@@ -77,15 +74,21 @@ fn eve(config: &EveConfig) -> String {
     section(&mut text, "services", &[("listen", services)]);
     listen(&mut text, "metrics", &config.metrics_listen);
     tls(&mut text, &config.tls);
-    section(&mut text, "eve", &[("attack", string(&config.attack))]);
+    let position = string(config.position.name());
+    let attack = string(&config.attack);
+    section(
+        &mut text,
+        "eve",
+        &[("attack", attack), ("position", position)],
+    );
     section(
         &mut text,
         "channel",
         &[
-            ("distance_km", format!("{:?}", config.outgoing.distance_km)),
+            ("distance_km", format!("{:?}", config.fibre.distance_km)),
             (
                 "attenuation_db_per_km",
-                format!("{:?}", config.outgoing.attenuation_db_per_km),
+                format!("{:?}", config.fibre.attenuation_db_per_km),
             ),
         ],
     );

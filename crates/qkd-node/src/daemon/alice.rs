@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use qkd_keystore::Side;
-use qkd_optics::{FrameEncoder, Transmitter};
+use qkd_optics::{FrameEncoder, Transmitter, transmittance};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -41,6 +41,7 @@ pub(super) async fn run(
         link,
         quantum_peer,
         slots_per_second_max,
+        segment_loss_db,
         classical_peer,
         server_name,
     } = config;
@@ -64,6 +65,7 @@ pub(super) async fn run(
         server_name,
         onward: onward.map_err(NodeError::Thread)?,
         slots_per_second_max,
+        segment_loss_db,
         was_up: AtomicBool::new(false),
     };
     tokio::try_join!(node.serve(listeners, shutdown.clone()), async {
@@ -80,6 +82,8 @@ struct Caller<'a> {
     server_name: String,
     onward: Onward,
     slots_per_second_max: f64,
+    /// Loss up to whoever gets the light first, dB; all of the channel's when absent.
+    segment_loss_db: Option<f64>,
     /// Whether the last call came to a session.
     was_up: AtomicBool,
 }
@@ -172,9 +176,11 @@ impl Caller<'_> {
             outgoing,
             incoming,
         };
-        let transmitter = node
-            .setup
-            .hardware
+        let mut hardware = node.setup.hardware.clone();
+        if let Some(loss_db) = self.segment_loss_db {
+            hardware.segment_transmittance = transmittance(loss_db);
+        }
+        let transmitter = hardware
             .transmitter(rng.fork())
             .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;
         Ok((connection, transmitter))

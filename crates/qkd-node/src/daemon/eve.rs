@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{Fibre, transmittance};
 
 use super::bob::bind_quantum;
 use super::{NodeError, Ready, server};
 use crate::config::{EveConfig, Role};
 use crate::metrics::{self, EveMetrics};
-use crate::quantum::{Onward, Tap};
+use crate::quantum::{Onward, Stand, Tap};
 use crate::services::EveService;
 use crate::shutdown::Shutdown;
 use crate::status::StatusBoard;
@@ -21,10 +20,8 @@ pub(super) async fn run(
     ready: impl FnOnce(&Ready) + Send,
 ) -> Result<(), NodeError> {
     let tls = Arc::new(LiveTls::load(&config.tls)?);
-    let tap = Tap::new(&config.attack)?;
-    let outgoing = &config.outgoing;
-    let attenuation_db = outgoing.distance_km * outgoing.attenuation_db_per_km;
-    let fibre = Fibre::new(transmittance(attenuation_db))?;
+    let stand = Stand::new(config.position, config.fibre.loss_db());
+    let tap = Tap::new(&config.attack, stand)?;
     let listening = bind_quantum(&config.quantum_listen)?;
     // Nobody but the log and her page hears of her fibre and her certificate: Eve has no alarms.
     let board = StatusBoard::default();
@@ -43,11 +40,15 @@ pub(super) async fn run(
         etsi014: None,
         metrics: metrics.address(),
     });
-    tracing::info!(attack = config.attack, "in the fibre");
+    tracing::info!(
+        attack = tap.spec(),
+        site = tap.site().name(),
+        "in the fibre"
+    );
     let (running, sender) = (tap.clone(), onward.sender());
     let thread = std::thread::Builder::new()
         .name("quantum-tap".into())
-        .spawn(move || running.run(listening, sender, fibre, nature))
+        .spawn(move || running.run(listening, sender, nature))
         .map_err(NodeError::Thread)?;
     let control = EveService::new(tap.clone());
     let page = EveMetrics {

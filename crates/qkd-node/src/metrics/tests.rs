@@ -6,7 +6,8 @@ use tonic::codegen::{Service, http};
 
 use super::page::Page;
 use super::*;
-use crate::quantum::Tap;
+use crate::config::EvePosition;
+use crate::quantum::{Stand, Tap};
 use crate::status::StatusBoard;
 
 /// Answers every call with this code in its first headers, as a refused call is answered.
@@ -80,7 +81,7 @@ fn eves_page_says_what_she_did_and_whether_her_light_arrives() {
     board.fibre(Some("light goes nowhere".to_owned()));
     let metrics = EveMetrics {
         name: "eve".to_owned(),
-        tap: Tap::new("passive").unwrap(),
+        tap: Tap::new("passive", Stand::new(EvePosition::BobsDoor, 0.0)).unwrap(),
         board,
     };
     let text = metrics.text().unwrap();

@@ -1,16 +1,20 @@
 //! Eve's thread: light in, attack, light out.
 
+mod stand;
+
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use qkd_attacks::{Attack, AttackTally};
+use qkd_attacks::{Attack, AttackTally, Site};
 use qkd_bits::PhysicsRng;
-use qkd_optics::{EvePort, Fibre, FrameEncoder, FrameShape, PulseFrame};
+use qkd_optics::{EvePort, FrameEncoder, FrameShape, PulseFrame};
 
 use super::OnwardSender;
 use super::light_in::LightIn;
+use stand::Line;
+pub use stand::Stand;
 
 /// Distance of two looks at the stop flag.
 const IDLE: Duration = Duration::from_millis(20);
@@ -22,8 +26,8 @@ pub struct Tap {
 }
 
 struct Shared {
-    attack: Mutex<Box<dyn Attack>>,
-    spec: Mutex<String>,
+    stand: Stand,
+    running: Mutex<Running>,
     /// What the attacks before this one did.
     earlier: Mutex<AttackTally>,
     tally: Mutex<AttackTally>,
@@ -32,19 +36,69 @@ struct Shared {
     stop: AtomicBool,
 }
 
+/// What is being done to the light.
+struct Running {
+    attack: Box<dyn Attack>,
+    spec: String,
+    site: Site,
+    line: Line,
+}
+
+/// Why an attack cannot be begun here.
+#[derive(Debug, thiserror::Error)]
+pub enum TapError {
+    /// There is no such attack.
+    #[error(transparent)]
+    Attack(#[from] qkd_attacks::Error),
+    /// It takes more than light on its way to Bob.
+    #[error(
+        "{0} takes more than light on its way to Bob, which is all that this service has in its \
+         hands: it runs in the simulator alone"
+    )]
+    SimulatorOnly(String),
+    /// The fibre cannot be.
+    #[error("[channel]: {0}")]
+    Fibre(#[from] qkd_optics::Error),
+}
+
+impl Running {
+    fn new(spec: &str, stand: &Stand) -> Result<Self, TapError> {
+        let name = name_of(spec);
+        // Also for its message about a name that there is not.
+        let attack = qkd_attacks::by_name(spec)?;
+        let Some(about) = qkd_attacks::about(name) else {
+            return Err(qkd_attacks::Error::UnknownAttack(name.to_owned()).into());
+        };
+        if !about.in_daemons {
+            return Err(TapError::SimulatorOnly(name.to_owned()));
+        }
+        let site = stand.site(&about);
+        let spec_there = stand.spec(spec, site);
+        Ok(Self {
+            attack: match spec_there == spec {
+                true => attack,
+                false => qkd_attacks::by_name(&spec_there)?,
+            },
+            spec: spec_there,
+            site,
+            line: stand.line(site)?,
+        })
+    }
+}
+
 impl Tap {
-    /// A tap that runs the attack called `spec`.
+    /// A tap that stands there and runs the attack called `spec`.
     ///
     /// # Errors
-    /// When there is no such attack.
-    pub fn new(spec: &str) -> Result<Self, qkd_attacks::Error> {
-        let attack = qkd_attacks::by_name(spec)?;
+    /// When there is no such attack, or it cannot be run here.
+    pub fn new(spec: &str, stand: Stand) -> Result<Self, TapError> {
+        let running = Running::new(spec, &stand)?;
         Ok(Self {
             shared: Arc::new(Shared {
+                stand,
                 earlier: Mutex::default(),
-                tally: Mutex::new(attack.tally()),
-                attack: Mutex::new(attack),
-                spec: Mutex::new(spec.to_owned()),
+                tally: Mutex::new(running.attack.tally()),
+                running: Mutex::new(running),
                 frames: AtomicU64::new(0),
                 corrupt: AtomicU64::new(0),
                 stop: AtomicBool::new(false),
@@ -55,22 +109,26 @@ impl Tap {
     /// Changes the attack from the next frame on.
     ///
     /// # Errors
-    /// When there is no such attack; the present one goes on.
-    pub fn set(&self, spec: &str) -> Result<(), qkd_attacks::Error> {
-        let attack = qkd_attacks::by_name(spec)?;
-        let mut running = lock(&self.shared.attack);
+    /// As [`new`](Self::new); the present one goes on.
+    pub fn set(&self, spec: &str) -> Result<(), TapError> {
+        let next = Running::new(spec, &self.shared.stand)?;
+        let mut running = lock(&self.shared.running);
         let mut tally = lock(&self.shared.tally);
         let mut earlier = lock(&self.shared.earlier);
         *earlier = earlier.plus(*tally);
-        *tally = attack.tally();
-        *running = attack;
-        *lock(&self.shared.spec) = spec.to_owned();
+        *tally = next.attack.tally();
+        *running = next;
         Ok(())
     }
 
-    /// The attack that is running, as it was named.
+    /// The attack that is running: as it was named, with the loss of the fibre that it replaces.
     pub fn spec(&self) -> String {
-        lock(&self.shared.spec).clone()
+        lock(&self.shared.running).spec.clone()
+    }
+
+    /// Where she stands for it.
+    pub fn site(&self) -> Site {
+        lock(&self.shared.running).site
     }
 
     /// What all attacks have done since the tap was set.
@@ -98,13 +156,11 @@ impl Tap {
         &self,
         listening: UdpSocket,
         mut onward: OnwardSender,
-        outgoing: Fibre,
         mut nature: PhysicsRng,
     ) -> std::io::Result<()> {
         let mut light = LightIn::new(listening)?;
         let mut bench = Bench {
             eve: nature.fork(),
-            outgoing,
             nature,
             encoder: None,
             datagrams: Vec::new(),
@@ -132,13 +188,14 @@ impl Tap {
             Some(encoder) if is_of(encoder.shape(), &shape) => encoder,
             stale => stale.insert(FrameEncoder::new(shape)),
         };
-        let mut port = EvePort::new(frame.into_light(), bench.nature.fork());
-        {
-            let mut attack = lock(&self.shared.attack);
+        let light = {
+            let Running { attack, line, .. } = &mut *lock(&self.shared.running);
+            let arriving = line.before.carry(frame.into_light(), &mut bench.nature);
+            let mut port = EvePort::new(arriving, bench.nature.fork());
             attack.act(&mut port, &mut bench.eve);
             *lock(&self.shared.tally) = attack.tally();
-        }
-        let light = bench.outgoing.carry(port.finish(), &mut bench.nature);
+            line.behind.carry(port.finish(), &mut bench.nature)
+        };
         if encoder.encode(light, &mut bench.datagrams).is_ok() {
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
         }
@@ -149,8 +206,6 @@ impl Tap {
 struct Bench {
     /// Decides what she does.
     eve: PhysicsRng,
-    /// The fibre from her to Bob.
-    outgoing: Fibre,
     nature: PhysicsRng,
     encoder: Option<FrameEncoder>,
     /// What is to leave.
@@ -172,6 +227,11 @@ fn outgoing_shape(frame: &PulseFrame) -> FrameShape {
 /// Whether frames of two shapes are of one sequence: their spans differ from frame to frame.
 fn is_of(one: &FrameShape, other: &FrameShape) -> bool {
     one.address() == other.address() && one.format == other.format
+}
+
+/// The name in a specification.
+pub fn name_of(spec: &str) -> &str {
+    spec.split(':').next().unwrap_or(spec)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,7 +3,7 @@
 use qkd_wire::proto::eve as proto;
 use tonic::{Request, Response, Status};
 
-use crate::quantum::Tap;
+use crate::quantum::{Tap, name_of};
 
 /// `qkd.eve.v1.Eve` over a running tap.
 pub struct EveService {
@@ -18,8 +18,9 @@ impl EveService {
 
     fn attack(&self) -> proto::Attack {
         let spec = self.tap.spec();
-        let name = spec.split(':').next().unwrap_or_default().to_owned();
-        proto::Attack { spec, name }
+        let name = name_of(&spec).to_owned();
+        let site = self.tap.site().name().to_owned();
+        proto::Attack { spec, name, site }
     }
 }
 
@@ -40,8 +41,9 @@ impl proto::eve_server::Eve for EveService {
         self.tap
             .set(&spec)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        tracing::info!(attack = spec, "attack changed");
-        Ok(Response::new(self.attack()))
+        let attack = self.attack();
+        tracing::info!(attack = attack.spec, site = attack.site, "attack changed");
+        Ok(Response::new(attack))
     }
 
     async fn get_tally(

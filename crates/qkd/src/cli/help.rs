@@ -8,7 +8,7 @@ use super::Cli;
 
 /// Commands by who wants them. One that is missing here is listed all the same, at the end.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("See it work", &["lab", "plan", "bench"]),
+    ("See it work", &["lab", "attack", "plan", "bench"]),
     ("Run a service", &["alice", "bob", "eve"]),
     ("For applications", &["key", "send", "receive"]),
     ("For operators", &["status", "store", "audit", "pki"]),

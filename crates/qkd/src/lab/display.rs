@@ -17,6 +17,8 @@ const LINE_EVERY: Duration = Duration::from_secs(3);
 /// Where progress is shown.
 pub struct Display {
     blocks_wanted: u64,
+    /// Whether somebody else says what becomes of blocks.
+    is_silent: bool,
     kind: Kind,
 }
 
@@ -51,7 +53,16 @@ impl Display {
         };
         Self {
             blocks_wanted,
+            is_silent: false,
             kind,
+        }
+    }
+
+    /// The same for somebody who says everything himself: what is left are the bars of a terminal.
+    pub fn silent(blocks_wanted: u64) -> Self {
+        Self {
+            is_silent: true,
+            ..Self::new(blocks_wanted)
         }
     }
 
@@ -68,7 +79,9 @@ impl Display {
 
     /// Prints a finished block.
     pub fn block(&self, block: &Block) {
-        self.say(&format!("  {}", block.line()));
+        if !self.is_silent {
+            self.say(&format!("  {}", block.line()));
+        }
     }
 
     /// Shows the present state.
@@ -98,7 +111,7 @@ impl Display {
                 });
                 let blocks = of_blocks(finished, self.blocks_wanted);
                 let line = format!("  … {blocks}{progress}; {totals} · {store}; {state}");
-                if printed.elapsed() >= LINE_EVERY && *last != line {
+                if !self.is_silent && printed.elapsed() >= LINE_EVERY && *last != line {
                     tell(&line);
                     *printed = Instant::now();
                     *last = line;

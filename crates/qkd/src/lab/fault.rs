@@ -105,6 +105,9 @@ pub enum Fault {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The link cannot be planned.
+    #[error("the link cannot be planned: {0}")]
+    Plan(#[from] qkd_security::Error),
     /// No certificates.
     #[error("cannot make throw-away certificates: {0}")]
     Certificates(#[from] qkd_node::pki::PkiError),

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::Running;
 use super::children::Readiness;
-use super::setup::{self, Folder};
+use super::folder::Folder;
+use super::setup;
 
 #[derive(Serialize)]
 struct Line {

@@ -5,17 +5,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
-    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, HostPort,
-    IdentityRule, LinkConfig, MessagesConfig, NodeConfig, OutgoingFibre, SaeConfig, SessionConfig,
-    StoreConfig,
+    AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
+    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, NodeConfig, SaeConfig,
+    SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
-use qkd_node::secret_file;
-use tempfile::TempDir;
 
-use super::Running;
 use super::fault::Fault;
+use super::folder::Folder;
+use super::{Running, tour};
 use crate::cli::{EveAttack, LabArgs};
 
 /// Alice's node.
@@ -54,64 +53,6 @@ const PHOTONS_PER_SECOND_EVE: f64 = 4e6;
 /// Time for a block after which somebody wants to know what they wait for.
 const PATIENCE_SECONDS: f64 = 20.0;
 
-/// Where everything of one laboratory lies.
-pub struct Folder {
-    path: PathBuf,
-    /// Removed with everything in it when dropped.
-    temporary: Option<TempDir>,
-}
-
-impl Folder {
-    /// The folder of `--keep`, made when absent and refused when in use, or a temporary one.
-    ///
-    /// # Errors
-    /// [`Fault::Keep`] for a folder in use, [`Fault::Io`] when none can be made.
-    pub fn prepare(keep: Option<&Path>) -> Result<Self, Fault> {
-        let Some(keep) = keep else {
-            let temporary = tempfile::Builder::new()
-                .prefix("qkd-lab-")
-                .tempdir()
-                .map_err(Fault::io("make a temporary folder"))?;
-            return Ok(Self {
-                path: temporary.path().to_path_buf(),
-                temporary: Some(temporary),
-            });
-        };
-        let refuse = |reason: String| Fault::Keep {
-            path: keep.to_path_buf(),
-            reason,
-        };
-        let path = std::path::absolute(keep).map_err(|error| refuse(error.to_string()))?;
-        secret_file::ensure_private_folder(&path).map_err(|error| refuse(error.to_string()))?;
-        let mut entries = fs::read_dir(&path).map_err(|error| refuse(error.to_string()))?;
-        if entries.next().is_some() {
-            return Err(refuse("the folder is not empty".to_owned()));
-        }
-        Ok(Self {
-            path,
-            temporary: None,
-        })
-    }
-
-    /// The folder, absolute.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The folder, if it stays after the end.
-    pub fn kept(&self) -> Option<&Path> {
-        match self.temporary {
-            Some(_) => None,
-            None => Some(&self.path),
-        }
-    }
-
-    /// A file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-}
-
 /// Folder of certificates and keys.
 const PKI: &str = "pki";
 
@@ -122,6 +63,11 @@ pub struct Plan {
     key_count_max: u64,
     seed: Option<u64>,
     slots_per_second_max: f64,
+    /// What Eve does first, if she is there.
+    eve: Option<EveAttack>,
+    /// Whether the fibre is Eve's to stand in: Alice's process applies no loss, Eve's all of it.
+    fibre_is_eves: bool,
+    blocks_in_flight_max: u64,
     /// Whether the nodes deliver keys by ETSI GS QKD 014 too.
     etsi014: bool,
 }
@@ -133,14 +79,31 @@ impl Plan {
         if let Some(bits) = args.block_bits {
             parameters.security.block_bits = bits;
         }
+        if args.tour {
+            tour::fit_out(&mut parameters, args.block_bits);
+        }
+        let eve = match args.tour {
+            true => Some(EveAttack::passive()),
+            false => args.eve.clone(),
+        };
+        let fibre_is_eves = args.tour || eve.as_ref().is_some_and(EveAttack::needs_the_fibre);
         // Never so few that light stops before the last block of the report.
         let wanted = args.blocks.saturating_mul(parameters.security.block_bits) / KEY_SIZE_BITS;
         Self {
-            blocks_max: (!args.serve).then_some(args.blocks),
-            key_count_max: wanted.clamp(KEY_COUNT_MIN, KEY_COUNT_MAX),
+            blocks_max: (!args.serve && !args.tour).then_some(args.blocks),
+            key_count_max: match args.tour {
+                true => tour::KEY_COUNT_MAX,
+                false => wanted.clamp(KEY_COUNT_MIN, KEY_COUNT_MAX),
+            },
             seed: args.seed,
             etsi014: args.serve,
-            slots_per_second_max: slots_per_second_max(&parameters, args.eve.is_some()),
+            slots_per_second_max: slots_per_second_max(&parameters, eve.is_some(), fibre_is_eves),
+            blocks_in_flight_max: match args.tour {
+                true => tour::BLOCKS_IN_FLIGHT_MAX,
+                false => SessionConfig::default().blocks_in_flight_max,
+            },
+            eve,
+            fibre_is_eves,
             parameters,
         }
     }
@@ -165,6 +128,16 @@ impl Plan {
         self.parameters.security.block_bits
     }
 
+    /// Everything that both ends have to agree on.
+    pub fn parameters(&self) -> &LinkParameters {
+        &self.parameters
+    }
+
+    /// What Eve does first, if she is there.
+    pub fn first_attack(&self) -> Option<&EveAttack> {
+        self.eve.as_ref()
+    }
+
     /// The protocol's name.
     pub fn protocol(&self) -> &'static str {
         self.parameters.protocol.name.name()
@@ -185,12 +158,14 @@ impl Plan {
             link: self.link(ALICE, BOB, "alice-data"),
             quantum_peer: quantum.into(),
             slots_per_second_max: self.slots_per_second_max,
+            segment_loss_db: self.fibre_is_eves.then_some(0.0),
             classical_peer: classical.into(),
             server_name: BOB.to_owned(),
         })
     }
 
-    /// Eve at the end of the fibre, right before Bob's `quantum` address.
+    /// Eve before Bob's `quantum` address: at the end of the fibre, or wherever on it each attack has
+    /// to stand.
     pub fn eve(&self, attack: &EveAttack, quantum: SocketAddr) -> NodeConfig {
         NodeConfig::Eve(EveConfig {
             name: EVE.to_owned(),
@@ -200,11 +175,30 @@ impl Plan {
             metrics_listen: None,
             tls: relative_pki().files_of(EVE),
             attack: attack.spec(),
-            outgoing: OutgoingFibre {
-                distance_km: 0.0,
-                attenuation_db_per_km: self.parameters.channel.attenuation_db_per_km,
+            position: EvePosition::AsNeeded,
+            fibre: EveFibre {
+                distance_km: match self.fibre_is_eves {
+                    true => self.parameters.channel.distance_km,
+                    false => 0.0,
+                },
+                attenuation_db_per_km: self.attenuation_db_per_km(),
             },
         })
+    }
+
+    /// All fixed loss between the laboratories on each km between them: that of the fibre, or of free
+    /// space.
+    fn attenuation_db_per_km(&self) -> f64 {
+        let channel = &self.parameters.channel;
+        let Ok(hardware) = self.parameters.hardware() else {
+            return channel.attenuation_db_per_km;
+        };
+        let loss_db = -10.0 * hardware.segment_transmittance.log10();
+        let is_fibres = (loss_db - self.parameters.fibre_attenuation_db()).abs() < 1e-9;
+        match is_fibres || channel.distance_km == 0.0 {
+            true => channel.attenuation_db_per_km,
+            false => loss_db / channel.distance_km,
+        }
     }
 
     fn link(&self, name: &str, peer: &str, data: &str) -> LinkConfig {
@@ -228,6 +222,7 @@ impl Plan {
             parameters: self.parameters.clone(),
             session: SessionConfig {
                 blocks_max: self.blocks_max,
+                blocks_in_flight_max: self.blocks_in_flight_max,
                 seed: self.seed.map(|seed| derived_seed(seed, name)),
                 ..SessionConfig::default()
             },
@@ -251,7 +246,7 @@ impl Plan {
 }
 
 /// How fast Alice is to emulate her clock.
-fn slots_per_second_max(parameters: &LinkParameters, tapped: bool) -> f64 {
+fn slots_per_second_max(parameters: &LinkParameters, tapped: bool, fibre_is_eves: bool) -> f64 {
     let source = &parameters.source;
     let fastest = source.clock_hz.max(SLOTS_PER_SECOND_MIN);
     if !tapped {
@@ -264,7 +259,11 @@ fn slots_per_second_max(parameters: &LinkParameters, tapped: bool) -> f64 {
     let sent: f64 = classes
         .map(|(intensity, probability)| intensity * probability)
         .sum();
-    let arriving = sent * 10f64.powf(-parameters.fibre_attenuation_db() / 10.0);
+    let loss_db = match fibre_is_eves {
+        true => 0.0,
+        false => parameters.fibre_attenuation_db(),
+    };
+    let arriving = sent * 10f64.powf(-loss_db / 10.0);
     fastest.min(PHOTONS_PER_SECOND_EVE / arriving)
 }
 
@@ -277,7 +276,7 @@ pub fn make_pki(folder: &Folder) -> Result<LabPki, Fault> {
         nodes: &[ALICE, BOB, EVE],
         saes: &[SAE_ALICE, SAE_BOB, LAB_ALICE, LAB_BOB, OPERATOR],
     };
-    Ok(LabPki::create(&folder.path.join(PKI), &parties)?)
+    Ok(LabPki::create(&folder.path().join(PKI), &parties)?)
 }
 
 /// Writes a configuration into the folder and returns its path.
@@ -396,35 +395,6 @@ mod tests {
                 NodeConfig::load(&path, role).unwrap_or_else(|error| panic!("{error}"));
             }
         }
-    }
-
-    #[test]
-    fn only_a_new_or_empty_folder_is_kept() {
-        let outer = tempfile::tempdir().unwrap();
-        let new = outer.path().join("a/b");
-        let folder = Folder::prepare(Some(&new)).unwrap();
-        assert_eq!(folder.kept(), Some(new.as_path()));
-        assert!(
-            Folder::prepare(Some(&new)).is_ok(),
-            "an empty folder will do"
-        );
-        fs::write(folder.file("alice.toml"), "").unwrap();
-        let said = match Folder::prepare(Some(&new)) {
-            Ok(_) => panic!("a folder in use was accepted"),
-            Err(fault) => fault.to_string(),
-        };
-        assert!(said.contains("not empty") && said.contains("a/b"), "{said}");
-        drop(folder);
-        assert!(new.exists(), "what is kept stays");
-    }
-
-    #[test]
-    fn a_temporary_folder_goes_with_its_owner() {
-        let folder = Folder::prepare(None).unwrap();
-        let path = folder.path().to_path_buf();
-        assert!(path.exists() && folder.kept().is_none());
-        drop(folder);
-        assert!(!path.exists());
     }
 
     #[test]

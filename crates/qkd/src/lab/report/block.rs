@@ -193,13 +193,19 @@ impl Block {
 }
 
 impl Figures {
+    /// The figure of that name, if an end knows it.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let known = self.0.iter().find(|(known, _)| known == name);
+        known.map(|(_, value)| *value)
+    }
+
     /// The figure of that name in whole bits, for people.
     pub(super) fn bits(&self, name: &str) -> String {
-        let known = self.0.iter().find(|(known, _)| known == name);
-        known.map_or("an unknown number".to_owned(), |(_, value)| {
-            // Negative lengths are no key.
-            grouped(value.max(0.0).floor() as u64)
-        })
+        self.value(name)
+            .map_or("an unknown number".to_owned(), |value| {
+                // Negative lengths are no key.
+                grouped(value.max(0.0).floor() as u64)
+            })
     }
 }
 
