@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::material::Block;
 use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
-use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, Side, Step, StoreMessage};
+use crate::{Assignment, BlockId, Error, KeyId, KeyRange, Output, SaeId, Side, Step, StoreMessage};
 
 /// What the owner is told when one master has too many keys here. It tells this from other reasons by
 /// these words: they are part of the protocol.
@@ -20,6 +20,9 @@ impl KeyStore {
             outputs.push(Output::Send(StoreMessage::AssignRefused { id, reason }));
             return;
         }
+        let master = self.names.same(assignment.master);
+        let slaves = assignment.slaves.into_iter();
+        let slaves: Vec<SaeId> = slaves.map(|name| self.names.same(name)).collect();
         for key in assignment.keys {
             for range in &key.ranges {
                 self.pool.advance(range);
@@ -27,8 +30,8 @@ impl KeyStore {
             }
             let record = KeyRecord {
                 assignment: id,
-                master: assignment.master.clone(),
-                slaves: assignment.slaves.clone(),
+                master: master.clone(),
+                slaves: slaves.clone(),
                 served: Vec::new(),
                 since_s: self.clock.store_s,
                 ranges: key.ranges,

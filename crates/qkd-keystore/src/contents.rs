@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use crate::id::Names;
 use crate::material::Block;
 use crate::record::{
     AbandonedRecord, AssignmentRecord, BlockRecord, KeyRecord, Ledger, Place, format_of, identity,
 };
 use crate::wrap::Vault;
-use crate::{BlockId, Error, KeyId, Record, Side};
+use crate::{BlockId, Error, KeyId, Record, Side, Storage};
 
 /// What stands in the records, each of them intact.
+#[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) ledger: Ledger,
     pub(crate) chain: BTreeMap<u64, [u8; 32]>,
     pub(crate) blocks: BTreeMap<BlockId, Block>,
     pub(crate) abandoned: BTreeMap<BlockId, AbandonedRecord>,
     pub(crate) assignments: BTreeMap<u64, AssignmentRecord>,
-    pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
+    /// Each key once, in any order.
+    pub(crate) keys: Vec<(KeyId, KeyRecord)>,
 }
 
 /// What has been read so far.
@@ -29,41 +32,61 @@ struct Reading {
     wrapped: BTreeMap<BlockId, Vec<u8>>,
     abandoned: BTreeMap<BlockId, AbandonedRecord>,
     assignments: BTreeMap<u64, AssignmentRecord>,
-    keys: BTreeMap<KeyId, KeyRecord>,
+    keys: Vec<(KeyId, KeyRecord)>,
+    /// Names of applications, each of them once.
+    names: Names,
 }
 
 impl Contents {
-    /// Reads all records; `ledger` stands for the one that a new store does not have yet.
+    /// Reads what `storage` keeps of `side`'s store, record by record, so that they are never all in
+    /// memory beside what they say. Nothing when it keeps no record.
     ///
     /// # Errors
-    /// With the first record that is damaged, missing or of another format.
-    pub(crate) fn read(
+    /// [`Error::WrongStoreKey`], [`Error::OtherSide`], or the first record that is damaged, missing or
+    /// of another format.
+    pub(crate) fn of_store(
+        side: Side,
         vault: &Vault,
-        records: Vec<Record>,
-        ledger: Option<Ledger>,
-    ) -> Result<Self, Error> {
-        let mut findings = Vec::new();
-        let contents = Self::read_all(vault, records, ledger, &mut findings);
+        storage: &mut dyn Storage,
+    ) -> Result<Option<Self>, Error> {
+        let place = Place::Identity.to_bytes();
+        let mut reading = Reading::default();
+        let (mut is_new, mut identity, mut damaged) = (true, None, None);
+        storage.visit(&mut |key, value| {
+            is_new = false;
+            if key == place {
+                identity = Some(check_identity_record(side, vault, value));
+            }
+            if damaged.is_none() {
+                damaged = reading.take(vault, key, value).err();
+            }
+        })?;
+        if is_new {
+            return Ok(None);
+        }
+        // Records of another store or under another key are not damaged.
+        identity.ok_or_else(|| Place::Identity.corrupt("it is missing"))??;
+        let mut findings = Vec::from_iter(damaged);
+        let contents = reading.end(vault, &mut findings);
         match findings.into_iter().next() {
             Some(first) => Err(first),
-            None => Ok(contents),
+            None => Ok(Some(contents)),
         }
     }
 
     /// Reads what can be read, and says of everything else what is wrong with it.
-    pub(crate) fn read_all(
-        vault: &Vault,
-        records: Vec<Record>,
-        ledger: Option<Ledger>,
-        findings: &mut Vec<Error>,
-    ) -> Self {
-        let mut reading = Reading {
-            ledger,
-            ..Reading::default()
-        };
+    pub(crate) fn read_all(vault: &Vault, records: Vec<Record>, findings: &mut Vec<Error>) -> Self {
+        let mut reading = Reading::default();
         for (key, value) in records {
             findings.extend(reading.take(vault, &key, &value).err());
         }
+        reading.end(vault, findings)
+    }
+}
+
+impl Reading {
+    /// All there is, once every record was taken.
+    fn end(self, vault: &Vault, findings: &mut Vec<Error>) -> Contents {
         let Reading {
             ledger,
             chain,
@@ -72,11 +95,12 @@ impl Contents {
             abandoned,
             assignments,
             keys,
-        } = reading;
+            names: _,
+        } = self;
         if ledger.is_none() {
             findings.push(Place::Ledger.corrupt("it is missing"));
         }
-        Self {
+        Contents {
             ledger: ledger.unwrap_or_default(),
             chain,
             blocks: join(vault, states, wrapped, findings),
@@ -85,9 +109,7 @@ impl Contents {
             keys,
         }
     }
-}
 
-impl Reading {
     fn take(&mut self, vault: &Vault, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let place = Place::from_bytes(key)?;
         let format = format_of(value);
@@ -95,29 +117,30 @@ impl Reading {
         let parsed = match place {
             Place::Identity => Some(()),
             Place::Ledger => {
-                Ledger::decode(format, &content).map(|record| self.ledger = Some(record))
+                Ledger::decode(format, content).map(|record| self.ledger = Some(record))
             }
             Place::Chain(commits) => content.try_into().ok().map(|value| {
                 self.chain.insert(commits, value);
             }),
             Place::Material(id) => {
-                self.wrapped.insert(id, content);
+                self.wrapped.insert(id, content.to_vec());
                 Some(())
             }
-            Place::Block(id) => BlockRecord::decode(format, &content).map(|record| {
+            Place::Block(id) => BlockRecord::decode(format, content).map(|record| {
                 self.states.insert(id, record);
             }),
-            Place::Abandoned(id) => AbandonedRecord::decode(&content).map(|record| {
+            Place::Abandoned(id) => AbandonedRecord::decode(content).map(|record| {
                 self.abandoned.insert(id, record);
             }),
-            Place::Assignment(id) => AssignmentRecord::decode(&content)
+            Place::Assignment(id) => AssignmentRecord::decode(content)
                 .filter(|record| record.assignment.id == id)
                 .map(|record| {
                     self.assignments.insert(id, record);
                 }),
-            Place::Key(key_id) => KeyRecord::decode(format, &content).map(|record| {
-                self.keys.insert(key_id, record);
-            }),
+            Place::Key(key_id) => {
+                let record = KeyRecord::decode(format, content, &mut self.names);
+                record.map(|record| self.keys.push((key_id, record)))
+            }
         };
         parsed.ok_or_else(|| place.corrupt("its fields cannot be read"))
     }
@@ -170,7 +193,10 @@ pub(crate) fn side_of(records: &[Record]) -> Result<Side, Error> {
 
 /// Whether these are records of `side` under this store key.
 pub(crate) fn check_identity(side: Side, vault: &Vault, records: &[Record]) -> Result<(), Error> {
-    let value = identity_of(records)?;
+    check_identity_record(side, vault, identity_of(records)?)
+}
+
+fn check_identity_record(side: Side, vault: &Vault, value: &[u8]) -> Result<(), Error> {
     // Tags are bound to a side, so the other side's record is recognised by its text.
     if says(value, side.peer()) {
         return Err(Error::OtherSide);

@@ -6,7 +6,7 @@ use qkd_bits::SecretBytes;
 
 use crate::record::{KeyRecord, Place};
 use crate::store::KeyStore;
-use crate::{DeliveredKey, Health, KeyFetch, KeyId, KeyRange, RequestError, Step};
+use crate::{DeliveredKey, Health, KeyFetch, KeyId, KeyRange, RequestError, SaeId, Step};
 
 impl KeyStore {
     /// Hands out keys that the peer's application asked to be shared with `caller`, each once and
@@ -63,8 +63,18 @@ impl KeyStore {
 
     /// Keeps a key of the peer's share for its slaves.
     pub(crate) fn hold_key(&mut self, key_id: KeyId, record: KeyRecord) {
-        *self.unfetched.entry(record.master.clone()).or_default() += 1;
+        self.count_unfetched(&record.master);
         self.keys.insert(key_id, record);
+    }
+
+    /// One more key of `master` waits here.
+    pub(crate) fn count_unfetched(&mut self, master: &SaeId) {
+        match self.unfetched.get_mut(master) {
+            Some(count) => *count += 1,
+            None => {
+                self.unfetched.insert(master.clone(), 1);
+            }
+        }
     }
 
     /// Takes a key that waits here out of the store for good; none has no bytes.

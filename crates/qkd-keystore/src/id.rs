@@ -1,8 +1,11 @@
 //! Names: of sides, blocks, keys and applications.
 
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use qkd_bits::SecretRng;
 use uuid::Uuid;
@@ -151,7 +154,7 @@ impl FromStr for KeyId {
 
 /// The name of an application (secure application entity): opaque, 1 to 256 bytes of UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SaeId(String);
+pub struct SaeId(Arc<str>);
 
 impl SaeId {
     /// Bytes that a name may have at most.
@@ -166,12 +169,51 @@ impl SaeId {
         if name.is_empty() || name.len() > Self::BYTES_MAX {
             return Err(InvalidId::SaeId { bytes: name.len() });
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Names compare as their texts do.
+impl Borrow<str> for SaeId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names that many records have, each of them in memory once.
+#[derive(Default)]
+pub(crate) struct Names(BTreeSet<SaeId>);
+
+impl Names {
+    /// Names that are looked for; the others are in memory as often as they come. Applications are
+    /// few, but it is not here that this is checked.
+    const MAX: usize = 1024;
+
+    /// The name of that text, the same one each time.
+    ///
+    /// # Errors
+    /// As [`SaeId::new`].
+    pub(crate) fn name(&mut self, text: &str) -> Result<SaeId, InvalidId> {
+        match self.0.get(text) {
+            Some(known) => Ok(known.clone()),
+            None => SaeId::new(text).map(|name| self.same(name)),
+        }
+    }
+
+    /// That name as it came first.
+    pub(crate) fn same(&mut self, name: SaeId) -> SaeId {
+        if let Some(known) = self.0.get(&name) {
+            return known.clone();
+        }
+        if self.0.len() < Self::MAX {
+            self.0.insert(name.clone());
+        }
+        name
     }
 }
 
@@ -258,6 +300,24 @@ mod tests {
         for text in ["", "1", "0000000000000000", "+000000000000001"] {
             assert_eq!(text.parse::<History>(), Err(InvalidId::History), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_that_comes_again_takes_no_room_and_many_names_only_their_own() {
+        let mut names = Names::default();
+        let first = names.name("a").unwrap();
+        for again in [
+            names.name("a").unwrap(),
+            names.same(SaeId::new("a").unwrap()),
+        ] {
+            assert!(Arc::ptr_eq(&first.0, &again.0));
+        }
+        assert!(names.name("").is_err());
+        for number in 0..2 * Names::MAX {
+            let text = number.to_string();
+            assert_eq!(names.name(&text).unwrap().as_str(), text);
+        }
+        assert_eq!(names.0.len(), Names::MAX);
     }
 
     #[test]

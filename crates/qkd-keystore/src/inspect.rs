@@ -89,7 +89,7 @@ pub(crate) fn examine(
     check_identity(side, &vault, &records)?;
     let mut findings = Vec::new();
     let count = records.len() as u64;
-    let contents = Contents::read_all(&vault, records, None, &mut findings);
+    let contents = Contents::read_all(&vault, records, &mut findings);
     check_blocks(side, &contents, &mut findings);
     check_keys(side, &contents, &mut findings);
     check_chain(side, &contents, &mut findings);

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use sha2::{Digest, Sha256};
 
-use crate::contents::{Contents, check_identity};
+use crate::contents::Contents;
 use crate::expiry::Clock;
+use crate::id::Names;
 use crate::material::Block;
 use crate::pool::Pool;
-use crate::record::{AbandonedRecord, Ledger, Place, identity};
+use crate::record::{AbandonedRecord, KeyRecord, Place, identity};
 use crate::store::{KeyStore, Link, Unsettled};
 use crate::wrap::Vault;
-use crate::{BlockId, Error, Health, KeyRange, Side, Storage, StoreLimits};
+use crate::{BlockId, Error, Health, KeyId, Side, Storage, StoreLimits};
 
 impl KeyStore {
     /// Opens the store that `storage` keeps, or creates one when it keeps nothing.
@@ -32,12 +33,9 @@ impl KeyStore {
     ) -> Result<Self, Error> {
         check_limits(&limits)?;
         let vault = Vault::new(side, &store_key)?;
-        let records = storage.load()?;
-        let is_new = records.is_empty();
-        if !is_new {
-            check_identity(side, &vault, &records)?;
-        }
-        let contents = Contents::read(&vault, records, is_new.then(Ledger::default))?;
+        let contents = Contents::of_store(side, &vault, &mut *storage)?;
+        let is_new = contents.is_none();
+        let contents = contents.unwrap_or_default();
         let mut ledger = contents.ledger.clone();
         ledger.boot_epoch += 1;
         ledger.boot_id = rng.array();
@@ -80,6 +78,7 @@ impl KeyStore {
             unsettled: BTreeMap::new(),
             keys: BTreeMap::new(),
             waiting_since: BTreeSet::new(),
+            names: Names::default(),
             clock: Clock::default(),
             unfetched: BTreeMap::new(),
             is_clock_told: false,
@@ -105,15 +104,7 @@ impl KeyStore {
         for (id, record) in contents.abandoned {
             self.adopt_abandoned(id, record)?;
         }
-        for (key_id, record) in contents.keys {
-            for range in &record.ranges {
-                self.adopt_user(range).ok_or_else(|| {
-                    Place::Key(key_id).corrupt("it names bytes that are not here")
-                })?;
-            }
-            self.waiting_since.insert((record.since_s, key_id));
-            self.hold_key(key_id, record);
-        }
+        self.adopt_keys(contents.keys)?;
         for (id, mut record) in contents.assignments {
             // Nobody waits for it any more, and nobody ever received its keys.
             if !record.void {
@@ -175,13 +166,25 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Counts a key that waits here as a user of its block.
-    fn adopt_user(&mut self, range: &KeyRange) -> Option<()> {
-        let block = self.pool.get(&range.block)?;
-        if !block.was_assigned(range) {
-            return None;
+    fn adopt_keys(&mut self, keys: Vec<(KeyId, KeyRecord)>) -> Result<(), Error> {
+        for (key_id, record) in &keys {
+            for range in &record.ranges {
+                let held = self.pool.hold_assigned(range);
+                held.ok_or_else(|| {
+                    Place::Key(*key_id).corrupt("it names bytes that are not here")
+                })?;
+            }
         }
-        self.pool.change(&range.block, Block::hold)
+        // Out of what is sorted already a map is made in one go.
+        let since = keys
+            .iter()
+            .map(|(key_id, record)| (record.since_s, *key_id));
+        self.waiting_since = since.collect();
+        for (_, record) in &keys {
+            self.count_unfetched(&record.master);
+        }
+        self.keys = keys.into_iter().collect();
+        Ok(())
     }
 }
 

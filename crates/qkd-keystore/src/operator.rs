@@ -134,6 +134,6 @@ fn places(store: &Examined) -> impl Iterator<Item = Place> {
     (blocks.flat_map(|&id| [Place::Material(id), Place::Block(id)]))
         .chain(contents.abandoned.keys().map(|&id| Place::Abandoned(id)))
         .chain(contents.assignments.keys().map(|&id| Place::Assignment(id)))
-        .chain(contents.keys.keys().map(|&id| Place::Key(id)))
+        .chain(contents.keys.iter().map(|(id, _)| Place::Key(*id)))
         .chain(contents.chain.keys().map(|&index| Place::Chain(index)))
 }

@@ -127,6 +127,13 @@ impl Pool {
         Some(changed)
     }
 
+    /// Counts a key that waits here as a user of its block; nothing when the block is not here or
+    /// that part of it was never assigned.
+    pub(crate) fn hold_assigned(&mut self, range: &KeyRange) -> Option<()> {
+        let block = self.blocks.get_mut(&range.block)?;
+        block.was_assigned(range).then(|| block.hold())
+    }
+
     /// Marks everything of a share up to the end of `range` as assigned.
     pub(crate) fn advance(&mut self, range: &KeyRange) {
         if self

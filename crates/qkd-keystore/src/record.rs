@@ -126,7 +126,7 @@ impl Place {
     }
 
     /// The content of the record here, its tag checked.
-    pub(crate) fn content(self, vault: &Vault, value: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn content<'v>(self, vault: &Vault, value: &'v [u8]) -> Result<&'v [u8], Error> {
         let known = FORMAT_OLDEST..=FORMAT;
         if value.first().is_some_and(|format| !known.contains(format)) {
             return Err(self.corrupt("its format is none of 1 to 6: another version wrote it"));
@@ -137,9 +137,7 @@ impl Place {
         if !vault.verify(&self.to_bytes(), body, tag) {
             return Err(self.corrupt("its tag does not fit: it was damaged or moved"));
         }
-        body.get(1..)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| self.corrupt("it is empty"))
+        body.get(1..).ok_or_else(|| self.corrupt("it is empty"))
     }
 }
 

@@ -14,6 +14,18 @@ pub trait Storage: Send {
     /// When the records cannot be read.
     fn load(&mut self) -> Result<Vec<Record>, StorageError>;
 
+    /// Shows `take` all records one after the other, key and value, each key once and in any order.
+    /// Where they are many, this is to need no room for all of them at once.
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    fn visit(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StorageError> {
+        for (key, value) in self.load()? {
+            take(&key, &value);
+        }
+        Ok(())
+    }
+
     /// Makes all changes durable at once, in the order given.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use qkd_bits::{SecretBytes, SecretRng};
 use qkd_security::Spent;
 
 use crate::expiry::Clock;
+use crate::id::Names;
 use crate::material::Block;
 use crate::pool::Pool;
 use crate::record::{AbandonedRecord, KeyRecord, Ledger, Place};
@@ -66,6 +67,8 @@ pub struct KeyStore {
     pub(crate) keys: BTreeMap<KeyId, KeyRecord>,
     /// How many of them each master has.
     pub(crate) unfetched: BTreeMap<SaeId, u32>,
+    /// The names of applications that these have.
+    pub(crate) names: Names,
     /// The same keys by the time at which they came.
     pub(crate) waiting_since: BTreeSet<(u64, KeyId)>,
     /// The time, as far as it was told.

@@ -109,19 +109,18 @@ impl RedbStorage {
         }
     }
 
-    fn read(&self) -> Result<Records, redb::Error> {
+    fn read(&self, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), redb::Error> {
         let transaction = self.database.begin_read()?;
         let table = match transaction.open_table(RECORDS) {
             Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut records = Vec::new();
         for record in table.iter()? {
             let (key, value) = record?;
-            records.push((key.value().to_vec(), value.value().to_vec()));
+            take(key.value(), value.value());
         }
-        Ok(records)
+        Ok(())
     }
 
     fn write(&self, changes: &[Change]) -> Result<(), redb::Error> {
@@ -151,7 +150,13 @@ impl RedbStorage {
 
 impl Storage for RedbStorage {
     fn load(&mut self) -> Result<Records, StorageError> {
-        self.read()
+        let mut records = Vec::new();
+        self.visit(&mut |key, value| records.push((key.to_vec(), value.to_vec())))?;
+        Ok(records)
+    }
+
+    fn visit(&mut self, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StorageError> {
+        self.read(take)
             .map_err(|error| failed(&self.path, &format!("cannot read the key store: {error}")))
     }
 

@@ -2,6 +2,7 @@
 
 use qkd_security::Spent;
 
+use crate::id::Names;
 use crate::material::Holder;
 use crate::{BlockId, KeyRange, SaeId};
 
@@ -84,18 +85,18 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn name(&mut self) -> Option<SaeId> {
+    pub(super) fn name(&mut self, known: &mut Names) -> Option<SaeId> {
         let bytes = self.u32()? as usize;
         let (head, tail) = self.0.split_at_checked(bytes)?;
         self.0 = tail;
-        SaeId::new(std::str::from_utf8(head).ok()?).ok()
+        known.name(std::str::from_utf8(head).ok()?).ok()
     }
 
-    pub(super) fn names(&mut self) -> Option<(SaeId, Vec<SaeId>)> {
+    pub(super) fn names(&mut self, known: &mut Names) -> Option<(SaeId, Vec<SaeId>)> {
         let slaves = self.u32()?;
-        let master = self.name()?;
-        let slaves = (0..slaves).map(|_| self.name()).collect::<Option<_>>()?;
-        Some((master, slaves))
+        let master = self.name(known)?;
+        let slaves = (0..slaves).map(|_| self.name(known));
+        Some((master, slaves.collect::<Option<_>>()?))
     }
 
     pub(super) fn ranges(&mut self) -> Option<Vec<KeyRange>> {

@@ -2,6 +2,7 @@
 
 use super::fields::{Reader, put_count, put_name, put_names, put_ranges};
 use super::{FORMAT_OF_DATES, FORMAT_OLDEST};
+use crate::id::Names;
 use crate::{AssignedKey, Assignment, KeyId, KeyRange, SaeId};
 
 /// An assignment of this owner that is not settled.
@@ -48,7 +49,7 @@ impl AssignmentRecord {
             _ => return None,
         };
         let id = reader.u64()?;
-        let (master, slaves) = reader.names()?;
+        let (master, slaves) = reader.names(&mut Names::default())?;
         let keys = (0..reader.u32()?)
             .map(|_| {
                 Some(AssignedKey {
@@ -80,16 +81,17 @@ impl KeyRecord {
         bytes
     }
 
-    pub(crate) fn decode(format: u8, content: &[u8]) -> Option<Self> {
+    /// Reads a record; names are those that are `known`, where they are.
+    pub(crate) fn decode(format: u8, content: &[u8], known: &mut Names) -> Option<Self> {
         let mut reader = Reader(content);
         let assignment = reader.u64()?;
-        let (master, slaves) = reader.names()?;
+        let (master, slaves) = reader.names(known)?;
         let ranges = reader.ranges()?;
         let (since_s, served) = match format {
             FORMAT_OLDEST..FORMAT_OF_DATES => (0, Vec::new()),
             _later => {
                 let since_s = reader.u64()?;
-                let served = (0..reader.u32()?).map(|_| reader.name());
+                let served = (0..reader.u32()?).map(|_| reader.name(known));
                 (since_s, served.collect::<Option<_>>()?)
             }
         };
