@@ -122,6 +122,16 @@ impl Shutdown {
     }
 }
 
+#[cfg(test)]
+impl Shutdown {
+    /// Nobody ever asks for it.
+    pub(crate) fn never() -> Self {
+        let (trigger, shutdown) = channel();
+        std::mem::forget(trigger);
+        shutdown
+    }
+}
+
 fn give_up(why: &str) -> ! {
     tracing::error!(why, "ending by force");
     std::process::exit(1);

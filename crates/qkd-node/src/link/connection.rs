@@ -75,11 +75,11 @@ pub async fn serve(
     let engine = LinkEngine::new(session, party, established.channel, Time(0));
     let (handle, events) = LinkHandle::new(outgoing.clone());
     let (commands, command_receiver) = channel();
-    let mut threads = match start(handle.clone(), command_receiver) {
-        Ok(threads) => threads,
+    let instruments = match start(handle.clone(), command_receiver) {
+        Ok(instruments) => instruments,
         Err(error) => return format!("the optical instruments do not start: {error}"),
     };
-    let workers = match Workers::start(shared.worker_threads, &handle) {
+    let workers = match Workers::start(shared.worker_threads, &handle, shutdown) {
         Ok(workers) => workers,
         Err(error) => return format!("the threads that compute do not start: {error}"),
     };
@@ -95,15 +95,16 @@ pub async fn serve(
         clock: None,
         worked: VecDeque::new(),
         computing: 0,
+        shutdown: shutdown.clone(),
     };
     let spawned = std::thread::Builder::new()
         .name("link".into())
         // Nobody listens for the reason when the connection was cut from outside.
         .spawn(move || drop(done.send(thread.run(events))));
-    match spawned {
-        Ok(joined) => threads.push(joined),
+    let link_thread = match spawned {
+        Ok(joined) => joined,
         Err(error) => return format!("the link's thread does not start: {error}"),
-    }
+    };
     shared.board.connected(session);
     let hub = shared.hub.clone();
     let link = handle.clone();
@@ -115,14 +116,20 @@ pub async fn serve(
     handle.end(reason.clone());
     let _gone = outgoing.send(refusal(&reason));
     let hub = shared.hub.clone();
+    let stopping = shutdown.clone();
     let _joined = tokio::task::spawn_blocking(move || {
-        // First the threads: what the link's thread has still in its queue belongs to this
-        // connection, and the store would take it for a breach of the rules afterwards.
-        for thread in threads {
-            // A panic in there has been printed, and its connection is over either way.
-            let _panicked = thread.join();
-        }
+        // First the link's thread: what it has still in its queue belongs to this connection, and the
+        // store would take it for a breach of the rules afterwards. A panic in there has been printed,
+        // and its connection is over either way.
+        let _panicked = link_thread.join();
         hub.disconnect();
+        for thread in instruments {
+            // Nobody listens to them any more. They are waited for so that connections which come and
+            // go do not pile up threads; a node that stops takes them with it.
+            if !stopping.is_requested() {
+                let _panicked = thread.join();
+            }
+        }
     })
     .await;
     shared.board.link(LinkState::Connecting, &reason);
@@ -147,8 +154,14 @@ async fn pump(
             frame = incoming.message() => match frame {
                 Ok(Some(frame)) => match Frame::try_from(frame) {
                     Ok(Frame::Envelope(envelope)) => {
-                        if !handle.tell_when_room(LinkEvent::Envelope(envelope)).await {
-                            return reason_of(ended.await);
+                        tokio::select! {
+                            has_room = handle.tell_when_room(LinkEvent::Envelope(envelope)) => {
+                                if !has_room {
+                                    return reason_of(ended.await);
+                                }
+                            }
+                            // A thread that is behind must not keep the node from stopping.
+                            () = &mut stopping => return "this node is shutting down".into(),
                         }
                     }
                     // A hint and no more: the stream will close, or it was not the peer's.

@@ -15,6 +15,7 @@ use super::{
     Queueable, Queued, Unsent,
 };
 use crate::quantum::Command;
+use crate::shutdown::Shutdown;
 
 /// Events whose answers share an envelope, at most.
 const EVENTS_PER_TURN_MAX: usize = 256;
@@ -45,6 +46,9 @@ pub(super) struct LinkThread {
     pub(super) worked: VecDeque<Worked>,
     /// Steps that other threads have.
     pub(super) computing: usize,
+    /// What waits in the queue when the node is asked to stop is not handled any more: a link may break
+    /// at any time, and blocks under way would hold the node up.
+    pub(super) shutdown: Shutdown,
 }
 
 impl LinkThread {
@@ -81,6 +85,9 @@ impl LinkThread {
             let Some(Queued { event, _place }) = next else {
                 break;
             };
+            if self.shutdown.is_requested() {
+                return Err(Over::Because("this node is shutting down".into()));
+            }
             self.handle(event)?;
         }
         if let Some(emitted_slots) = self.clock.take() {

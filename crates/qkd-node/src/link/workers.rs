@@ -8,8 +8,10 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::LinkHandle;
+use crate::shutdown::Shutdown;
 
 /// Work for one of the threads: it tells the link itself what came of it.
 type Step = Box<dyn FnOnce(&LinkHandle) + Send>;
@@ -19,16 +21,24 @@ type Step = Box<dyn FnOnce(&LinkHandle) + Send>;
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
+/// Distance of two looks whether the node is asked to stop, while a step is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Threads that run side by side on this machine: one for each core that the process may use.
 pub fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The threads of one connection. Dropping them waits for the steps that run, and forgets those
-/// that wait.
+/// The threads of one connection. Dropping them forgets the steps that wait, and waits for those that
+/// run, so that connections which come and go never have more threads than one of them.
+///
+/// A node that is asked to stop does not wait: a step of a large block takes seconds on a busy machine,
+/// all the more since the scheduler gives these threads less than others, and nobody wants what comes of
+/// it. It ends with the process.
 pub struct Workers {
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
+    shutdown: Shutdown,
 }
 
 #[derive(Default)]
@@ -41,25 +51,32 @@ struct Queue {
 struct Steps {
     waiting: VecDeque<Step>,
     over: bool,
+    /// Threads that have not ended.
+    threads: usize,
 }
 
 impl Workers {
-    /// Starts `count` threads, which tell `link` what they computed.
+    /// Starts `count` threads, which tell `link` what they computed, until `shutdown`.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(count: NonZeroUsize, link: &LinkHandle) -> io::Result<Self> {
+    pub fn start(
+        count: NonZeroUsize,
+        link: &LinkHandle,
+        shutdown: &Shutdown,
+    ) -> io::Result<Self> {
         let mut workers = Self {
             queue: Arc::default(),
             threads: Vec::new(),
+            shutdown: shutdown.clone(),
         };
         for number in 0..count.get() {
-            let (queue, link) = (workers.queue.clone(), link.clone());
+            let (end, link) = (EndOfThread::new(&workers.queue), link.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("work-{number}"))
                 .spawn(move || {
                     make_nice();
-                    queue.work(&link);
+                    end.0.work(&link);
                 })?;
             workers.threads.push(thread);
         }
@@ -82,6 +99,9 @@ impl Drop for Workers {
         self.queue.changed.notify_all();
         // Their secrets are wiped without the lock.
         drop(forgotten);
+        if !self.queue.ended_before(&self.shutdown) {
+            return;
+        }
         for thread in self.threads.drain(..) {
             // A panic in there has ended the link already.
             let _panicked = thread.join();
@@ -93,6 +113,19 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, Steps> {
         // Nothing that can panic happens under this lock.
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no thread is left; false when the node is asked to stop before.
+    fn ended_before(&self, shutdown: &Shutdown) -> bool {
+        let mut steps = self.lock();
+        while steps.threads > 0 {
+            if shutdown.is_requested() {
+                return false;
+            }
+            let waited = self.changed.wait_timeout(steps, LOOK_EVERY);
+            (steps, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        true
     }
 
     /// Runs steps until there will be no more.
@@ -127,6 +160,23 @@ impl Drop for PanicWatch<'_> {
     }
 }
 
+/// Counts its thread as ended, whether it returns, panics or never started.
+struct EndOfThread(Arc<Queue>);
+
+impl EndOfThread {
+    fn new(queue: &Arc<Queue>) -> Self {
+        queue.lock().threads += 1;
+        Self(queue.clone())
+    }
+}
+
+impl Drop for EndOfThread {
+    fn drop(&mut self) {
+        self.0.lock().threads -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 /// Lets threads with less to do, the photon path's before all, go first.
 fn make_nice() {
     // Elsewhere it would slow down the whole process. A system that forbids it changes nothing.
@@ -142,13 +192,15 @@ mod tests {
     use super::super::{BareLink, Heard};
     use super::*;
     use crate::link::LinkEvent;
+    use crate::shutdown::{self, StopReason};
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn workers(count: usize) -> (Workers, BareLink) {
         let (link, heard) = BareLink::new();
         let count = NonZeroUsize::new(count).unwrap();
-        (Workers::start(count, &link).unwrap(), heard)
+        let shutdown = Shutdown::never();
+        (Workers::start(count, &link, &shutdown).unwrap(), heard)
     }
 
     fn emitted(slots: u64) -> impl FnOnce(&LinkHandle) + Send {
@@ -216,6 +268,28 @@ mod tests {
         drop(go_on);
         drop(workers);
         assert_eq!(slots(&mut heard), [1]);
+    }
+
+    #[test]
+    fn a_node_that_is_asked_to_stop_waits_for_no_step() {
+        let (link, _heard) = BareLink::new();
+        let (trigger, shutdown) = shutdown::channel();
+        let workers = Workers::start(NonZeroUsize::MIN, &link, &shutdown).unwrap();
+        let (begun, running) = channel();
+        let (go_on, held) = channel::<()>();
+        workers.run(move |_| {
+            begun.send(()).unwrap();
+            // Held until the other end is dropped.
+            held.recv().unwrap_err();
+        });
+        running.recv_timeout(PATIENCE).unwrap();
+        let queue = workers.queue.clone();
+        // Also when it was waiting already.
+        let dropping = std::thread::spawn(move || drop(workers));
+        trigger.stop(StopReason::Requested);
+        dropping.join().unwrap();
+        assert_eq!(queue.lock().threads, 1, "its step runs");
+        drop(go_on);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a peer that reads nothing can make this side keep: no more than its limits.
+//! What a peer that reads nothing can make this side keep: no more than its limits. And what a node that
+//! stops leaves undone.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::super::{Frames, LinkHandle, frames};
 use super::*;
 use crate::hub::KeyHub;
 use crate::mailbox::Mailboxes;
+use crate::shutdown::{self, StopReason};
 use crate::status::StatusBoard;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +35,11 @@ struct Bob {
 
 impl Bob {
     fn start(waiting_bytes_max: usize) -> Self {
+        Self::start_until(waiting_bytes_max, Shutdown::never())
+    }
+
+    /// Until `shutdown`.
+    fn start_until(waiting_bytes_max: usize, shutdown: Shutdown) -> Self {
         let (_alice, engine) = pair();
         let folder = tempdir().unwrap();
         let (outgoing, network) = frames(waiting_bytes_max);
@@ -45,7 +52,8 @@ impl Bob {
             outgoing,
             commands,
             answers: link.answers(),
-            workers: Workers::start(NonZeroUsize::MIN, &link).unwrap(),
+            workers: Workers::start(NonZeroUsize::MIN, &link, &shutdown).unwrap(),
+            shutdown,
             clock: None,
             worked: VecDeque::new(),
             computing: 0,
@@ -142,4 +150,15 @@ fn a_peer_that_asks_for_answers_and_reads_none_loses_its_link() {
         reason.contains("the peer takes nothing of what is said"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn what_waits_when_the_node_is_asked_to_stop_is_not_handled_any_more() {
+    let (trigger, shutdown) = shutdown::channel();
+    trigger.stop(StopReason::Requested);
+    let mut bob = Bob::start_until(1 << 20, shutdown);
+    bob.link.tell(relayed(1));
+    assert_eq!(bob.thread.join().unwrap(), "this node is shutting down");
+    drop(bob.link);
+    assert!(bob.network.next().await.is_none());
 }
