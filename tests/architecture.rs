@@ -116,6 +116,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
     "hkdf",
     "hmac",
     "libm",
+    "polyval",
     "rand",
     "sha2",
     "subtle",

@@ -8,7 +8,7 @@ use qkd_wire::proto::delivery::{GetKeyRequest, GetKeyWithIdsRequest, Key};
 use tonic::{Code, Status};
 
 use crate::process::STOP_WITHIN;
-use crate::support::{BOB, Node, Nodes, SAE_ALICE, SAE_BOB, delivery};
+use crate::support::{ALICE, BOB, Node, Nodes, SAE_ALICE, SAE_BOB, delivery};
 
 /// Both daemons with the keys of one block, Bob to die as `point` says.
 async fn nodes_with_keys(point: &str) -> Nodes {
@@ -142,4 +142,37 @@ async fn a_store_that_was_copied_back_is_found_out_and_no_key_leaves_either_side
         ..GetKeyRequest::default()
     });
     assert!(refused.await.is_err());
+}
+
+#[tokio::test]
+async fn a_key_that_changes_in_one_store_is_found_by_the_other_and_leaves_neither() {
+    let mut nodes = Nodes::builder().blocks_max(2).prepare();
+    nodes.bob_config.link.debug.fail_points = vec!["commit:after:2:alter".parse().unwrap()];
+    nodes.alice_config.link.store.compare_every_s = 1;
+    nodes.bob_config.link.store.compare_every_s = 1;
+    nodes.start_with_keys().await;
+    for (node, name) in [(nodes.alice(), ALICE), (nodes.bob(), BOB)] {
+        let is_told = |alarm: &String| alarm.contains("the copies of block");
+        let found = node.until("an alarm", |now| now.alarms.iter().any(is_told));
+        let alarms = found.await.alarms;
+        let differing = alarms.iter().filter(|alarm| is_told(alarm)).count();
+        assert_eq!(differing, 1, "{alarms:?}");
+        let log = nodes.folder().join(format!("{name}-data/audit.log"));
+        let began = Instant::now();
+        while !fs::read_to_string(&log).unwrap().contains("copies-differ") {
+            assert!(
+                began.elapsed() < STOP_WITHIN,
+                "no line in {}",
+                log.display()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    // The other block is given on, and the link goes on.
+    let keys = ask(&nodes, 5).await;
+    for key in &keys {
+        let fetched = fetch(&nodes, key).await.expect("it is there");
+        assert!(fetched[0].key == key.key, "the keys differ");
+    }
+    assert!(nodes.bob().status().await.session.is_some());
 }

@@ -54,9 +54,9 @@ impl fmt::Display for Point {
     }
 }
 
-/// Steps that are no part of the campaign: keys expire by time alone, and histories contradict each
-/// other only when somebody touched a disk; other tests have these.
-const LEFT_OUT: [Step; 2] = [Step::Expire, Step::Quarantine];
+/// Steps that are no part of the campaign: keys expire by time alone, and copies differ or histories
+/// contradict each other only when somebody touched a disk; other tests have these.
+const LEFT_OUT: [Step; 3] = [Step::Expire, Step::Withdraw, Step::Quarantine];
 
 impl Point {
     /// All points at these moments.
@@ -111,6 +111,9 @@ impl Point {
             | Step::Drop
             | Step::Forget
             | Step::Expire
+            | Step::Compare
+            | Step::Compared
+            | Step::Withdraw
             | Step::Give
             | Step::Take
             | Step::Given
@@ -150,6 +153,9 @@ impl Point {
             | Step::Forget
             | Step::Tombstone
             | Step::Expire
+            | Step::Compare
+            | Step::Compared
+            | Step::Withdraw
             | Step::Quarantine => None,
         }
     }

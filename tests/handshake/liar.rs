@@ -50,7 +50,7 @@ impl Lie {
     pub fn complaint(self) -> &'static str {
         match self {
             Self::OtherVersion => {
-                "the peer speaks version 4 of the authenticated channel, this side 3"
+                "the peer speaks version 5 of the authenticated channel, this side 4"
             }
             Self::ShortNonce => "`opening.nonce`",
             Self::Reflection => "carries our own nonce: it was reflected",

@@ -128,6 +128,7 @@ impl Builder {
                 key_size_bits: 256,
                 key_count_max: self.key_count_max,
                 unfetched_age_max_s: StoreConfig::UNFETCHED_AGE_MAX_S,
+                compare_every_s: StoreConfig::COMPARE_EVERY_S,
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),

@@ -8,7 +8,7 @@ use crate::schedule::{Binding, Root, mac};
 use crate::{Channel, Error, PreSharedKey, Role};
 
 /// Version of handshake, key schedule, envelopes and of the messages in them.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Bytes of a handshake nonce.
 pub const NONCE_BYTES: usize = 32;

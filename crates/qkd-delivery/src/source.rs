@@ -157,6 +157,8 @@ mod tests {
             expired_count: 0,
             has_room: true,
             durable_commits: 0,
+            compared_bytes: 0,
+            differing_blocks: 0,
             pending_requests: 0,
         };
         let pool = Pool::new(&limits, &status);

@@ -151,6 +151,16 @@ pub enum Alarm {
         /// The block.
         block: BlockId,
     },
+    /// The two stores had different bytes of a block: one of them was altered.
+    #[error(
+        "the copies of block {block} differ: one store was altered. It was thrown away on both sides, and {keys} keys of it that waited here; `qkd store verify` reads the store of a stopped node"
+    )]
+    CopiesDiffer {
+        /// The block.
+        block: BlockId,
+        /// Keys of it that waited here for their slaves.
+        keys: u64,
+    },
     /// The two histories contradict each other: one store was restored, copied or altered. The
     /// store stays sealed, also when opened again.
     #[error("the key store is quarantined: {reason}")]
@@ -186,6 +196,9 @@ pub struct StoreLimits {
     pub blocks_undecided_max: u32,
     /// Bytes of material that may be stored, used parts of unfinished blocks included.
     pub material_bytes_max: u64,
+    /// Seconds between two comparisons of all material with the peer's, by [`Input::Time`]; the first one
+    /// is at the first link. 0: never.
+    pub compare_every_s: u64,
 }
 
 impl Default for StoreLimits {
@@ -202,6 +215,7 @@ impl Default for StoreLimits {
             requests_pending_max: 1024,
             blocks_undecided_max: 64,
             material_bytes_max: 64 << 20,
+            compare_every_s: 600,
         }
     }
 }
@@ -241,6 +255,10 @@ pub struct StoreStatus {
     pub assigned_count: u64,
     /// Keys dropped since the store was opened because a slave did not fetch them in time.
     pub expired_count: u64,
+    /// Bytes that were found equal to the peer's copy since the store was opened, by this side's asking.
+    pub compared_bytes: u64,
+    /// Blocks thrown away since the store was opened because the two copies differed.
+    pub differing_blocks: u64,
     /// Requests waiting for the peer's acknowledgement.
     pub pending_requests: u64,
     /// Whether blocks are taken in, as far as the disk is concerned.

@@ -13,6 +13,7 @@ mod abandon;
 mod accept;
 mod assign;
 mod commit;
+mod compare;
 mod contents;
 mod delivery;
 mod error;
@@ -41,7 +42,8 @@ pub use exchange::{
 pub use id::{BlockId, History, InvalidId, KeyId, SaeId, Side};
 pub use inspect::{Inspection, inspect};
 pub use message::{
-    AssignedKey, Assignment, CheckValue, DiscardReason, InDoubt, KeyRange, Resume, StoreMessage,
+    AssignedKey, Assignment, CheckValue, Comparison, DiscardReason, InDoubt, KeyRange, Resume,
+    StoreMessage,
 };
 pub use operator::{Abandon, abandon, begin_history};
 pub use step::{Step, UnknownStep};

@@ -113,6 +113,13 @@ impl Block {
             .map(|first| (self.cursor(first), self.rest(first)))
     }
 
+    /// What is free of the share cut for `first`, if `side` may assign it: where it begins, and how many
+    /// bytes it has.
+    pub(crate) fn free_of(&self, side: Side, first: Side) -> Option<(u32, u32)> {
+        let is_free = self.is_held_by(side, first) && self.rest(first) > 0;
+        is_free.then(|| (self.cursor(first), self.rest(first)))
+    }
+
     /// Whose share `range` lies in, as it was cut.
     pub(crate) fn cut_for(&self, range: &KeyRange) -> Option<Side> {
         let end = range.offset.checked_add(range.bytes)?;
@@ -166,10 +173,15 @@ impl Block {
         self.record.holders[first as usize] = holder;
     }
 
+    /// The bytes of `range`, which lies in the material.
+    pub(crate) fn bytes(&self, range: &KeyRange) -> &[u8] {
+        let start = range.offset as usize;
+        &self.material.expose()[start..start + range.bytes as usize]
+    }
+
     /// Copies the bytes of `range` to `key`.
     pub(crate) fn copy(&self, range: &KeyRange, key: &mut [u8]) {
-        let start = range.offset as usize;
-        key.copy_from_slice(&self.material.expose()[start..start + range.bytes as usize]);
+        key.copy_from_slice(self.bytes(range));
     }
 
     /// Copies the bytes of `range` to `key` and wipes them here.
@@ -178,6 +190,12 @@ impl Block {
         let bytes = &mut self.material.expose_mut()[start..start + range.bytes as usize];
         key.copy_from_slice(bytes);
         bytes.fill(0);
+    }
+
+    /// Alters the last bit; false when there is none.
+    pub(crate) fn alter(&mut self) -> bool {
+        let last = self.material.expose_mut().last_mut();
+        last.map(|byte| *byte ^= 0x80).is_some()
     }
 
     pub(crate) fn hold(&mut self) {

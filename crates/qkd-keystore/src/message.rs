@@ -78,6 +78,16 @@ pub enum StoreMessage {
         /// The block.
         block: BlockId,
     },
+    /// Owner → peer: whether the peer has the same bytes of these parts of the owner's share.
+    Compare(Box<Comparison>),
+    /// Peer → owner: whether it has. A block of which it has not is thrown away by the peer before it
+    /// says so, when the question was about no other.
+    Compared {
+        /// Number of the assignment that stands for the pad.
+        id: u64,
+        /// Whether both have the same.
+        is_equal: bool,
+    },
     /// The sender has sealed its store because the two histories contradict each other.
     Quarantine {
         /// What was found, in words.
@@ -101,6 +111,8 @@ impl StoreMessage {
             StoreMessage::VoidAccepted { .. } => "VoidAccepted",
             StoreMessage::Give { .. } => "Give",
             StoreMessage::Taken { .. } => "Taken",
+            StoreMessage::Compare(_) => "Compare",
+            StoreMessage::Compared { .. } => "Compared",
             StoreMessage::Quarantine { .. } => "Quarantine",
         }
     }
@@ -169,6 +181,20 @@ impl AssignedKey {
     pub fn bytes(&self) -> u64 {
         self.ranges.iter().map(|r| u64::from(r.bytes)).sum()
     }
+}
+
+/// A question whether two stores have the same bytes. Nothing in it says anything about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// The 16 bytes of key that the question spends, as the only piece of the only key of an assignment
+    /// that nobody is ever answered.
+    pub pad: Assignment,
+    /// Free pieces of the owner's share, 1 to 256.
+    pub ranges: Vec<KeyRange>,
+    /// Where the polynomial of those bytes is taken.
+    pub point: [u8; 16],
+    /// Its value there, added to the pad.
+    pub tag: [u8; 16],
 }
 
 /// A piece of one block's material.

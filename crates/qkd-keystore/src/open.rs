@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use sha2::{Digest, Sha256};
 
+use crate::compare::Comparisons;
 use crate::contents::Contents;
 use crate::expiry::Clock;
 use crate::id::Names;
@@ -85,6 +86,7 @@ impl KeyStore {
             expired: 0,
             has_room: true,
             giving: BTreeSet::new(),
+            comparisons: Comparisons::default(),
             durable_commits: 0,
         };
         store.adopt(contents)?;

@@ -93,6 +93,29 @@ impl Pool {
         })
     }
 
+    /// Every share of which `side` has free bytes, in the order of the commits: the side that it was cut
+    /// for, and how many bytes.
+    pub(crate) fn held(&self, side: Side) -> impl Iterator<Item = ((BlockId, Side), u32)> {
+        let open = self.open[side as usize].iter();
+        let blocks = open.filter_map(|index| {
+            let id = self.order.get(index)?;
+            self.blocks.get(id).map(|block| (*id, block))
+        });
+        blocks.flat_map(move |(id, block)| {
+            SIDES.into_iter().filter_map(move |first| {
+                let (_, bytes) = block.free_of(side, first)?;
+                Some(((id, first), bytes))
+            })
+        })
+    }
+
+    /// Alters the last bit of the block that was committed last, if there is one.
+    pub(crate) fn alter_newest(&mut self) -> bool {
+        let newest = self.order.last_key_value();
+        let block = newest.and_then(|(_, id)| self.blocks.get_mut(id));
+        block.is_some_and(Block::alter)
+    }
+
     /// Has a share change hands.
     pub(crate) fn set_holder(&mut self, id: BlockId, first: Side, holder: Holder) {
         if self

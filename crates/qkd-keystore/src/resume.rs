@@ -53,6 +53,7 @@ impl KeyStore {
         self.link = Link::Down;
         self.release_reserved();
         self.prepared_at_peer.clear();
+        self.comparisons.interrupted();
         let pending: Vec<u64> = self
             .unsettled
             .iter()

@@ -48,6 +48,12 @@ pub enum Step {
     Take,
     /// The peer has a share that was given up.
     Given,
+    /// The owner asks whether the peer has the same bytes: what the question spends is burnt.
+    Compare,
+    /// The peer burns it too, and answers.
+    Compared,
+    /// A block whose copies differ is thrown away.
+    Withdraw,
     /// The store is sealed because the histories contradict each other.
     Quarantine,
 }
@@ -60,7 +66,7 @@ const BOB: &[Side] = &[Side::Bob];
 const BOTH: &[Side] = &[Side::Alice, Side::Bob];
 
 /// In the order of the enumeration.
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 24] = [
     (Step::Boot, "boot", BOTH),
     (Step::Resume, "resume", BOTH),
     (Step::Reserve, "reserve", ALICE),
@@ -81,13 +87,16 @@ const ROWS: [Row; 21] = [
     (Step::Give, "give", BOTH),
     (Step::Take, "take", BOTH),
     (Step::Given, "given", BOTH),
+    (Step::Compare, "compare", BOTH),
+    (Step::Compared, "compared", BOTH),
+    (Step::Withdraw, "withdraw", BOTH),
     (Step::Quarantine, "quarantine", BOTH),
 ];
 
 impl Step {
     /// All names, in the order of the enumeration.
-    pub const NAMES: [&'static str; 21] = {
-        let mut names = [""; 21];
+    pub const NAMES: [&'static str; 24] = {
+        let mut names = [""; 24];
         let mut index = 0;
         while index < ROWS.len() {
             names[index] = ROWS[index].1;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBytes, SecretRng};
 use qkd_security::Spent;
 
+use crate::compare::Comparisons;
 use crate::expiry::Clock;
 use crate::id::Names;
 use crate::material::Block;
@@ -81,6 +82,8 @@ pub struct KeyStore {
     pub(crate) has_room: bool,
     /// Blocks of which this side gave its share up, until it hears that the peer has it.
     pub(crate) giving: BTreeSet<BlockId>,
+    /// How far comparing with the peer's store has come.
+    pub(crate) comparisons: Comparisons,
     /// Commits that storage made durable, since this store was opened.
     pub(crate) durable_commits: u64,
 }
@@ -148,6 +151,7 @@ impl KeyStore {
             }
         }
         self.rebalance(&mut outputs);
+        self.compare(&mut outputs);
         self.staged.append(&mut outputs);
         Ok(())
     }
@@ -194,6 +198,8 @@ impl KeyStore {
             stored_key_count: deliverable_bits / u64::from(self.limits.key_size_bits),
             assigned_count: self.keys.len() as u64,
             expired_count: self.expired,
+            compared_bytes: self.comparisons.equal_bytes,
+            differing_blocks: self.comparisons.differing_blocks,
             pending_requests: pending.count() as u64,
             has_room: self.has_room,
             durable_commits: self.durable_commits,
@@ -328,6 +334,10 @@ impl KeyStore {
             (_, StoreMessage::VoidAccepted { id }) => self.peer_accepted_void(id),
             (_, StoreMessage::Give { block }) => self.peer_gave(block, outputs),
             (_, StoreMessage::Taken { block }) => self.peer_took(block),
+            (_, StoreMessage::Compare(comparison)) => self.peer_compares(&comparison, outputs),
+            (_, StoreMessage::Compared { id, is_equal }) => {
+                self.peer_compared(id, is_equal, outputs)
+            }
             (_, StoreMessage::Quarantine { reason }) => {
                 let words: String = reason.chars().take(WORDS_MAX).collect();
                 self.quarantine(format!("the peer found: {words}"), outputs);

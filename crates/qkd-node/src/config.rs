@@ -18,6 +18,7 @@ mod plan;
 mod profile;
 mod read;
 mod rules;
+mod store;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -246,14 +247,19 @@ pub struct StoreConfig {
     /// nothing; the time while it does not run counts if that clock says that it was a quarter of
     /// this at most.
     pub unfetched_age_max_s: u64,
+    /// `compare_every_s`: seconds between two comparisons of the keys in store with the peer's copies.
+    pub compare_every_s: u64,
     /// `store_key`: a file with 64 hexadecimal digits that wraps the keys at rest; made with mode
     /// 0600 when absent.
     pub store_key: PathBuf,
 }
 
 impl StoreConfig {
-    /// What holds when nothing is said: thirty days.
+    /// How long keys wait when nothing is said: thirty days.
     pub const UNFETCHED_AGE_MAX_S: u64 = 30 * 24 * 3600;
+
+    /// How often they are compared when nothing is said: every ten minutes.
+    pub const COMPARE_EVERY_S: u64 = 600;
 }
 
 /// `[messages]`.

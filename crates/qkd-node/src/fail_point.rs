@@ -50,6 +50,8 @@ pub enum Action {
     Stop,
     /// The thread of the store panics.
     Panic,
+    /// A bit of the newest block in the store is altered in memory, as a fault of it would.
+    Alter,
 }
 
 /// One point, such as `decide:after:3`: the third time that a decision is durable.
@@ -72,6 +74,7 @@ impl fmt::Display for FailPoint {
             Action::Kill => Ok(()),
             Action::Stop => f.write_str(":stop"),
             Action::Panic => f.write_str(":panic"),
+            Action::Alter => f.write_str(":alter"),
         }
     }
 }
@@ -95,6 +98,7 @@ impl FromStr for FailPoint {
             None => Action::Kill,
             Some("stop") => Action::Stop,
             Some("panic") => Action::Panic,
+            Some("alter") => Action::Alter,
             Some(_) => return Err(NotAFailPoint),
         };
         if nth == 0 || words.next().is_some() {
@@ -133,14 +137,17 @@ impl FailPoints {
     }
 
     /// These steps come by. Returns when no point strikes, or when a process that was stopped may go
-    /// on.
-    pub fn reach(&mut self, moment: Moment, steps: &[Step]) {
+    /// on; true when a key is to be altered.
+    pub fn reach(&mut self, moment: Moment, steps: &[Step]) -> bool {
+        let mut alters = false;
         let mut struck = self.struck(moment, steps);
         while let Some(point) = struck {
             strike(point);
+            alters |= point.action == Action::Alter;
             // Several may be due at once; the steps are counted.
             struck = self.struck(moment, &[]);
         }
+        alters
     }
 
     /// Counts these steps down; a point that is due is disarmed and returned.
@@ -167,6 +174,7 @@ fn strike(point: FailPoint) {
         Action::Kill => Signal::KILL,
         Action::Stop => Signal::STOP,
         Action::Panic => panic!("fail-point {point}"),
+        Action::Alter => return,
     };
     if let Err(error) = kill_process(getpid(), signal) {
         tracing::error!(%error, "a fail-point cannot signal its own process");
@@ -192,6 +200,7 @@ mod tests {
             "boot:before:1",
             "take:said:2:stop",
             "void:after:1:panic",
+            "commit:after:1:alter",
         ] {
             assert_eq!(text.parse::<FailPoint>().unwrap().to_string(), text);
         }

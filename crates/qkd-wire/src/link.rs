@@ -21,7 +21,8 @@ pub use payload::{
 pub use relay::{CIPHERTEXT_BYTES_MAX, CIPHERTEXT_BYTES_MIN, RelayOutcome, RelayedMessage};
 pub use session::{PARITIES_PER_ROUND_MAX, PARTS_MAX};
 pub use store::{
-    IN_DOUBT_MAX, KEYS_PER_ASSIGNMENT_MAX, RANGES_PER_KEY_MAX, SLAVES_PER_ASSIGNMENT_MAX,
+    IN_DOUBT_MAX, KEYS_PER_ASSIGNMENT_MAX, RANGES_PER_COMPARISON_MAX, RANGES_PER_KEY_MAX,
+    SLAVES_PER_ASSIGNMENT_MAX,
 };
 
 /// Largest serialized [`LinkMessage`], in bytes.

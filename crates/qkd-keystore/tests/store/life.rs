@@ -14,6 +14,7 @@ pub struct Life {
     waiting: Vec<(Side, u64)>,
     /// Applications ask at Alice nearly always, so that key changes owner.
     is_one_sided: bool,
+    unix_s: u64,
 }
 
 impl Life {
@@ -22,6 +23,7 @@ impl Life {
             blocks_undecided_max: 4,
             material_bytes_max: 4000,
             key_count_max: 20,
+            compare_every_s: 5,
             ..StoreLimits::default()
         };
         Self {
@@ -30,6 +32,7 @@ impl Life {
             blocks: 0,
             waiting: Vec::new(),
             is_one_sided: seed % 2 == 1,
+            unix_s: 1_000_000,
         }
     }
 
@@ -60,7 +63,13 @@ impl Life {
                     self.world.fetch_one(index);
                 }
             }
-            90..98 => self.world.connect(),
+            90..97 => self.world.connect(),
+            97 => {
+                // Now and then it is time to compare.
+                self.unix_s += 1 + self.rng.below(3);
+                let unix_s = self.unix_s;
+                self.world.input(side, Input::Time { unix_s });
+            }
             98 => self.trouble(side),
             _ => {
                 let back = self.rng.below(3);

@@ -5,6 +5,7 @@
 
 mod batches;
 mod budget;
+mod comparing;
 mod faults;
 mod life;
 mod opening;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qkd_bits::{SecretBits, SecretRng};
 use qkd_keystore::invariants::{Checker, Event, Standing};
 use qkd_keystore::{
-    Alarm, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
+    Alarm, Assignment, BlockId, Error, Fault, Health, Input, KeyFetch, KeyId, KeyRequest, KeyStore,
     MemoryStorage, Output, RequestError, SaeId, Side, Step, StoreLimits, StoreMessage,
 };
 use qkd_security::{SecurityParameters, Spent};
@@ -221,6 +221,9 @@ impl World {
                             count: 1,
                         });
                     }
+                    if let StoreMessage::Compare(comparison) = &message {
+                        self.see_pad(side, &comparison.pad);
+                    }
                     self.queues[side.peer() as usize].push_back(message);
                 }
                 Output::Committed { block, spent, .. } => {
@@ -250,6 +253,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Bits that pad what is said are never used again.
+    fn see_pad(&mut self, side: Side, pad: &Assignment) {
+        for range in pad.keys.iter().flat_map(|key| &key.ranges) {
+            self.see(Event::Used {
+                side: Side::Alice,
+                scope: format!("pads of block {}", range.block),
+                first: range.offset.into(),
+                count: range.bytes.into(),
+            });
+        }
+        self.see(Event::Used {
+            side,
+            scope: format!("assignments of {side}"),
+            first: pad.id.into(),
+            count: 1,
+        });
     }
 
     pub fn connect(&mut self) {

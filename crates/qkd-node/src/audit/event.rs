@@ -39,6 +39,8 @@ pub enum Kind {
     StoreSealed,
     /// The key store contradicts the other side's.
     StoreQuarantined,
+    /// A block was thrown away because the two copies of it differed.
+    CopiesDiffer,
     /// Messages of the classical channel, or handshakes on it, were refused.
     LinkRejected,
     /// What may call and how much it may take was read again.
@@ -63,6 +65,7 @@ impl Kind {
             Kind::KeysExpired => "keys-expired",
             Kind::StoreSealed => "store-sealed",
             Kind::StoreQuarantined => "store-quarantined",
+            Kind::CopiesDiffer => "copies-differ",
             Kind::LinkRejected => "link-rejected",
             Kind::ConfigurationChanged => "configuration-changed",
         }

@@ -1,5 +1,5 @@
-//! What the node itself has to say: its key store's health, keys that expired, and what strangers
-//! tried on the classical channel. Read off what is shown anyway, once a second at most.
+//! What the node itself has to say: its key store's health, keys that expired, copies of keys that
+//! differ, and what strangers tried on the classical channel. Read off what is shown anyway, once a second at most.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 struct Seen {
     health: Health,
     expired: u64,
+    differing_blocks: u64,
     rejected: [u64; KINDS.len()],
 }
 
@@ -52,6 +53,7 @@ pub(crate) async fn watch(log: Arc<AuditLog>, hub: Arc<KeyHub>, board: StatusBoa
     let mut seen = Seen {
         health: Health::Sound,
         expired: 0,
+        differing_blocks: 0,
         rejected: [0; KINDS.len()],
     };
     loop {
@@ -77,6 +79,11 @@ impl Seen {
             let keys = store.expired_count - self.expired;
             log.note(Event::new(Kind::KeysExpired).number("keys", keys));
             self.expired = store.expired_count;
+        }
+        if store.differing_blocks > self.differing_blocks {
+            let blocks = store.differing_blocks - self.differing_blocks;
+            log.note(Event::new(Kind::CopiesDiffer).number("blocks", blocks));
+            self.differing_blocks = store.differing_blocks;
         }
         let rejected = rejected(board);
         if rejected != self.rejected {

@@ -127,6 +127,7 @@ impl Settings {
                 key_size_bits: KEY_BITS,
                 key_count_max: self.stored_keys + self.waiting_keys + WAITING_MAX,
                 unfetched_age_max_s: StoreConfig::UNFETCHED_AGE_MAX_S,
+                compare_every_s: StoreConfig::COMPARE_EVERY_S,
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),

@@ -9,9 +9,9 @@ use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
 use super::{
     AliceConfig, BobConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig, Role, SessionConfig,
-    StoreConfig, TlsFiles,
+    TlsFiles,
 };
-use super::{debug, delivery, detector_effects, effects, eve, rules};
+use super::{debug, delivery, detector_effects, effects, eve, rules, store};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -59,9 +59,6 @@ const THEOREM: Rule<Theorem> = Rule {
     read: |value| value.as_str()?.parse().ok(),
     known: &["wiesemann2024"],
 };
-
-/// A key store counts its material, of which there may be twice as much, in 32 bits of bytes.
-const STORE_BITS_MAX: u64 = (1 << 34) - 8;
 
 /// The text of a configuration file.
 pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
@@ -153,7 +150,7 @@ fn link(
         tls: tls(root)?,
         session: session(root, parameters.security.block_bits)?,
         parameters,
-        store: store(root)?,
+        store: store::read(root)?,
         messages: messages(root)?,
         debug: debug::read(root)?,
         saes: delivery::saes(root, (&name, &peer), delivery_config.quota)?,
@@ -413,34 +410,6 @@ impl Default for SessionConfig {
             seed: None,
         }
     }
-}
-
-fn store(root: &Section<'_>) -> Result<StoreConfig, ConfigError> {
-    let store = root.section(
-        "store",
-        &[
-            "key_size_bits",
-            "key_count_max",
-            "unfetched_age_max_s",
-            "store_key",
-        ],
-    )?;
-    let key_size_bits = store.optional("key_size_bits", &rules::KEY_SIZE_BITS)?;
-    let key_size_bits = key_size_bits.unwrap_or(256);
-    let key_count_max = store.optional("key_count_max", &rules::KEY_COUNT)?;
-    let key_count_max = key_count_max.unwrap_or(100_000);
-    if key_count_max > STORE_BITS_MAX / key_size_bits {
-        let most = STORE_BITS_MAX / key_size_bits;
-        let expected = format!("at most {most} keys of {key_size_bits} bits, which are 2 GiB");
-        return Err(store.refuse("key_count_max", expected));
-    }
-    Ok(StoreConfig {
-        key_size_bits,
-        key_count_max,
-        unfetched_age_max_s: (store.optional("unfetched_age_max_s", &rules::AGE_SECONDS)?)
-            .unwrap_or(StoreConfig::UNFETCHED_AGE_MAX_S),
-        store_key: store.file("store_key")?,
-    })
 }
 
 fn messages(root: &Section<'_>) -> Result<MessagesConfig, ConfigError> {

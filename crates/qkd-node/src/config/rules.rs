@@ -241,6 +241,11 @@ pub(super) const AGE_SECONDS: Rule<u64> = Rule::new(
     |value| integer(value).filter(|seconds| (1..=3_153_600_000).contains(seconds)),
 );
 
+pub(super) const COMPARE_SECONDS: Rule<u64> = Rule::new(
+    "a whole number of seconds from 1 to 2592000 (30 days), such as 600",
+    |value| integer(value).filter(|seconds| (1..=2_592_000).contains(seconds)),
+);
+
 // The least still takes the longest message.
 pub(super) const MAILBOX_BYTES: Rule<u64> = Rule::new(
     "a whole number of bytes from 2097152 (2 MiB) to 1099511627776 (1 TiB), such as 268435456",

@@ -326,6 +326,7 @@ const BAD_VALUES: &[Bad] = &[
     bad(["key_count_max = 5000", "key_size_bits = 100", "100"], "store.key_size_bits", &["multiple of 8"]),
     bad(["key_count_max = 5000", "key_count_max = 0", "0\nstore_key"], "store.key_count_max", &["from 1"]),
     bad(["key_count_max = 5000", "unfetched_age_max_s = 0", "0\nstore_key"], "store.unfetched_age_max_s", &["from 1 to 3153600000"]),
+    bad(["key_count_max = 5000", "compare_every_s = 0", "0\nstore_key"], "store.compare_every_s", &["from 1 to 2592000"]),
     bad(["[[sae]]", "[messages]\nmailbox_bytes_max = 2097151\n[[sae]]", "2097151"], "messages.mailbox_bytes_max", &["from 2097152 (2 MiB)"]),
     bad(["[[sae]]", "[messages]\nmailbox_bytes_max = 3e9\n[[sae]]", "3e9"], "messages.mailbox_bytes_max", &["whole number of bytes"]),
     bad(["store_key = \"alice.store.key\"", "store_key = \"\"", "\"\""], "store.store_key", &["path of a file"]),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     AliceConfig, BobConfig, DeliveryConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles,
-    delivery,
+    delivery, store,
 };
 
 /// The whole file of a node.
@@ -144,19 +144,9 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
         entries.push(("seed", seed.to_string()));
     }
     section(text, "session", &entries);
-    section(
-        text,
-        "store",
-        &[
-            ("key_size_bits", link.store.key_size_bits.to_string()),
-            ("key_count_max", link.store.key_count_max.to_string()),
-            (
-                "unfetched_age_max_s",
-                link.store.unfetched_age_max_s.to_string(),
-            ),
-            ("store_key", path(&link.store.store_key)),
-        ],
-    );
+    let mut entries = store::entries(&link.store).to_vec();
+    entries.push(("store_key", path(&link.store.store_key)));
+    section(text, "store", &entries);
     let mailbox = link.messages.mailbox_bytes_max.to_string();
     section(text, "messages", &[("mailbox_bytes_max", mailbox)]);
     let (usual, delivery) = (DeliveryConfig::default(), &link.delivery);

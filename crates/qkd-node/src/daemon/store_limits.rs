@@ -29,6 +29,7 @@ pub(crate) fn store_limits(
         key_count_max: store.key_count_max as u32,
         unfetched_each_max: (store.key_count_max as f64 * unfetched_share_max).ceil() as u32,
         unfetched_age_max_s: store.unfetched_age_max_s,
+        compare_every_s: store.compare_every_s,
         blocks_undecided_max,
         material_bytes_max: settled_bytes
             .saturating_add(on_the_way_bytes)
@@ -55,6 +56,7 @@ mod tests {
             key_size_bits: 256,
             key_count_max,
             unfetched_age_max_s: 100,
+            compare_every_s: 100,
             store_key: "store.key".into(),
         }
     }

@@ -245,7 +245,9 @@ impl Keeper {
         let steps = self.steps();
         self.fail_points.reach(Moment::Before, &steps);
         let outputs = self.store.commit();
-        self.fail_points.reach(Moment::After, &steps);
+        if self.fail_points.reach(Moment::After, &steps) {
+            self.store.alter();
+        }
         let status = self.store.status();
         *(self.seen.status.lock()).unwrap_or_else(PoisonError::into_inner) = status;
         for output in outputs {

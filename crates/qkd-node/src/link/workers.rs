@@ -60,11 +60,7 @@ impl Workers {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(
-        count: NonZeroUsize,
-        link: &LinkHandle,
-        shutdown: &Shutdown,
-    ) -> io::Result<Self> {
+    pub fn start(count: NonZeroUsize, link: &LinkHandle, shutdown: &Shutdown) -> io::Result<Self> {
         let mut workers = Self {
             queue: Arc::default(),
             threads: Vec::new(),

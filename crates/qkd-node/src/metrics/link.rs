@@ -327,6 +327,16 @@ impl LinkMetrics {
             "Keys dropped because a slave here did not fetch them within store.unfetched_age_max_s.",
             store.expired_count,
         )?;
+        page.counter(
+            "qkd_store_compared_bytes_total",
+            "Bytes of key of which this node's and the peer's copy were compared and found equal.",
+            store.compared_bytes,
+        )?;
+        page.counter(
+            "qkd_store_differing_blocks_total",
+            "Blocks that both sides threw away because their copies differed: one store was altered.",
+            store.differing_blocks,
+        )?;
         let (to_masters, to_slaves) = self.hub.delivered();
         page.counters(
             "qkd_keys_delivered_total",

@@ -1,8 +1,8 @@
 //! Key-store messages to protobuf and back.
 
 use qkd_keystore::{
-    AssignedKey, Assignment, BlockId, DiscardReason, InDoubt, KeyId, KeyRange, Resume, SaeId,
-    StoreMessage,
+    AssignedKey, Assignment, BlockId, Comparison, DiscardReason, InDoubt, KeyId, KeyRange, Resume,
+    SaeId, StoreMessage,
 };
 use qkd_security::Spent;
 
@@ -19,6 +19,9 @@ pub const SLAVES_PER_ASSIGNMENT_MAX: usize = 1 << 10;
 
 /// Keys of one assignment.
 pub const KEYS_PER_ASSIGNMENT_MAX: usize = 1 << 14;
+
+/// Pieces of key that are compared at once.
+pub const RANGES_PER_COMPARISON_MAX: usize = 1 << 8;
 
 /// Pieces of one key.
 pub const RANGES_PER_KEY_MAX: usize = 1 << 12;
@@ -59,6 +62,16 @@ pub(super) fn encode(message: &StoreMessage) -> proto::StoreMessage {
         &StoreMessage::VoidAccepted { id } => Kind::VoidAccepted(proto::VoidAccepted { id }),
         StoreMessage::Give { block } => Kind::Give(encode_block_id(block)),
         StoreMessage::Taken { block } => Kind::Taken(encode_block_id(block)),
+        StoreMessage::Compare(comparison) => Kind::Compare(proto::Compare {
+            pad: Some(encode_assignment(&comparison.pad)),
+            ranges: comparison.ranges.iter().map(encode_range).collect(),
+            point: comparison.point.to_vec(),
+            tag: comparison.tag.to_vec(),
+        }),
+        &StoreMessage::Compared { id, is_equal } => Kind::Compared(proto::Compared {
+            id,
+            equal: is_equal,
+        }),
         StoreMessage::Quarantine { reason } => Kind::Quarantine(proto::Quarantine {
             reason: shortened(reason),
         }),
@@ -100,6 +113,20 @@ pub(super) fn decode(message: proto::StoreMessage) -> Result<StoreMessage, Decod
         },
         Kind::Taken(block) => StoreMessage::Taken {
             block: decode_block("taken", Some(block))?,
+        },
+        Kind::Compare(compare) => {
+            items("compare.ranges", &compare.ranges, RANGES_PER_COMPARISON_MAX)?;
+            let ranges = compare.ranges.into_iter().map(decode_range);
+            StoreMessage::Compare(Box::new(Comparison {
+                pad: decode_assignment(required("compare.pad", compare.pad)?)?,
+                ranges: ranges.collect::<Result<_, _>>()?,
+                point: array("compare.point", &compare.point)?,
+                tag: array("compare.tag", &compare.tag)?,
+            }))
+        }
+        Kind::Compared(proto::Compared { id, equal }) => StoreMessage::Compared {
+            id,
+            is_equal: equal,
         },
         Kind::Quarantine(quarantine) => StoreMessage::Quarantine {
             reason: reason("quarantine.reason", quarantine.reason)?,
@@ -214,11 +241,6 @@ fn decode_resume(resume: proto::Resume) -> Result<Resume, DecodeError> {
 }
 
 fn encode_assignment(assignment: &Assignment) -> proto::Assignment {
-    let encode_range = |range: &KeyRange| proto::KeyRange {
-        block: encode_block(&range.block),
-        offset: range.offset,
-        bytes: range.bytes,
-    };
     let encode_key = |key: &AssignedKey| proto::AssignedKey {
         key_id: key.key_id.as_bytes().to_vec(),
         ranges: key.ranges.iter().map(encode_range).collect(),
@@ -232,6 +254,14 @@ fn encode_assignment(assignment: &Assignment) -> proto::Assignment {
             .map(|slave| slave.as_str().to_owned())
             .collect(),
         keys: assignment.keys.iter().map(encode_key).collect(),
+    }
+}
+
+fn encode_range(range: &KeyRange) -> proto::KeyRange {
+    proto::KeyRange {
+        block: encode_block(&range.block),
+        offset: range.offset,
+        bytes: range.bytes,
     }
 }
 

@@ -230,6 +230,7 @@ impl Plan {
                 key_size_bits: KEY_SIZE_BITS,
                 key_count_max: self.key_count_max,
                 unfetched_age_max_s: StoreConfig::UNFETCHED_AGE_MAX_S,
+                compare_every_s: StoreConfig::COMPARE_EVERY_S,
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),

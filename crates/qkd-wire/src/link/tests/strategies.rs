@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qkd_bits::BitString;
 use qkd_keystore::{
-    AssignedKey, Assignment, BlockId, DiscardReason, InDoubt, KeyId, KeyRange, Resume, SaeId,
-    StoreMessage,
+    AssignedKey, Assignment, BlockId, Comparison, DiscardReason, InDoubt, KeyId, KeyRange, Resume,
+    SaeId, StoreMessage,
 };
 use qkd_messaging::SealedMessage;
 use qkd_security::{BasisStatistics, Spent, Statistics};
@@ -143,13 +143,28 @@ fn name() -> impl Strategy<Value = SaeId> {
     "\\PC{1,20}".prop_map(|name| SaeId::new(name).expect("at most 80 bytes"))
 }
 
-fn assignment() -> impl Strategy<Value = Assignment> {
-    let range = (block(), any::<u32>(), any::<u32>()).prop_map(|(block, offset, bytes)| KeyRange {
+fn range() -> impl Strategy<Value = KeyRange> {
+    (block(), any::<u32>(), any::<u32>()).prop_map(|(block, offset, bytes)| KeyRange {
         block,
         offset: offset / 2,
         bytes: (bytes / 2).max(1),
-    });
-    let key = (any::<[u8; 16]>(), vec(range, 0..4)).prop_map(|(id, ranges)| AssignedKey {
+    })
+}
+
+fn comparison() -> impl Strategy<Value = Comparison> {
+    let ranges = vec(range(), 0..=RANGES_PER_COMPARISON_MAX);
+    (assignment(), ranges, any::<[u8; 16]>(), any::<[u8; 16]>()).prop_map(
+        |(pad, ranges, point, tag)| Comparison {
+            pad,
+            ranges,
+            point,
+            tag,
+        },
+    )
+}
+
+fn assignment() -> impl Strategy<Value = Assignment> {
+    let key = (any::<[u8; 16]>(), vec(range(), 0..4)).prop_map(|(id, ranges)| AssignedKey {
         key_id: KeyId::from_bytes(id),
         ranges,
     });
@@ -228,6 +243,9 @@ fn store() -> impl Strategy<Value = StoreMessage> {
         any::<u64>().prop_map(|id| StoreMessage::VoidAccepted { id }),
         block().prop_map(|block| StoreMessage::Give { block }),
         block().prop_map(|block| StoreMessage::Taken { block }),
+        comparison().prop_map(|comparison| StoreMessage::Compare(Box::new(comparison))),
+        (any::<u64>(), any::<bool>())
+            .prop_map(|(id, is_equal)| StoreMessage::Compared { id, is_equal }),
         "\\PC{0,40}".prop_map(|reason| StoreMessage::Quarantine { reason }),
     ]
 }
