@@ -26,8 +26,12 @@ use crate::shutdown::Shutdown;
 use crate::status::LinkState;
 use crate::tls;
 
-/// Time between two attempts to reach Bob.
-const RETRY: Duration = Duration::from_secs(1);
+/// Time before the first attempt to reach Bob again; the pause doubles with each one that comes to
+/// nothing, up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(125);
+
+/// Time between two attempts to reach Bob, at most.
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -93,6 +97,7 @@ impl Caller<'_> {
     async fn keep_linked(&self, shutdown: &Shutdown) {
         let board = &self.node.shared.board;
         let mut said = String::new();
+        let mut pause = RETRY_FIRST;
         while !shutdown.is_requested() {
             let ended = match self.node.store_fault() {
                 None => self.link(shutdown).await,
@@ -109,10 +114,14 @@ impl Caller<'_> {
                 tracing::warn!(reason = ended, "no link to Bob; trying again");
                 said = ended;
             }
+            if was_up {
+                pause = RETRY_FIRST;
+            }
             tokio::select! {
-                () = tokio::time::sleep(RETRY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = shutdown.requested() => return,
             }
+            pause = RETRY_MAX.min(2 * pause);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qkd_bits::PhysicsRng;
 use qkd_keystore::Side;
@@ -11,7 +12,7 @@ use qkd_wire::link::{FRAME_BYTES_MAX, refusal};
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::link::link_server::{Link, LinkServer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::link_node::LinkNode;
@@ -26,6 +27,9 @@ use crate::tls::{incoming, verify_peer_name};
 
 /// Handshakes under way at once; more are refused.
 const HANDSHAKES_MAX: usize = 16;
+
+/// Time that a session may take to end when Alice, who has lost it first, calls again.
+const SESSION_ENDS_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(
     config: BobConfig,
@@ -61,6 +65,7 @@ pub(super) async fn run(
         shutdown: shutdown.clone(),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         session: Arc::new(Semaphore::new(1)),
+        next: Arc::new(Semaphore::new(1)),
     };
     let served = tokio::try_join!(
         node.serve(listeners, shutdown.clone()),
@@ -113,6 +118,8 @@ struct Answerer {
     handshakes: Arc<Semaphore>,
     /// The one session there may be.
     session: Arc<Semaphore>,
+    /// The one caller who may wait for it to end.
+    next: Arc<Semaphore>,
 }
 
 #[tonic::async_trait]
@@ -142,6 +149,15 @@ impl Link for Answerer {
 }
 
 impl Answerer {
+    /// The place of the one session, if need be once the one before has ended: its threads need a moment
+    /// for that, and a caller who were refused would have to shake hands again.
+    async fn session_of_a_proven_peer(&self) -> Option<SemaphorePermit<'_>> {
+        let _next = self.next.try_acquire().ok()?;
+        let session = tokio::time::timeout(SESSION_ENDS_WITHIN, self.session.acquire()).await;
+        // The semaphore is never closed.
+        session.ok()?.ok()
+    }
+
     /// One connection from its first frame to its end.
     async fn answer(self, outgoing: FrameSender, mut incoming: Streaming<proto::Frame>) {
         let node = &self.node;
@@ -166,9 +182,12 @@ impl Answerer {
         };
         drop(shaking);
         // Only a peer that has proven itself may take the place of another, once that has gone.
-        let Ok(_session) = self.session.try_acquire() else {
+        let Some(_session) = self.session_of_a_proven_peer().await else {
             return refuse("a session is running already");
         };
+        if self.shutdown.is_requested() {
+            return refuse("this node is shutting down");
+        }
         let session = established.session;
         tracing::info!(%session, "link to Alice established");
         let protocol = match node.protocol() {
