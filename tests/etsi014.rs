@@ -1,13 +1,14 @@
 //! ETSI GS QKD 014 on real daemons, asked by a client of ours and by clients that nobody here wrote.
 
 mod outside;
+mod readers;
 
 use qkd_node::config::HostPort;
 use qkd_node::tls::{ConnectError, TlsMaterial};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tonic::codegen::{Body as _, Service as _, http};
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::support::{ALICE, BOB, Node, Nodes, PATIENCE, SAE_ALICE, SAE_BOB};
 
@@ -43,9 +44,19 @@ pub async fn try_connect(
     (node, name): (&Node, &str),
     sae: &str,
 ) -> Result<Channel, ConnectError> {
+    connect_as(nodes, (node, name), sae, |endpoint| endpoint).await
+}
+
+/// As [`try_connect`], on a connection of the client's own making.
+async fn connect_as(
+    nodes: &Nodes,
+    (node, name): (&Node, &str),
+    sae: &str,
+    make: impl FnOnce(Endpoint) -> Endpoint,
+) -> Result<Channel, ConnectError> {
     let tls = TlsMaterial::load(&nodes.pki.files_of(sae)).unwrap();
     let address = HostPort::from(node.etsi014.expect("it serves ETSI GS QKD 014"));
-    tls.connect(&address, name, |endpoint| endpoint).await
+    tls.connect(&address, name, make).await
 }
 
 /// Status and body of the answer to one request.
