@@ -5,6 +5,7 @@
 //! The tests here are a small part of it; the whole campaign is a program of its own, `campaign.rs`.
 
 mod applications;
+mod mail;
 mod plan;
 mod rig;
 pub mod run;
@@ -52,6 +53,7 @@ async fn strike_for(limit: Duration, seed: u64) {
     assert!(summary.broken.is_empty(), "seed {seed}");
     assert!(struck > 0, "no step came by");
     assert!(summary.total().fetched > 0, "nothing was fetched");
+    assert!(summary.messages > 0, "no message came");
 }
 
 #[tokio::test(flavor = "multi_thread")]

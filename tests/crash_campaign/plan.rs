@@ -4,7 +4,7 @@ use std::fmt;
 
 use qkd_bits::PhysicsRng;
 use qkd_keystore::{Side, Step};
-use qkd_node::fail_point::{Action, FailPoint, Moment};
+use qkd_node::fail_point::{Action, Change, FailPoint, MailStep, Moment};
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl fmt::Display for Victim {
 /// Somebody is killed when a step comes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    pub step: Step,
+    pub step: Change,
     pub moment: Moment,
     pub victim: Victim,
 }
@@ -50,7 +50,7 @@ pub struct Point {
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (step, moment) = (self.step.name(), self.moment.name());
-        write!(f, "{step:<12}{moment:<7}{:<6}", self.victim)
+        write!(f, "{step:<17}{moment:<7}{:<6}", self.victim)
     }
 }
 
@@ -61,7 +61,8 @@ const LEFT_OUT: [Step; 3] = [Step::Expire, Step::Withdraw, Step::Quarantine];
 impl Point {
     /// All points at these moments.
     pub fn all(moments: &[Moment]) -> Vec<Point> {
-        let steps = Step::all().filter(|step| !LEFT_OUT.contains(step));
+        let is_left_out = |step: &Change| LEFT_OUT.map(Change::from).contains(step);
+        let steps = Change::all().filter(|step| !is_left_out(step));
         let points = steps.flat_map(|step| {
             moments.iter().flat_map(move |&moment| {
                 VICTIMS.map(|victim| Point {
@@ -76,12 +77,16 @@ impl Point {
 
     /// A daemon that is only being opened says nothing, and cannot be left standing meanwhile.
     fn is_possible(&self) -> bool {
-        self.step != Step::Boot || self.moment != Moment::Said
+        self.step != Step::Boot.into() || self.moment != Moment::Said
     }
 
     /// At whose step it is: the victim's own where it has such a step.
     pub fn side(&self, rng: &mut PhysicsRng) -> Side {
-        match (self.step.sides(), self.victim) {
+        let sides = match self.step {
+            Change::Keys(step) => step.sides(),
+            Change::Mail(_) => &[Side::Alice, Side::Bob][..],
+        };
+        match (sides, self.victim) {
             ([only], _) => *only,
             (_, Victim::Alice) => Side::Alice,
             (_, Victim::Bob) => Side::Bob,
@@ -93,31 +98,8 @@ impl Point {
     /// What the daemon at `side` is told: to kill itself, or to stand still while the other is killed.
     pub fn fail_point(&self, side: Side, rng: &mut PhysicsRng) -> FailPoint {
         let times = match self.step {
-            Step::Prepare
-            | Step::Decide
-            | Step::Commit
-            | Step::Acknowledge
-            | Step::Assign
-            | Step::Accept
-            | Step::Settle
-            | Step::Tombstone => 3,
-            // Once in the life of a process or of a link, or seldom.
-            Step::Boot
-            | Step::Resume
-            | Step::Reserve
-            | Step::Release
-            | Step::Discard
-            | Step::Void
-            | Step::Drop
-            | Step::Forget
-            | Step::Expire
-            | Step::Compare
-            | Step::Compared
-            | Step::Withdraw
-            | Step::Give
-            | Step::Take
-            | Step::Given
-            | Step::Quarantine => 1,
+            Change::Mail(MailStep::Take | MailStep::Acknowledge) => 3,
+            Change::Keys(step) => times_of(step),
         };
         FailPoint {
             step: self.step,
@@ -133,7 +115,10 @@ impl Point {
 
     /// The direction that has to run dry for the step to come by at `side`.
     pub fn dry(&self, side: Side) -> Option<Side> {
-        match self.step {
+        let Change::Keys(step) = self.step else {
+            return None;
+        };
+        match step {
             Step::Give | Step::Given => Some(side.peer()),
             Step::Take => Some(side),
             Step::Boot
@@ -158,5 +143,36 @@ impl Point {
             | Step::Withdraw
             | Step::Quarantine => None,
         }
+    }
+}
+
+/// How often a step may come by before its point strikes.
+fn times_of(step: Step) -> u64 {
+    match step {
+        Step::Prepare
+        | Step::Decide
+        | Step::Commit
+        | Step::Acknowledge
+        | Step::Assign
+        | Step::Accept
+        | Step::Settle
+        | Step::Tombstone => 3,
+        // Once in the life of a process or of a link, or seldom.
+        Step::Boot
+        | Step::Resume
+        | Step::Reserve
+        | Step::Release
+        | Step::Discard
+        | Step::Void
+        | Step::Drop
+        | Step::Forget
+        | Step::Expire
+        | Step::Compare
+        | Step::Compared
+        | Step::Withdraw
+        | Step::Give
+        | Step::Take
+        | Step::Given
+        | Step::Quarantine => 1,
     }
 }

@@ -10,6 +10,7 @@ use qkd_security::Spent;
 use qkd_wire::proto::node::NodeStatus;
 
 use super::applications::{Addresses, Applications, Mood};
+use super::mail::Mail;
 use crate::support::{Node, Nodes};
 
 /// Sifted bits of a block: small, so that one is under way at any time.
@@ -43,6 +44,7 @@ pub enum Life {
 pub struct Rig {
     pub nodes: Nodes,
     pub applications: Applications,
+    pub mail: Mail,
     pub kills: u64,
     /// Blocks that Alice had committed when she was last asked.
     pub blocks: u64,
@@ -69,9 +71,11 @@ impl Rig {
         nodes.alice_config.link.etsi014_listen = alice;
         nodes.bob_config.link.etsi014_listen = bob;
         let applications = Applications::start(&nodes, addresses, seed);
+        let mail = Mail::start(&nodes, addresses);
         Self {
             nodes,
             applications,
+            mail,
             kills: 0,
             blocks: 0,
         }
@@ -187,6 +191,21 @@ impl Rig {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Waits until every message has come, with nothing new sent. What took too long, in words.
+    pub async fn until_mail(&mut self) -> Result<(), String> {
+        self.mail.end();
+        let began = Instant::now();
+        while !self.mail.is_done() {
+            if began.elapsed() > HEALED_WITHIN {
+                return Err(format!(
+                    "messages that were stored have not come after {HEALED_WITHIN:?}"
+                ));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Waits until Alice has committed another block. What took too long, in words.

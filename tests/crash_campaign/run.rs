@@ -99,6 +99,8 @@ pub struct Summary {
     rows: BTreeMap<Row, Tally>,
     /// What was broken, in words.
     pub broken: Vec<String>,
+    /// Messages that came.
+    pub messages: u64,
     pub took: Duration,
 }
 
@@ -112,8 +114,8 @@ impl Summary {
     /// The table, one row per point.
     pub fn table(&self) -> String {
         let head = format!(
-            "{:<25} {:>6} {:>6} {:>6} {:>7} {:>8} {:>8} {:>6} {:>8} {:>10}",
-            "step        moment victim",
+            "{:<30} {:>6} {:>6} {:>6} {:>7} {:>8} {:>8} {:>6} {:>8} {:>10}",
+            "step             moment victim",
             "struck",
             "missed",
             "kills",
@@ -128,16 +130,17 @@ impl Summary {
         for (name, row) in &self.rows {
             // Writing to a String cannot fail.
             let name = name.to_string();
-            let _ = writeln!(text, "{name:<25} {}", row.row());
+            let _ = writeln!(text, "{name:<30} {}", row.row());
         }
         let total = self.total();
         let minutes = self.took.as_secs_f64() / 60.0;
-        let _ = writeln!(text, "{:<25} {}", "all", total.row());
+        let _ = writeln!(text, "{:<30} {}", "all", total.row());
         let _ = writeln!(
             text,
-            "{:.1} minutes, {:.1} kills a minute",
+            "{:.1} minutes, {:.1} kills a minute, {} messages came",
             minutes,
-            total.kills as f64 / minutes.max(1e-3)
+            total.kills as f64 / minutes.max(1e-3),
+            self.messages
         );
         for broken in &self.broken {
             let _ = writeln!(text, "VIOLATION {broken}");
@@ -152,6 +155,7 @@ impl AddAssign for Summary {
             self.rows.entry(name).or_default().add(row);
         }
         self.broken.extend(other.broken);
+        self.messages += other.messages;
         self.took += other.took;
     }
 }
@@ -269,6 +273,9 @@ impl Campaign {
             late => late,
         };
         self.note(settled, "the end");
+        let received = self.rig.until_mail().await;
+        self.note(received, "the end");
+        self.summary.messages = self.rig.mail.came();
         self.rig.applications.lock().checker.close();
         self.tally(Row::End, true);
         self.summary.took = self.began.elapsed();
@@ -289,8 +296,8 @@ impl Campaign {
     async fn provoke(&mut self, point: Point, side: Side) {
         let other = side.peer();
         // Bob throws a block away that Alice did not live to decide about.
-        let armed = (point.step == Step::Discard).then_some(FailPoint {
-            step: Step::Decide,
+        let armed = (point.step == Step::Discard.into()).then_some(FailPoint {
+            step: Step::Decide.into(),
             moment: Moment::Before,
             nth: 1,
             action: qkd_node::fail_point::Action::Kill,
@@ -369,6 +376,9 @@ impl Campaign {
         drop(shared);
         let seed = self.seed;
         for found in fresh {
+            self.tell(format!("seed {seed}, {row}: {found}"));
+        }
+        for found in self.rig.mail.broken() {
             self.tell(format!("seed {seed}, {row}: {found}"));
         }
         now.broken = self.summary.broken.len();

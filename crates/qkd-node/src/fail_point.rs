@@ -1,7 +1,7 @@
 //! Points at which a daemon kills itself, to show what a crash leaves behind.
 //!
-//! A point is a durable change of the key store ([`Step`]), a moment around it, and how often it has
-//! come by. Points are armed by `[debug] fail_points`, which only a development build reads. Nothing
+//! A point is a durable change of the key store ([`Step`]) or of the mailboxes ([`MailStep`]), a moment
+//! around it, and how often it has come by. Points are armed by `[debug] fail_points`, which only a development build reads. Nothing
 //! here changes what is stored or said: the process is gone, or stands still until somebody lets it
 //! go on.
 
@@ -15,6 +15,65 @@ use rustix::process::{Signal, getpid, kill_process};
 /// A process that stopped itself does nothing more for so long after it was told to go on. The
 /// signal that stops it is delivered much sooner.
 const STOPPED_FOR: Duration = Duration::from_millis(50);
+
+/// One kind of durable change of the mailboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MailStep {
+    /// A message is in its receiver's mailbox.
+    Take,
+    /// Messages that their receiver has are forgotten.
+    Acknowledge,
+}
+
+impl MailStep {
+    /// All of them.
+    pub const ALL: [MailStep; 2] = [MailStep::Take, MailStep::Acknowledge];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            MailStep::Take => "mail-take",
+            MailStep::Acknowledge => "mail-acknowledge",
+        }
+    }
+}
+
+/// One kind of durable change of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// Of the key store.
+    Keys(Step),
+    /// Of the mailboxes.
+    Mail(MailStep),
+}
+
+impl Change {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Change> {
+        let mail = MailStep::ALL.into_iter().map(Change::Mail);
+        Step::all().map(Change::Keys).chain(mail)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Keys(step) => step.name(),
+            Change::Mail(step) => step.name(),
+        }
+    }
+}
+
+impl From<Step> for Change {
+    fn from(step: Step) -> Self {
+        Change::Keys(step)
+    }
+}
+
+impl From<MailStep> for Change {
+    fn from(step: MailStep) -> Self {
+        Change::Mail(step)
+    }
+}
 
 /// When, seen from the durable commit that holds a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +117,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailPoint {
     /// The durable change.
-    pub step: Step,
+    pub step: Change,
     /// When.
     pub moment: Moment,
     /// Which time it comes by, from 1.
@@ -69,7 +128,8 @@ pub struct FailPoint {
 
 impl fmt::Display for FailPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.step, self.moment.name(), self.nth)?;
+        let (step, moment) = (self.step.name(), self.moment.name());
+        write!(f, "{step}:{moment}:{}", self.nth)?;
         match self.action {
             Action::Kill => Ok(()),
             Action::Stop => f.write_str(":stop"),
@@ -90,7 +150,8 @@ impl FromStr for FailPoint {
     fn from_str(text: &str) -> Result<Self, NotAFailPoint> {
         let mut words = text.split(':');
         let mut word = || words.next().ok_or(NotAFailPoint);
-        let step = word()?.parse().map_err(|_| NotAFailPoint)?;
+        let step = word()?;
+        let step = Change::all().find(|one| one.name() == step);
         let moment = word()?;
         let moment = Moment::ALL.into_iter().find(|one| one.name() == moment);
         let nth: u64 = word()?.parse().map_err(|_| NotAFailPoint)?;
@@ -105,7 +166,7 @@ impl FromStr for FailPoint {
             return Err(NotAFailPoint);
         }
         Ok(Self {
-            step,
+            step: step.ok_or(NotAFailPoint)?,
             moment: moment.ok_or(NotAFailPoint)?,
             nth,
             action,
@@ -121,14 +182,18 @@ pub struct FailPoints {
 }
 
 impl FailPoints {
-    /// Arms `points`.
-    pub fn arm(points: &[FailPoint]) -> Self {
+    /// Arms those of `points` that are of the key store, and those that are of the mailboxes: each has a
+    /// thread of its own.
+    pub fn arm(points: &[FailPoint]) -> (Self, Self) {
         for point in points {
             tracing::warn!(%point, "[debug] fail_points is set: this process will kill itself");
         }
-        Self {
-            armed: points.iter().map(|point| (*point, point.nth)).collect(),
-        }
+        let armed = points.iter().map(|point| (*point, point.nth));
+        let (keys, mail) = armed.partition(|(point, _)| match point.step {
+            Change::Keys(_) => true,
+            Change::Mail(_) => false,
+        });
+        (Self { armed: keys }, Self { armed: mail })
     }
 
     /// Whether nothing will ever happen.
@@ -138,26 +203,27 @@ impl FailPoints {
 
     /// These steps come by. Returns when no point strikes, or when a process that was stopped may go
     /// on; true when a key is to be altered.
-    pub fn reach(&mut self, moment: Moment, steps: &[Step]) -> bool {
+    pub fn reach<S: Copy + Into<Change>>(&mut self, moment: Moment, steps: &[S]) -> bool {
         let mut alters = false;
         let mut struck = self.struck(moment, steps);
         while let Some(point) = struck {
             strike(point);
             alters |= point.action == Action::Alter;
             // Several may be due at once; the steps are counted.
-            struck = self.struck(moment, &[]);
+            struck = self.struck::<S>(moment, &[]);
         }
         alters
     }
 
     /// Counts these steps down; a point that is due is disarmed and returned.
-    fn struck(&mut self, moment: Moment, steps: &[Step]) -> Option<FailPoint> {
+    fn struck<S: Copy + Into<Change>>(&mut self, moment: Moment, steps: &[S]) -> Option<FailPoint> {
         let mut due = None;
         for (index, (point, left)) in self.armed.iter_mut().enumerate() {
             if point.moment != moment {
                 continue;
             }
-            let times = steps.iter().filter(|step| **step == point.step).count() as u64;
+            let times = steps.iter().filter(|step| (**step).into() == point.step);
+            let times = times.count() as u64;
             *left = left.saturating_sub(times);
             if *left == 0 {
                 due = due.or(Some(index));
@@ -184,13 +250,15 @@ fn strike(point: FailPoint) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const STEPS: [Step; 3] = [Step::Assign, Step::Decide, Step::Assign];
 
     fn points(texts: &[&str]) -> FailPoints {
         let points: Vec<FailPoint> = texts.iter().map(|text| text.parse().unwrap()).collect();
-        FailPoints::arm(&points)
+        FailPoints::arm(&points).0
     }
 
     #[test]
@@ -201,6 +269,8 @@ mod tests {
             "take:said:2:stop",
             "void:after:1:panic",
             "commit:after:1:alter",
+            "mail-take:before:2",
+            "mail-acknowledge:said:1:stop",
         ] {
             assert_eq!(text.parse::<FailPoint>().unwrap().to_string(), text);
         }
@@ -220,12 +290,25 @@ mod tests {
     }
 
     #[test]
+    fn every_change_has_a_name_of_its_own_and_its_points_go_to_its_own_thread() {
+        let names: BTreeSet<&str> = Change::all().map(Change::name).collect();
+        assert_eq!(names.len(), Change::all().count());
+        let texts = ["decide:after:1", "mail-take:after:1"];
+        let parsed = texts.map(|text| text.parse::<FailPoint>().unwrap());
+        let (mut keys, mut mail) = FailPoints::arm(&parsed);
+        let taken = [MailStep::Take];
+        assert_eq!(keys.struck(Moment::After, &taken), None);
+        assert_eq!(mail.struck(Moment::After, &taken), Some(parsed[1]));
+        assert_eq!(keys.struck(Moment::After, &STEPS), Some(parsed[0]));
+    }
+
+    #[test]
     fn a_point_strikes_once_when_its_step_has_come_by_often_enough() {
         let mut points = points(&["assign:after:3"]);
         assert_eq!(points.struck(Moment::Before, &STEPS), None);
         assert_eq!(points.struck(Moment::After, &STEPS), None);
         let struck = points.struck(Moment::After, &STEPS).unwrap();
-        assert_eq!(struck.step, Step::Assign);
+        assert_eq!(struck.step, Step::Assign.into());
         assert_eq!(points.struck(Moment::After, &STEPS), None);
         assert!(points.is_empty());
     }
@@ -234,9 +317,9 @@ mod tests {
     fn two_points_of_one_commit_strike_one_after_the_other() {
         let mut points = points(&["assign:after:1", "decide:after:1:stop"]);
         let first = points.struck(Moment::After, &STEPS).unwrap();
-        assert_eq!(first.step, Step::Assign);
+        assert_eq!(first.step, Step::Assign.into());
         // The second one is due already: nothing more has to come by.
-        let second = points.struck(Moment::After, &[]).unwrap();
+        let second = points.struck::<Step>(Moment::After, &[]).unwrap();
         assert_eq!(second.action, Action::Stop);
     }
 }

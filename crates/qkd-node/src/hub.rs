@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::fail_point::FailPoints;
 use crate::link::LinkHandle;
+pub use crate::room::RoomCheck;
 use crate::status::StatusBoard;
 use keeper::{Keeper, Task};
 
@@ -31,9 +32,6 @@ const TASKS_MAX: usize = 1024;
 
 /// The answer to a request for keys.
 pub type KeyAnswer = Result<Vec<DeliveredKey>, RequestError>;
-
-/// Says whether the disk has room for more keys.
-pub type RoomCheck = Box<dyn FnMut() -> bool + Send>;
 
 /// The way to the key store, to the link it talks through, and to the keys that wait for the peer.
 pub struct KeyHub {

@@ -18,6 +18,7 @@ pub mod pki;
 pub mod presets;
 mod quantum;
 mod relay;
+mod room;
 pub mod secret_file;
 mod services;
 pub mod shutdown;

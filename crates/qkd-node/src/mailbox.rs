@@ -16,6 +16,8 @@ use qkd_keystore::{SaeId, StorageError};
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
 use tokio::sync::{oneshot, watch};
 
+use crate::fail_point::FailPoints;
+use crate::room::RoomCheck;
 use crate::status::StatusBoard;
 use records::Records;
 use writer::{NotDone, Task, Writer};
@@ -79,15 +81,27 @@ struct Bell {
 
 impl Mailboxes {
     /// Opens the file `path`, or makes it when there is none, with a mailbox for each application
-    /// of `local`, which holds up to `bytes_max` bytes. What goes wrong later is on the board.
+    /// of `local`, which holds up to `bytes_max` bytes as long as `room` says that the disk has room.
+    /// What goes wrong later is on the board.
     ///
     /// # Errors
     /// When the file cannot be used; the message says what to do.
     pub fn open(
         path: PathBuf,
         local: impl IntoIterator<Item = SaeId>,
-        bytes_max: u64,
+        (bytes_max, room): (u64, RoomCheck),
         board: StatusBoard,
+    ) -> Result<Self, StorageError> {
+        let fail_points = FailPoints::default();
+        Self::with_fail_points(path, local, (bytes_max, room), (board, fail_points))
+    }
+
+    /// As [`open`](Self::open), with points at which the mailboxes' thread kills the process.
+    pub(crate) fn with_fail_points(
+        path: PathBuf,
+        local: impl IntoIterator<Item = SaeId>,
+        limits: (u64, RoomCheck),
+        (board, fail_points): (StatusBoard, FailPoints),
     ) -> Result<Self, StorageError> {
         let local: Vec<SaeId> = local.into_iter().collect();
         let (records, tallies) = Records::open(path, &local)?;
@@ -102,7 +116,8 @@ impl Mailboxes {
         let bells: HashMap<_, _> = tallies.last_numbers().map(bell).collect();
         let bells = Arc::new(bells);
         let (tasks, receiver) = sync_channel(TASKS_MAX);
-        let writer = Writer::new(records.clone(), tallies, bells.clone(), bytes_max, board);
+        let writer = Writer::new(records.clone(), tallies, bells.clone(), limits, board);
+        let writer = writer.with(fail_points);
         let writer = std::thread::Builder::new()
             .name("mailboxes".into())
             .spawn(move || writer.run(&receiver))

@@ -1,7 +1,6 @@
 //! What Alice and Bob have in common: keys, store, board, services.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use qkd_auth::{PreSharedKey, Role as AuthRole};
@@ -22,12 +21,13 @@ use super::{NodeError, server};
 use crate::audit::{self, AuditLog, ChainKey, Event, Kind};
 use crate::config::{LinkConfig, Role};
 use crate::fail_point::{FailPoints, Moment};
-use crate::hub::{KeyHub, RoomCheck};
+use crate::hub::KeyHub;
 use crate::link::{
     Established, FrameSender, HandshakeFault, Instruments, WaitingBytes, cores, shake_hands,
 };
 use crate::mailbox::Mailboxes;
 use crate::metrics::{self, CallTimes, Calls, HttpTimes, LinkMetrics, MetricsListener};
+use crate::room::room_in;
 use crate::secret_file;
 use crate::services::NodeService;
 use crate::shutdown::Shutdown;
@@ -54,16 +54,6 @@ const WAITING_BYTES_MIN: usize = 128 << 20;
 
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";
-
-/// Room on the disk below which no more blocks are taken in, while applications still get the keys that
-/// are there. These need room too, some hundred bytes for each that the peer assigns and nobody here has
-/// fetched yet: with a hundred thousand of them the rest of the disk is not enough for certain, and the
-/// store is sealed when a write fails.
-const ROOM_BYTES_MIN: u64 = 64 << 20;
-
-/// Room at which they are taken in again, so that a disk at the edge does not change its mind with every
-/// block.
-const ROOM_BYTES_AGAIN: u64 = 96 << 20;
 
 /// One end of a link, opened and ready to bind.
 pub(super) struct LinkNode {
@@ -110,7 +100,7 @@ impl LinkNode {
             config.session.blocks_in_flight_max,
             setup.plan.acceptance.secret_length_bits,
         );
-        let mut fail_points = FailPoints::arm(&config.debug.fail_points);
+        let (mut fail_points, of_mail) = FailPoints::arm(&config.debug.fail_points);
         fail_points.reach(Moment::Before, &[Step::Boot]);
         let board = StatusBoard::default();
         let rng = seeds.fork();
@@ -128,9 +118,10 @@ impl LinkNode {
         let audit = Arc::new(audit);
         let access = Access::new(config.delivery.quota, quotas(&config)?, audit.clone());
         let path = config.data_dir.join(MESSAGES_FILE);
-        let bytes_max = config.messages.mailbox_bytes_max;
-        let mailboxes =
-            Mailboxes::open(path, local, bytes_max, board.clone()).map_err(NodeError::Messages)?;
+        let room = room_in(config.data_dir.clone());
+        let limits = (config.messages.mailbox_bytes_max, room);
+        let mailboxes = Mailboxes::with_fail_points(path, local, limits, (board.clone(), of_mail))
+            .map_err(NodeError::Messages)?;
         Ok(Self {
             shared: Instruments {
                 hub: Arc::new(hub),
@@ -373,28 +364,6 @@ fn open_store(
     Ok((store, audit))
 }
 
-/// Asks the file system of the key store how much room it has.
-fn room_in(folder: PathBuf) -> RoomCheck {
-    let mut had_room = true;
-    Box::new(move || {
-        had_room = match rustix::fs::statvfs(&folder) {
-            Ok(found) => has_room(had_room, found.f_bavail.saturating_mul(found.f_frsize)),
-            // A file system that does not say is not full for all anybody knows.
-            Err(_) => true,
-        };
-        had_room
-    })
-}
-
-fn has_room(had_room: bool, free_bytes: u64) -> bool {
-    let enough = if had_room {
-        ROOM_BYTES_MIN
-    } else {
-        ROOM_BYTES_AGAIN
-    };
-    free_bytes >= enough
-}
-
 /// Who sits where.
 pub(super) fn places(config: &LinkConfig) -> Result<Vec<(SaeId, Kme)>, NodeError> {
     let places = config.saes.iter().map(|sae| {
@@ -454,15 +423,5 @@ mod tests {
             assert!(room.calm >= 16 << 20 && room.calm > announcement);
             assert!(room.max > room.calm + UNANNOUNCED_BLOCKS_MAX as usize * announcement);
         }
-    }
-
-    #[test]
-    fn a_disk_that_was_full_takes_keys_in_again_only_when_it_has_half_as_much_more() {
-        let mut had_room = true;
-        let seen = [64, 63, 64, 95, 96, 64, 0].map(|mebibytes: u64| {
-            had_room = has_room(had_room, mebibytes << 20);
-            had_room
-        });
-        assert_eq!(seen, [true, false, false, false, true, true, false]);
     }
 }

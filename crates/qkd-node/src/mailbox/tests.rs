@@ -1,6 +1,7 @@
 //! What a mailbox keeps, in which order, and what it refuses.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use qkd_messaging::SealedMessage;
@@ -35,6 +36,7 @@ fn message(sequence: u64, ciphertext: &[u8]) -> RelayedMessage {
 struct Node {
     folder: TempDir,
     bytes_max: u64,
+    is_disk_full: Arc<AtomicBool>,
     board: StatusBoard,
     mailboxes: Option<Mailboxes>,
 }
@@ -44,6 +46,7 @@ impl Node {
         let mut node = Self {
             folder: tempdir().unwrap(),
             bytes_max,
+            is_disk_full: Arc::default(),
             board: StatusBoard::default(),
             mailboxes: None,
         };
@@ -58,7 +61,10 @@ impl Node {
     fn restart(&mut self) {
         self.mailboxes = None;
         let local = [sae("sae-bob"), sae("sae-carol")];
-        let opened = Mailboxes::open(self.path(), local, self.bytes_max, self.board.clone());
+        let full = self.is_disk_full.clone();
+        let room = Box::new(move || !full.load(Ordering::SeqCst));
+        let limits = (self.bytes_max, room as RoomCheck);
+        let opened = Mailboxes::open(self.path(), local, limits, self.board.clone());
         self.mailboxes = Some(opened.unwrap_or_else(|error| panic!("{error}")));
     }
 
@@ -334,13 +340,34 @@ async fn a_failed_disk_refuses_with_an_alarm_and_comes_back_when_it_is_good() {
     assert_eq!(node.waiting(2).await.len(), 2);
 }
 
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_takes_no_message_in_and_still_gives_those_that_wait() {
+    let node = Node::with_room(ROOM);
+    node.put(message(0, &[1; 16])).await;
+    node.put(message(1, &[1; 16])).await;
+    node.is_disk_full.store(true, Ordering::SeqCst);
+    let outcome = node.put(message(2, &[1; 16])).await;
+    assert_eq!(outcome, RelayOutcome::MailboxFull);
+    assert_eq!(node.board.snapshot().alarms, [writer::NO_ROOM]);
+    assert_eq!(node.waiting(2).await.len(), 2);
+    assert_eq!(node.acknowledge(1).await, Ok(1));
+    node.is_disk_full.store(false, Ordering::SeqCst);
+    let began = std::time::Instant::now();
+    while node.put(message(2, &[1; 16])).await != RelayOutcome::Stored {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    assert!(node.board.snapshot().alarms.is_empty());
+    assert_eq!(node.waiting(2).await.len(), 2);
+}
+
 #[test]
 fn a_file_that_is_none_of_ours_is_refused_by_its_name() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("messages.redb");
     let open = |path: &Path| {
         let board = StatusBoard::default();
-        Mailboxes::open(path.to_path_buf(), [sae("sae-bob")], ROOM, board)
+        let limits = (ROOM, Box::new(|| true) as RoomCheck);
+        Mailboxes::open(path.to_path_buf(), [sae("sae-bob")], limits, board)
     };
     crate::secret_file::write_new(&path, b"Dear diary").unwrap();
     let said = open(&path).err().unwrap().to_string();

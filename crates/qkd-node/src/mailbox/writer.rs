@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use qkd_keystore::{SaeId, StorageError};
@@ -11,10 +11,19 @@ use tokio::sync::{oneshot, watch};
 
 use super::records::{Records, Tallies};
 use super::{AcknowledgeFault, Bell};
+use crate::fail_point::{FailPoints, MailStep, Moment};
+use crate::room::RoomCheck;
 use crate::status::StatusBoard;
 
 /// Time between two attempts to open the file after a failure.
 const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Distance of two looks at a disk that is nearly full.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What an operator is told meanwhile.
+pub(super) const NO_ROOM: &str =
+    "messages: the disk is nearly full: none are taken in until it has room";
 
 /// What is to be made durable, and who is to learn of it.
 pub(super) enum Task {
@@ -71,9 +80,12 @@ pub(super) struct Writer {
     tallies: Tallies,
     bells: Arc<HashMap<SaeId, watch::Sender<Bell>>>,
     bytes_max: u64,
+    room: RoomCheck,
+    has_room: bool,
     board: StatusBoard,
     /// When a write failed last, while the file is closed since.
     failed: Option<Instant>,
+    fail_points: FailPoints,
 }
 
 impl Writer {
@@ -81,7 +93,7 @@ impl Writer {
         records: Arc<Records>,
         tallies: Tallies,
         bells: Arc<HashMap<SaeId, watch::Sender<Bell>>>,
-        bytes_max: u64,
+        (bytes_max, room): (u64, RoomCheck),
         board: StatusBoard,
     ) -> Self {
         Self {
@@ -89,17 +101,41 @@ impl Writer {
             tallies,
             bells,
             bytes_max,
+            room,
+            has_room: true,
             board,
             failed: None,
+            fail_points: FailPoints::default(),
+        }
+    }
+
+    /// With points at which this thread kills the process.
+    pub(super) fn with(self, fail_points: FailPoints) -> Self {
+        Self {
+            fail_points,
+            ..self
         }
     }
 
     /// Does tasks in order until nobody can give one, all that wait in one go: a commit takes as
     /// long for many as for one.
     pub(super) fn run(mut self, tasks: &Receiver<Task>) {
-        while let Ok(first) = tasks.recv() {
+        loop {
+            let first = match self.has_room {
+                true => tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => tasks.recv_timeout(LOOK_EVERY),
+            };
+            self.look_at_the_disk();
+            let first = match first {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let batch: Vec<Task> = std::iter::once(first).chain(tasks.try_iter()).collect();
+            let steps = self.steps(&batch);
+            self.fail_points.reach(Moment::Before, &steps);
             let result = self.open_again().and_then(|()| self.write(&batch));
+            self.fail_points.reach(Moment::After, &steps);
             match result {
                 Ok(done) => {
                     self.ring();
@@ -112,14 +148,45 @@ impl Writer {
                     }
                 }
             }
+            self.fail_points.reach(Moment::Said, &steps);
+        }
+    }
+
+    /// What is about to be made durable; nobody asks where no fail-point is armed.
+    fn steps(&self, batch: &[Task]) -> Vec<MailStep> {
+        if self.fail_points.is_empty() {
+            return Vec::new();
+        }
+        let step = |task: &Task| match task {
+            Task::Put { .. } => MailStep::Take,
+            Task::Acknowledge { .. } => MailStep::Acknowledge,
+        };
+        batch.iter().map(step).collect()
+    }
+
+    /// A full disk is noticed before a write fails on it: then the file would be closed, and messages
+    /// that wait could not be read either.
+    fn look_at_the_disk(&mut self) {
+        let has_room = (self.room)();
+        if has_room == self.has_room {
+            return;
+        }
+        self.has_room = has_room;
+        if has_room {
+            tracing::info!("the disk has room again: messages are taken in");
+            self.board.withdraw(NO_ROOM);
+        } else {
+            tracing::error!("{NO_ROOM}");
+            self.board.alarm(NO_ROOM.to_owned());
         }
     }
 
     fn write(&mut self, batch: &[Task]) -> Result<Vec<Done>, StorageError> {
         let mut tallies = self.tallies.clone();
-        let bytes_max = self.bytes_max;
+        let (bytes_max, has_room) = (self.bytes_max, self.has_room);
         let done = self.records.change(|changes| {
             let each = batch.iter().map(|task| match task {
+                Task::Put { .. } if !has_room => Ok(Done::Put(RelayOutcome::MailboxFull)),
                 Task::Put { message, .. } => {
                     changes.put(message, &mut tallies, bytes_max).map(Done::Put)
                 }

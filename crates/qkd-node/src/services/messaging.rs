@@ -157,7 +157,8 @@ fn receipt(outcome: RelayOutcome, from: &SaeId, to: &SaeId) -> Result<proto::Rec
     match outcome {
         RelayOutcome::Stored => Ok(proto::Receipt {}),
         RelayOutcome::MailboxFull => Err(Status::resource_exhausted(format!(
-            "the mailbox of `{to}` has no room now: wait until it has received, and send again"
+            "the mailbox of `{to}` or the disk of its node has no room now: wait until it has received, \
+             and send again"
         ))),
         RelayOutcome::UnknownApplication => Err(Status::invalid_argument(format!(
             "the other node does not have `{from}` at this node and `{to}` at its own: make the \

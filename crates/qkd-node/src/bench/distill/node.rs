@@ -125,8 +125,13 @@ impl Node {
         let hub = KeyHub::new(store, u64::MAX, Box::new(|| true), board.clone())
             .map_err(NodeError::Thread)?;
         let mailboxes = settings.folder.join(format!("{name}.messages"));
-        let mailboxes = Mailboxes::open(mailboxes, [], MAILBOX_BYTES, board.clone())
-            .map_err(NodeError::Messages)?;
+        let mailboxes = Mailboxes::open(
+            mailboxes,
+            [],
+            (MAILBOX_BYTES, Box::new(|| true)),
+            board.clone(),
+        )
+        .map_err(NodeError::Messages)?;
         let directory = Directory::new(KmeId::new(name)?, KmeId::new(peer)?, [])?;
         Ok(Self {
             side,

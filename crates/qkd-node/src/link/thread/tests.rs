@@ -85,7 +85,7 @@ fn instruments(folder: &TempDir) -> Instruments {
     let limits = StoreLimits::default();
     let store = KeyStore::open(Side::Bob, storage, vec![8; 32].into(), rng, limits).unwrap();
     let path = folder.path().join("messages.redb");
-    let mailboxes = Mailboxes::open(path, [], 1 << 20, board.clone());
+    let mailboxes = Mailboxes::open(path, [], (1 << 20, Box::new(|| true)), board.clone());
     let [here, there] = ["kme-bob", "kme-alice"].map(|name| KmeId::new(name).unwrap());
     Instruments {
         hub: Arc::new(KeyHub::new(store, 1 << 20, Box::new(|| true), board.clone()).unwrap()),
