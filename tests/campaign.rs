@@ -22,7 +22,7 @@ use clap::Parser;
 use qkd_node::fail_point::Moment;
 
 use crash_campaign::run::{Campaign, Summary};
-use crash_campaign::{Point, shuffled};
+use crash_campaign::{HEALED_WITHIN, Point, shuffled};
 
 /// Kills real daemons at every named step of the key store, or at random, and checks that no
 /// invariant is violated.
@@ -44,6 +44,10 @@ struct Arguments {
     /// Kill at random every 0.1 to 3 seconds, in place of at named steps.
     #[arg(long)]
     random: bool,
+    /// Seconds that healing may take: until everything is fetched, and until another block is committed.
+    /// Ten are enough on a machine that does nothing else.
+    #[arg(long, default_value_t = HEALED_WITHIN.as_secs())]
+    heal_within: u64,
     /// Ends after so many minutes, if not before.
     #[arg(long)]
     minutes: Option<f64>,
@@ -87,7 +91,8 @@ async fn run(arguments: &Arguments) -> Summary {
         if !goes_on() {
             break;
         }
-        let mut campaign = Campaign::start(seed).await;
+        let within = Duration::from_secs(arguments.heal_within);
+        let mut campaign = Campaign::start(seed, within).await;
         if arguments.random {
             while goes_on() {
                 let round = campaign.random_round().await;

@@ -18,6 +18,7 @@ use qkd_node::fail_point::Moment;
 use crate::support::PATIENCE;
 
 pub use plan::Point;
+pub use rig::HEALED_WITHIN;
 use run::Campaign;
 
 /// What every test run has time for.
@@ -38,7 +39,7 @@ pub fn shuffled(mut points: Vec<Point>, seed: u64) -> Vec<Point> {
 /// As many points as there is time for.
 async fn strike_for(limit: Duration, seed: u64) {
     let began = Instant::now();
-    let mut campaign = Campaign::start(seed).await;
+    let mut campaign = Campaign::start(seed, HEALED_WITHIN).await;
     let mut struck = 0;
     for point in shuffled(Point::all(&Moment::ALL), seed) {
         struck += campaign.strike(point).await.struck;
@@ -71,7 +72,7 @@ async fn four_minutes_of_kills_at_named_steps_break_no_invariant() {
 #[ignore = "needs a minute"]
 async fn a_minute_of_kills_at_random_breaks_no_invariant() {
     let began = Instant::now();
-    let mut campaign = Campaign::start(3).await;
+    let mut campaign = Campaign::start(3, HEALED_WITHIN).await;
     while began.elapsed() < Duration::from_secs(60) {
         campaign.random_round().await;
     }

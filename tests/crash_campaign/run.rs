@@ -101,6 +101,10 @@ pub struct Summary {
     pub broken: Vec<String>,
     /// Messages that came.
     pub messages: u64,
+    /// The longest that it took, faults being over, until everything was fetched.
+    pub healed_after: Duration,
+    /// The longest that it took then until another block was committed, with kills at random.
+    pub block_after: Duration,
     pub took: Duration,
 }
 
@@ -142,6 +146,12 @@ impl Summary {
             total.kills as f64 / minutes.max(1e-3),
             self.messages
         );
+        let _ = writeln!(
+            text,
+            "all fetched within {:.1} s of the last fault, another block within {:.1} s more",
+            self.healed_after.as_secs_f64(),
+            self.block_after.as_secs_f64()
+        );
         for broken in &self.broken {
             let _ = writeln!(text, "VIOLATION {broken}");
         }
@@ -156,6 +166,8 @@ impl AddAssign for Summary {
         }
         self.broken.extend(other.broken);
         self.messages += other.messages;
+        self.healed_after = self.healed_after.max(other.healed_after);
+        self.block_after = self.block_after.max(other.block_after);
         self.took += other.took;
     }
 }
@@ -184,8 +196,8 @@ struct Seen {
 }
 
 impl Campaign {
-    pub async fn start(seed: u64) -> Self {
-        let mut rig = Rig::start(seed).await;
+    pub async fn start(seed: u64, within: Duration) -> Self {
+        let mut rig = Rig::start(seed, within).await;
         let healed = rig.heal().await;
         let mut campaign = Self {
             rig,
@@ -276,6 +288,8 @@ impl Campaign {
         let received = self.rig.until_mail().await;
         self.note(received, "the end");
         self.summary.messages = self.rig.mail.came();
+        self.summary.healed_after = self.rig.healed_after;
+        self.summary.block_after = self.rig.block_after;
         self.rig.applications.lock().checker.close();
         self.tally(Row::End, true);
         self.summary.took = self.began.elapsed();
