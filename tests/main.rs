@@ -24,6 +24,8 @@ mod examples;
 mod failing_disk;
 mod fibre;
 mod garbage;
+#[cfg(debug_assertions)]
+mod generators;
 mod handshake;
 mod health;
 mod lab;

@@ -43,12 +43,17 @@ impl BeamSplitting {
         }
     }
 
+    /// The attack in place of such a fibre.
+    pub(crate) fn in_place_of(line: LineLoss) -> Self {
+        Self {
+            line,
+            ..Self::new(0.0)
+        }
+    }
+
     pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
         let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
-        Ok(Self {
-            line: LineLoss::read(&parameters)?,
-            ..Self::new(0.0)
-        })
+        Ok(Self::in_place_of(LineLoss::read(&parameters)?))
     }
 }
 

@@ -8,35 +8,47 @@
 #![forbid(unsafe_code)]
 
 mod about;
+mod back_flash;
 mod beam_splitting;
 mod blinding;
+mod dead_time;
 mod denial_of_service;
 mod error;
 mod faked_states;
 mod intercept_resend;
+mod laser_seeding;
 mod line_loss;
 mod notebook;
 mod parameters;
 mod passive;
+mod phase_remapping;
 mod photon_number_splitting;
+mod random_number;
 mod time_shift;
+mod trojan_horse;
 mod unambiguous_discrimination;
 
 pub use about::{About, Site, Verdict};
+pub use back_flash::BackFlash;
 pub use beam_splitting::BeamSplitting;
 pub use blinding::{Blinding, BlindingSettings};
+pub use dead_time::{DeadTime, DeadTimeSettings};
 pub use denial_of_service::DenialOfService;
 pub use error::Error;
 pub use faked_states::FakedStates;
 pub use intercept_resend::{InterceptResend, Strategy};
+pub use laser_seeding::{Brighter, LaserSeeding};
 pub use notebook::{Announced, Grade, Guess, Notebook};
 pub use passive::Passive;
+pub use phase_remapping::PhaseRemapping;
 pub use photon_number_splitting::{Forwarded, PhotonNumberSplitting};
+pub use random_number::RandomNumber;
 pub use time_shift::{FavourablePs, TimeShift};
+pub use trojan_horse::TrojanHorse;
 pub use unambiguous_discrimination::UnambiguousDiscrimination;
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::EvePort;
+use qkd_optics::{EvePort, FlashPhoton, InwardLight};
 
 /// One way of listening in.
 pub trait Attack: Send {
@@ -47,11 +59,38 @@ pub trait Attack: Send {
     /// port's business.
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng);
 
+    /// What she does meanwhile to Alice's laboratory: mostly nothing.
+    fn towards_alice(&self) -> TowardsAlice {
+        TowardsAlice::Nothing
+    }
+
+    /// Gets the light that Bob's clicks have sent back, of the slots that she acted on last: mostly it
+    /// goes by.
+    fn catch(&mut self, photons: Vec<FlashPhoton>, rng: &mut PhysicsRng) {
+        let _gone = (photons, rng);
+    }
+
     /// What it has done so far.
     fn tally(&self) -> AttackTally;
 
     /// What Eve knows of the bits by it, if that is anything.
     fn notebook(&mut self) -> Option<&mut Notebook>;
+}
+
+/// What comes to Alice's laboratory from the fibre.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum TowardsAlice {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Light that Eve shines into it, all the time.
+    Light(InwardLight),
+    /// Bob's own pulses of a two-way system, at moments at which Alice's phases come out `step` · 22.5
+    /// degrees apart.
+    Remapped {
+        /// 1 to 4; at 4 they come out right.
+        step: u8,
+    },
 }
 
 /// What an attack has done, in pulses that held light.
@@ -81,7 +120,7 @@ type Read = fn(Option<&str>) -> Result<Box<dyn Attack>, Error>;
 
 /// Every attack by its name, with its parameters and what there is to say of it.
 #[rustfmt::skip]
-const ATTACKS: [(&str, &[&str], About, Read); 9] = [
+const ATTACKS: [(&str, &[&str], About, Read); 15] = [
     (Passive::NAME, Passive::KEYS, Passive::ABOUT, |text| Ok(Box::new(Passive::read(text)?))),
     (InterceptResend::NAME, InterceptResend::KEYS, InterceptResend::ABOUT, |text| Ok(Box::new(InterceptResend::read(text)?))),
     (PhotonNumberSplitting::NAME, PhotonNumberSplitting::KEYS, PhotonNumberSplitting::ABOUT, |text| Ok(Box::new(PhotonNumberSplitting::read(text)?))),
@@ -90,6 +129,12 @@ const ATTACKS: [(&str, &[&str], About, Read); 9] = [
     (Blinding::NAME, Blinding::KEYS, Blinding::ABOUT, |text| Ok(Box::new(Blinding::read(text)?))),
     (FakedStates::NAME, FakedStates::KEYS, FakedStates::ABOUT, |text| Ok(Box::new(FakedStates::read(text)?))),
     (TimeShift::NAME, TimeShift::KEYS, TimeShift::ABOUT, |text| Ok(Box::new(TimeShift::read(text)?))),
+    (DeadTime::NAME, DeadTime::KEYS, DeadTime::ABOUT, |text| Ok(Box::new(DeadTime::read(text)?))),
+    (PhaseRemapping::NAME, PhaseRemapping::KEYS, PhaseRemapping::ABOUT, |text| Ok(Box::new(PhaseRemapping::read(text)?))),
+    (TrojanHorse::NAME, TrojanHorse::KEYS, TrojanHorse::ABOUT, |text| Ok(Box::new(TrojanHorse::read(text)?))),
+    (BackFlash::NAME, BackFlash::KEYS, BackFlash::ABOUT, |text| Ok(Box::new(BackFlash::read(text)?))),
+    (RandomNumber::NAME, RandomNumber::KEYS, RandomNumber::ABOUT, |text| Ok(Box::new(RandomNumber::read(text)?))),
+    (LaserSeeding::NAME, LaserSeeding::KEYS, LaserSeeding::ABOUT, |text| Ok(Box::new(LaserSeeding::read(text)?))),
     (DenialOfService::NAME, DenialOfService::KEYS, DenialOfService::ABOUT, |text| Ok(Box::new(DenialOfService::read(text)?))),
 ];
 

@@ -29,6 +29,14 @@ impl LineLoss {
         }
     }
 
+    /// The same fibre for light that is so many times as bright as it was: what arrives is not.
+    pub fn for_brighter(self, times: f64) -> Self {
+        Self {
+            loss_probability: 1.0 - (1.0 - self.loss_probability) / times,
+            ..self
+        }
+    }
+
     /// From `loss_db=…`, 0 to 100 dB.
     pub fn read(parameters: &Parameters<'_>) -> Result<Self, Error> {
         let loss_db = parameters.number(Self::KEY, 0.0, 0.0..=100.0, "dB")?;

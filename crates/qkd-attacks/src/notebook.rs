@@ -20,6 +20,8 @@ pub(crate) enum Note {
     Measured { basis: Basis, bit: bool },
     /// Measured in no basis of theirs, or nudged: this bit is likelier, whatever the basis.
     Likely { bit: bool },
+    /// Known, whatever the basis.
+    Seen { bit: bool },
     /// Photons that wait for the basis.
     Kept(KeptPhotons),
     /// Asked already.
@@ -85,6 +87,7 @@ impl Notebook {
                 bit,
                 grade: Grade::Likely,
             }),
+            Note::Seen { bit } => Some(known(bit)),
             Note::Kept(photons) => Some(known(photons.measure(announced.basis, physics))),
             Note::Used => None,
         }

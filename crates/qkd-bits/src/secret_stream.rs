@@ -5,11 +5,13 @@ use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::SecretRng;
+use crate::health::{CutOffs, Defect, HealthAlarm, HealthTests, WINDOW_BITS};
 
 /// Blocks that are encrypted at once: enough to keep the cipher's pipeline full.
 const BLOCKS: usize = 64;
 const BLOCK_BYTES: usize = 16;
 const BUFFER_BYTES: usize = BLOCKS * BLOCK_BYTES;
+const _: () = assert!(8 * BUFFER_BYTES == WINDOW_BITS, "each buffer is one window");
 /// Blocks under one key: 16 MiB.
 const BLOCKS_PER_KEY: u64 = 1 << 20;
 
@@ -29,6 +31,9 @@ const BLOCKS_PER_KEY: u64 = 1 << 20;
 /// provided that the generator from which `keys` was forked is gone too: its state, while there
 /// is one, leads to all of them.
 ///
+/// What it makes is tested all the time, before any of it is handed out ([`alarm`](Self::alarm)):
+/// choices of bases and bits are only as good as it is.
+///
 /// Neither `Clone` nor `Debug`. The key, the generator's state and its buffer, and what has not been
 /// handed out are wiped on drop; copies that the compiler left on the stack or in registers when
 /// they were moved are not.
@@ -47,6 +52,8 @@ pub struct SecretStream {
     blocks: [[u8; BLOCK_BYTES]; BLOCKS],
     /// Bytes of `blocks` that have been handed out.
     used: usize,
+    health: HealthTests,
+    defect: Option<Defect>,
 }
 
 impl SecretStream {
@@ -58,7 +65,22 @@ impl SecretStream {
             counter: 0,
             blocks: [[0; BLOCK_BYTES]; BLOCKS],
             used: BUFFER_BYTES,
+            health: HealthTests::new(CutOffs::CONTINUOUS),
+            defect: None,
         }
+    }
+
+    /// How the stream has failed its [health tests](crate::health), if it has. What was drawn since
+    /// must not be used for anything.
+    pub fn alarm(&self) -> Option<HealthAlarm> {
+        self.health.alarm()
+    }
+
+    /// Breaks the stream: to see whether that is noticed.
+    pub fn spoil(&mut self, defect: Defect) {
+        self.defect = Some(defect);
+        self.blocks.as_flattened_mut().zeroize();
+        self.used = BUFFER_BYTES;
     }
 
     /// Fills `words` with uniform words.
@@ -112,6 +134,11 @@ impl SecretStream {
         self.cipher
             .encrypt_blocks(Array::cast_slice_from_core_mut(&mut self.blocks));
         self.counter += BLOCKS as u64;
+        if let Some(defect) = self.defect {
+            let keys = &mut self.keys;
+            defect.spoil(self.blocks.as_flattened_mut(), |more| keys.fill(more));
+        }
+        self.health.test(self.blocks.as_flattened());
         self.used = 0;
     }
 }

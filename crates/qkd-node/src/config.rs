@@ -26,6 +26,7 @@ mod write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use qkd_bits::Defect;
 use sha2::Digest as _;
 
 pub use address::{HostPort, NotAnAddress};
@@ -276,6 +277,8 @@ pub struct MessagesConfig {
 pub struct DebugConfig {
     /// `fail_points`: where the process kills itself, such as `["decide:after:3"]`.
     pub fail_points: Vec<FailPoint>,
+    /// `generator`: how the generator that light is drawn from is broken, such as `"biased:154"`.
+    pub generator: Option<Defect>,
 }
 
 /// `[delivery]`: what every application of this node may take, over REST and gRPC together.

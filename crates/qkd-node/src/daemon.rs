@@ -116,6 +116,9 @@ pub enum NodeError {
     /// The operating system has no randomness.
     #[error("the operating system gives no randomness: {0}")]
     Entropy(#[from] getrandom::Error),
+    /// The operating system's randomness is none.
+    #[error("the operating system's randomness cannot be used: {0}")]
+    Generator(qkd_bits::HealthAlarm),
     /// A thread cannot be started.
     #[error("thread: {0}")]
     Thread(std::io::Error),

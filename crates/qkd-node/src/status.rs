@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts};
 use qkd_auth::RejectCounters;
+use qkd_bits::HealthAlarm;
 use qkd_keystore::Health;
 use qkd_optics::{FrameCounters, ReceiverCounters};
 use qkd_security::Statistics;
@@ -74,6 +75,8 @@ pub struct Snapshot {
     pub link_fault: String,
     /// Why light goes nowhere, while it does; Alice only.
     pub fibre_fault: Option<String>,
+    /// How this side's random generator has failed; once it has, there is no link any more.
+    pub generator_fault: Option<String>,
     /// The running session.
     pub session: Option<SessionId>,
     /// Sessions that began.
@@ -163,6 +166,7 @@ impl Default for StatusBoard {
             link_state: LinkState::Connecting,
             link_fault: String::new(),
             fibre_fault: None,
+            generator_fault: None,
             session: None,
             sessions: 0,
             interruptions: 0,
@@ -253,6 +257,7 @@ impl StatusBoard {
         let seen = self.snapshot();
         let mut alarms: Vec<String> = seen.alarms.into();
         alarms.extend(seen.fibre_fault);
+        alarms.extend(seen.generator_fault);
         alarms.extend(seen.certificate.alarms);
         match store {
             Health::Sound | Health::Sealed => {}
@@ -292,6 +297,19 @@ impl StatusBoard {
     }
 
     /// Somebody who calls itself the peer was turned away; news only while there is no link.
+    /// The first failure stays: nobody mends a generator by starting another session.
+    pub(crate) fn generator(&self, alarm: HealthAlarm) {
+        let snapshot = &mut self.lock().snapshot;
+        snapshot
+            .generator_fault
+            .get_or_insert_with(|| alarm.to_string());
+    }
+
+    /// How the generator has failed, if it has.
+    pub(crate) fn generator_fault(&self) -> Option<String> {
+        self.lock().snapshot.generator_fault.clone()
+    }
+
     pub(crate) fn peer_refused(&self, reason: &str) {
         let mut inner = self.lock();
         if inner.snapshot.link_state == LinkState::Connecting {

@@ -1,18 +1,24 @@
 //! The parameters of Bob's receiver.
 
+mod back_flash;
 mod basis_choice;
+mod dead_times;
 mod efficiency_mismatch;
 mod gating;
 mod linear_mode;
 mod power_monitor;
 mod timing_jitter;
+mod weak_generator;
 
+pub use back_flash::{BackFlash, FlashPhoton};
 pub use basis_choice::BasisChoice;
+pub use dead_times::{DeadTimes, TimeFilter};
 pub use efficiency_mismatch::EfficiencyMismatch;
 pub use gating::Gating;
 pub use linear_mode::LinearMode;
 pub use power_monitor::PowerMonitor;
 pub use timing_jitter::TimingJitter;
+pub use weak_generator::WeakGenerator;
 
 use crate::Error;
 use crate::source::check_probability;
@@ -55,6 +61,14 @@ pub struct DetectorEffects {
     pub power_monitor: Option<PowerMonitor>,
     /// Scatter of the time at which a click is registered.
     pub timing_jitter: Option<TimingJitter>,
+    /// Whose dead time a click begins.
+    pub dead_times: DeadTimes,
+    /// Which clicks count by their moment; all of them when absent.
+    pub time_filter: Option<TimeFilter>,
+    /// A back door in the generator of bases.
+    pub weak_generator: Option<WeakGenerator>,
+    /// Light that clicks send back.
+    pub back_flash: Option<BackFlash>,
 }
 
 impl DetectorEffects {
@@ -84,7 +98,21 @@ impl DetectorEffects {
                 });
             }
         }
+        if let Some(filter) = &self.time_filter {
+            filter.check()?;
+        }
+        if let Some(generator) = &self.weak_generator {
+            generator.check()?;
+        }
+        if let Some(flash) = &self.back_flash {
+            flash.check()?;
+        }
         Ok(())
+    }
+
+    /// Whether clicks have to be looked at one detector at a time.
+    pub(crate) fn wants_patterns(&self) -> bool {
+        self.dead_times == DeadTimes::Independent || self.time_filter.is_some()
     }
 }
 
@@ -118,7 +146,43 @@ impl Detectors {
                 expected: "0 to 1e15 slots",
             });
         }
-        self.effects.check()
+        self.effects.check()?;
+        self.check_patterns()
+    }
+
+    /// Detectors that are looked at one by one, and bases that can be foreseen, are for showing what is
+    /// wrong with them: what else a receiver can have does not go with them.
+    fn check_patterns(&self) -> Result<(), Error> {
+        let effects = &self.effects;
+        let refuse = |name, value, expected| {
+            Err(Error::OutOfRange {
+                name,
+                value,
+                expected,
+            })
+        };
+        let jitter = effects.timing_jitter.map_or(0.0, |it| it.deviation_ps);
+        if effects.wants_patterns() {
+            let expected = "0 where dead times are independent or clicks are filtered by time: not \
+                            emulated together";
+            if self.afterpulse_probability > 0.0 {
+                let value = self.afterpulse_probability;
+                return refuse("afterpulse_probability", value, expected);
+            }
+            if jitter > 0.0 {
+                return refuse("deviation_ps", jitter, expected);
+            }
+        }
+        let passive = effects.basis_choice == BasisChoice::Passive;
+        if let Some(weak) = &effects.weak_generator
+            && weak.foreseeable > 0.0
+            && (passive || effects.wants_patterns())
+        {
+            let expected = "0 where a beam splitter chooses the basis, and where dead times are \
+                            independent or clicks are filtered by time: not emulated together";
+            return refuse("foreseeable", weak.foreseeable, expected);
+        }
+        Ok(())
     }
 
     /// Probabilities that a photon on the detector of bit 0, and of bit 1, makes it fire, with what

@@ -1,5 +1,7 @@
 //! What can go wrong with light and its instruments, sorted by who is to blame.
 
+use qkd_bits::HealthAlarm;
+
 /// A refusal of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -7,6 +9,11 @@ pub enum Error {
     /// A datagram is not a photon frame.
     #[error(transparent)]
     Frame(#[from] FrameError),
+
+    // Nobody's fault: hardware that has failed.
+    /// The generator that choices are made with has failed.
+    #[error(transparent)]
+    Generator(#[from] HealthAlarm),
 
     // Misuse: the caller asked for something that cannot be.
     /// A parameter of an instrument is outside its range.

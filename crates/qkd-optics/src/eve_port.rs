@@ -3,13 +3,13 @@
 mod captured;
 mod kept;
 
-pub use captured::{CapturedPulse, MeasuredPulse, Said};
+pub use captured::{CapturedPulse, MeasuredPulse, Orientation, Said};
 pub use kept::KeptPhotons;
 
 use qkd_bits::PhysicsRng;
 
 use crate::light::{Extras, ILLUMINATION_MAX, Pulse};
-use crate::{Basis, CraftedPulse, Direction, Error, PulseTrain};
+use crate::{Basis, CraftedPulse, Direction, Error, PulseTrain, Reflections};
 
 /// A pulse train in Eve's hands, and the train that leaves them.
 ///
@@ -33,6 +33,8 @@ pub struct EvePort {
     now: u32,
     /// Of the light that leaves.
     extras: Extras,
+    /// What comes out of Alice's laboratory of the light that was shone into it.
+    reflections: Vec<KeptPhotons>,
     physics: PhysicsRng,
 }
 
@@ -48,8 +50,21 @@ impl EvePort {
             waiting,
             now: 0,
             extras: train.extras,
+            reflections: Vec::new(),
             physics,
         }
+    }
+
+    /// The same with what comes back of light that was shone into Alice's laboratory.
+    #[must_use]
+    pub fn with_reflections(mut self, reflections: Reflections) -> Self {
+        self.reflections = reflections.photons;
+        self
+    }
+
+    /// Takes all of that light, unseen, in the order of its slots: it goes into Eve's memory.
+    pub fn take_reflections(&mut self) -> Vec<KeptPhotons> {
+        std::mem::take(&mut self.reflections)
     }
 
     /// First slot of the train.

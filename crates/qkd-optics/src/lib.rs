@@ -14,6 +14,7 @@
 
 #![deny(unsafe_code)]
 
+mod alices_door;
 mod channel;
 mod choices;
 mod detections;
@@ -31,6 +32,10 @@ mod slot_list;
 mod source;
 mod transmitter;
 
+pub use alices_door::{
+    AlicesDoor, INWARD_PHOTONS_MAX, InwardLight, Isolation, Layout, OutputMonitor,
+    SIGNAL_BAND_MAX_NM, Watchdog,
+};
 pub use channel::{
     Background, Beam, Channel, ChannelEffects, Conditions, Daylight, Fibre, FreeSpace,
     PolarisationDrift, SatellitePass, SharedFibre, SharedLength, Turbulence, Window, transmittance,
@@ -38,11 +43,11 @@ pub use channel::{
 pub use choices::Choices;
 pub use detections::Detections;
 pub use detectors::{
-    BasisChoice, DetectorEffects, Detectors, EfficiencyMismatch, Gating, LinearMode, PowerMonitor,
-    TimingJitter,
+    BackFlash, BasisChoice, DeadTimes, DetectorEffects, Detectors, EfficiencyMismatch, FlashPhoton,
+    Gating, LinearMode, PowerMonitor, TimeFilter, TimingJitter, WeakGenerator,
 };
 pub use error::{Error, FrameError};
-pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Said};
+pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Orientation, Said};
 pub use frame::{
     FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
     LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, Verdict, WordBits,
@@ -60,4 +65,4 @@ pub use source::{
     Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,
     PreparationError, SinglePhoton, Source, SourceEffects,
 };
-pub use transmitter::{Sampling, Transmitter};
+pub use transmitter::{Reflections, Sampling, Transmitter};

@@ -5,24 +5,28 @@ mod click_law;
 mod click_table;
 mod counters;
 mod dead_time;
+mod foreseen;
 mod integrator;
 mod jitter;
 mod noise;
+mod one_by_one;
 mod outcome;
 mod scratch;
 mod settle;
 mod surroundings;
 
-use qkd_bits::{PhysicsRng, SecretRng, SecretStream};
+use qkd_bits::{Defect, HealthAlarm, PhysicsRng, SecretRng, SecretStream};
 
-use crate::{Channel, Detection, Detectors, Error, PulseTrain};
+use crate::{Channel, Detection, Detectors, Error, FlashPhoton, PulseTrain};
 use block::Block;
 use click_law::ClickLaw;
 use click_table::ClickTable;
 pub use counters::ReceiverCounters;
 use dead_time::DeadTime;
+use foreseen::Foreseen;
 use jitter::Jitter;
 use noise::Noise;
+use one_by_one::OneByOne;
 use scratch::{BLOCK_PULSES, Scratch};
 use surroundings::Surroundings;
 
@@ -44,6 +48,8 @@ pub struct Receiver {
     table: ClickTable,
     noise: Noise,
     dead_time: DeadTime,
+    one_by_one: Option<OneByOne>,
+    foreseen: Option<Box<Foreseen>>,
     jitter: Option<Jitter>,
     /// Slots from one gate to the next, 1 without gating.
     gate_period_slots: u64,
@@ -83,6 +89,8 @@ impl Receiver {
             law,
             noise,
             dead_time: DeadTime::new(&detectors, &mut physics),
+            one_by_one: OneByOne::new(&detectors),
+            foreseen: Foreseen::new(&detectors, &conditions, response),
             jitter: match &detectors.effects.timing_jitter {
                 Some(jitter) => Jitter::new(jitter, physics.fork()),
                 None => None,
@@ -192,6 +200,30 @@ impl Receiver {
         self.next_slot
     }
 
+    /// The light that these clicks send back into the fibre: photons of those that glow, in the same
+    /// order. Of a double click either detector may be the one.
+    pub fn flash_back(&mut self, clicks: &[Detection]) -> Vec<FlashPhoton> {
+        let Some(flash) = &self.detectors.effects.back_flash else {
+            return Vec::new();
+        };
+        let leaves = flash.leaving_probability();
+        let glowing = clicks.iter().filter(|_| self.physics.chance(leaves));
+        glowing
+            .map(|click| FlashPhoton::new(click.slot, click.bit))
+            .collect()
+    }
+
+    /// How the generator of its choices has failed, if it has: what was detected since must not be
+    /// used.
+    pub fn generator_alarm(&self) -> Option<HealthAlarm> {
+        self.pulses.alarm()
+    }
+
+    /// Breaks that generator: to see whether it is noticed.
+    pub fn spoil_generator(&mut self, defect: Defect) {
+        self.pulses.spoil(defect);
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> ReceiverCounters {
         ReceiverCounters {
@@ -208,6 +240,7 @@ impl Receiver {
             let (conditions, response) = (surroundings.conditions(), surroundings.response());
             self.law = ClickLaw::new(&self.detectors, &conditions, response);
             self.table = ClickTable::new(&self.law);
+            self.foreseen = Foreseen::new(&self.detectors, &conditions, response);
             let noise = self.law.noise();
             self.noise.set(noise, self.next_slot, &mut self.physics);
             if !self.law.has_avalanches() {

@@ -5,11 +5,13 @@ mod emissions;
 mod empty_slots;
 mod recall;
 mod record;
+mod reflections;
 mod sparse;
+mod two_way;
 
 use std::ops::Range;
 
-use qkd_bits::SecretRng;
+use qkd_bits::{Defect, HealthAlarm, SecretRng};
 
 use crate::light::Pulse;
 use crate::sampling::binomial::multinomial;
@@ -18,6 +20,7 @@ use crate::{Choice, Choices, Error, LightDensity, PulseTrain, SlotList, Source};
 use dense::Dense;
 use empty_slots::EmptySlots;
 use record::{Entries, RUN_SLOTS_MAX, Record};
+pub use reflections::Reflections;
 use sparse::Sparse;
 
 /// A weak coherent source with the outgoing fibre segment inside Alice's laboratory.
@@ -240,6 +243,25 @@ impl Transmitter {
     /// Drops and wipes what is known of slots before `slot`. Memory is freed a train at a time.
     pub fn forget_before(&mut self, slot: u64) {
         self.record.forget_before(slot.min(self.next_slot));
+    }
+
+    /// How the generator of its choices has failed, if it has: light that was made since must not be
+    /// sent, let alone be made a key of.
+    pub fn generator_alarm(&self) -> Option<HealthAlarm> {
+        match &self.sampler {
+            Sampler::Dark => None,
+            Sampler::Sparse(sparse) => sparse.generator().alarm(),
+            Sampler::Dense(dense) => dense.generator().alarm(),
+        }
+    }
+
+    /// Breaks that generator: to see whether it is noticed.
+    pub fn spoil_generator(&mut self, defect: Defect) {
+        match &mut self.sampler {
+            Sampler::Dark => {}
+            Sampler::Sparse(sparse) => sparse.generator_mut().spoil(defect),
+            Sampler::Dense(dense) => dense.generator_mut().spoil(defect),
+        }
     }
 
     fn check_known(&self, slots: Range<u64>) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! `[debug]`: what tests do to a daemon, refused by everything but a development build.
 
+use qkd_bits::Defect;
+
 use super::DebugConfig;
 use super::document::{Rule, Section};
 use super::place::ConfigError;
@@ -16,6 +18,38 @@ const FAIL_POINTS: Rule<Vec<FailPoint>> = Rule::new(
             .collect()
     },
 );
+
+const GENERATOR: Rule<Defect> = Rule::new(
+    "stuck:BIT, biased:ONES_OF_256 or periodic:BYTES, such as \"biased:154\"",
+    |value| defect(value.as_str()?),
+);
+
+/// How a generator is broken.
+fn defect(text: &str) -> Option<Defect> {
+    let (kind, figure) = text.split_once(':')?;
+    match (kind, figure) {
+        ("stuck", "0") => Some(Defect::Stuck { bit: false }),
+        ("stuck", "1") => Some(Defect::Stuck { bit: true }),
+        ("biased", ones) => ones
+            .parse()
+            .ok()
+            .map(|ones_of_256| Defect::Biased { ones_of_256 }),
+        ("periodic", bytes) => match bytes.parse() {
+            Ok(bytes) if bytes > 0 => Some(Defect::Periodic { bytes }),
+            Ok(_) | Err(_) => None,
+        },
+        (_, _) => None,
+    }
+}
+
+/// The same, written.
+pub(super) fn defect_text(defect: Defect) -> String {
+    match defect {
+        Defect::Stuck { bit } => format!("stuck:{}", u8::from(bit)),
+        Defect::Biased { ones_of_256 } => format!("biased:{ones_of_256}"),
+        Defect::Periodic { bytes } => format!("periodic:{bytes}"),
+    }
+}
 
 /// Reads the section, which is mostly absent.
 pub(super) fn read(root: &Section<'_>) -> Result<DebugConfig, ConfigError> {
@@ -38,13 +72,13 @@ impl Build {
 }
 
 fn read_in(build: Build, root: &Section<'_>) -> Result<DebugConfig, ConfigError> {
-    let Some(section) = root.section_if_present(SECTION, &["fail_points"])? else {
+    let Some(section) = root.section_if_present(SECTION, &["fail_points", "generator"])? else {
         return Ok(DebugConfig::default());
     };
     match build {
         Build::Release => Err(section.refuse_whole(
             "found the section [debug]".to_owned(),
-            "none: it lets a daemon kill itself, and only a development build (`cargo build`) \
+            "none: it lets a daemon kill itself or break its randomness, and only a development build (`cargo build`) \
              reads it"
                 .to_owned(),
         )),
@@ -52,6 +86,7 @@ fn read_in(build: Build, root: &Section<'_>) -> Result<DebugConfig, ConfigError>
             fail_points: section
                 .optional("fail_points", &FAIL_POINTS)?
                 .unwrap_or_default(),
+            generator: section.optional("generator", &GENERATOR)?,
         }),
     }
 }
@@ -84,6 +119,29 @@ mod tests {
         );
         for build in [Build::Development, Build::Release] {
             assert_eq!(parse(build, ""), Ok(DebugConfig::default()));
+        }
+    }
+
+    #[test]
+    fn a_broken_generator_reads_back_as_it_is_written() {
+        for text in ["stuck:0", "stuck:1", "biased:154", "periodic:64"] {
+            let read = parse(
+                Build::Development,
+                &format!("[debug]\ngenerator = \"{text}\"\n"),
+            );
+            let generator = read.unwrap().generator.expect("it is given");
+            assert_eq!(defect_text(generator), text);
+        }
+        for text in ["stuck:2", "biased:256", "periodic:0", "sound"] {
+            let said = parse(
+                Build::Development,
+                &format!("[debug]\ngenerator = \"{text}\"\n"),
+            );
+            let said = said.unwrap_err();
+            assert!(
+                said.contains("debug.generator") && said.contains("biased:154"),
+                "{said}"
+            );
         }
     }
 

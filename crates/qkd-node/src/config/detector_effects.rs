@@ -44,6 +44,7 @@ pub(super) fn detector(
         linear_mode: linear_mode(detector)?,
         power_monitor: power_monitor(detector)?,
         timing_jitter: timing_jitter(detector, 1e12 / clock_hz)?,
+        ..DetectorEffects::default()
     })
 }
 

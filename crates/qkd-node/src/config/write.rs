@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     AliceConfig, BobConfig, DeliveryConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles,
-    delivery, store,
+    debug, delivery, store,
 };
 
 /// The whole file of a node.
@@ -161,11 +161,17 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
         }
         section(text, "[sae]", &entries);
     }
+    let mut entries = Vec::new();
     if !link.debug.fail_points.is_empty() {
         let points = link.debug.fail_points.iter();
         let points: Vec<String> = points.map(|point| string(&point.to_string())).collect();
-        let points = format!("[{}]", points.join(", "));
-        section(text, "debug", &[("fail_points", points)]);
+        entries.push(("fail_points", format!("[{}]", points.join(", "))));
+    }
+    if let Some(defect) = link.debug.generator {
+        entries.push(("generator", string(&debug::defect_text(defect))));
+    }
+    if !entries.is_empty() {
+        section(text, "debug", &entries);
     }
 }
 

@@ -99,7 +99,7 @@ impl Caller<'_> {
         let mut said = String::new();
         let mut pause = RETRY_FIRST;
         while !shutdown.is_requested() {
-            let ended = match self.node.store_fault() {
+            let ended = match self.node.fault() {
                 None => self.link(shutdown).await,
                 Some(fault) => fault,
             };
@@ -189,9 +189,12 @@ impl Caller<'_> {
         if let Some(loss_db) = self.segment_loss_db {
             hardware.segment_transmittance = transmittance(loss_db);
         }
-        let transmitter = hardware
+        let mut transmitter = hardware
             .transmitter(rng.fork())
             .map_err(|error| format!("Alice's transmitter cannot be built: {error}"))?;
+        if let Some(defect) = node.config.debug.generator {
+            transmitter.spoil_generator(defect);
+        }
         Ok((connection, transmitter))
     }
 

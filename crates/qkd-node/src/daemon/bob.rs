@@ -166,7 +166,7 @@ impl Answerer {
             tracing::warn!(reason, "link refused");
             let _gone = outgoing.send(refusal(reason));
         };
-        if let Some(fault) = node.store_fault() {
+        if let Some(fault) = node.fault() {
             return refuse(&fault);
         }
         let Ok(shaking) = self.handshakes.try_acquire() else {
@@ -197,7 +197,10 @@ impl Answerer {
         let prior = node.setup.plan.qber_expected();
         let engine = Bob::new(session, protocol, node.limits(), prior, rng.fork());
         let nature = PhysicsRng::from_seed(rng.next_u64());
-        let receiver = node.setup.hardware.receiver(rng.fork(), nature);
+        let mut receiver = node.setup.hardware.receiver(rng.fork(), nature);
+        if let (Ok(receiver), Some(defect)) = (&mut receiver, node.config.debug.generator) {
+            receiver.spoil_generator(defect);
+        }
         let connection = Connection {
             established,
             party: Party::Bob(engine),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use qkd_auth::{PreSharedKey, Role as AuthRole};
 use qkd_bits::SecretRng;
+use qkd_bits::health::{CutOffs, HealthTests};
 use qkd_delivery::{Access, Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, Step, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
@@ -51,6 +52,9 @@ const ANNOUNCEMENTS_MAX: u64 = CALM_ANNOUNCEMENTS + UNANNOUNCED_BLOCKS_MAX;
 /// Bytes that may wait for the peer however small the blocks: a full queue of events, each of them
 /// said at once, and what waits while nothing new is begun.
 const WAITING_BYTES_MIN: usize = 128 << 20;
+
+/// Bytes of the operating system's randomness that are tested before any of it is used.
+const ENTROPY_TESTED_BYTES: usize = 4 << 10;
 
 /// File of the mailboxes there.
 const MESSAGES_FILE: &str = "messages.redb";
@@ -201,8 +205,15 @@ impl LinkNode {
             .saturating_add(answering as u64)
     }
 
-    /// Why there can be no link: a store that takes no key. `None` when it does.
-    pub(super) fn store_fault(&self) -> Option<String> {
+    /// Why there can be no link: a generator that has failed, or a store that takes no key. `None`
+    /// when nothing is wrong.
+    pub(super) fn fault(&self) -> Option<String> {
+        if let Some(alarm) = self.shared.board.generator_fault() {
+            return Some(format!(
+                "{alarm}: nothing it makes is secret; this node makes no key until it is started \
+                 again"
+            ));
+        }
         match self.shared.hub.status().health {
             Health::Sound => None,
             Health::Sealed => Some(
@@ -395,9 +406,23 @@ fn seeds(seed: Option<u64>, side: Side) -> Result<SecretRng, NodeError> {
         );
         return Ok(seeded(seed, side, 0));
     }
+    test_entropy()?;
     let mut root = [0; 32];
     getrandom::fill(&mut root)?;
     Ok(SecretRng::from_seed(root))
+}
+
+/// The start-up test of SP 800-90B, section 4.3, on what all secrets of this daemon are drawn from.
+/// What it looks at is used for nothing else.
+fn test_entropy() -> Result<(), NodeError> {
+    let mut samples = vec![0; ENTROPY_TESTED_BYTES];
+    getrandom::fill(&mut samples)?;
+    let mut tests = HealthTests::new(CutOffs::START);
+    tests.test(&samples);
+    match tests.alarm() {
+        None => Ok(()),
+        Some(alarm) => Err(NodeError::Generator(alarm)),
+    }
 }
 
 fn seeded(seed: u64, side: Side, boot_epoch: u64) -> SecretRng {

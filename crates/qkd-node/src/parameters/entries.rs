@@ -222,6 +222,11 @@ impl Entries {
             linear_mode,
             power_monitor,
             timing_jitter,
+            // For showing what is wrong with them: no configuration has them.
+            dead_times: _,
+            time_filter: _,
+            weak_generator: _,
+            back_flash: _,
         } = effects;
         match basis_choice {
             BasisChoice::Active => {}

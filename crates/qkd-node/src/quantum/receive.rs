@@ -237,6 +237,15 @@ impl Measuring {
     /// Hands on what Alice's authenticated clock covers. The quantum channel is nobody's: without
     /// this, one forged frame of the future would make Bob announce slots that she never sent.
     fn report(&mut self) {
+        if let Some(alarm) = self.path.receiver.generator_alarm() {
+            // Nothing more is said of what it chose, however long the link takes to end.
+            if self.path.board.generator_fault().is_none() {
+                self.path.board.generator(alarm);
+                let reason = format!("Bob's receiver failed: {alarm}");
+                self.path.link.end(reason);
+            }
+            return;
+        }
         let next_slot = self.path.receiver.next_slot().min(self.emitted_slots);
         if next_slot <= self.reported_slot {
             return;

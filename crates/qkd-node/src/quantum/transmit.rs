@@ -154,6 +154,11 @@ impl Emitting {
                 break;
             }
         }
+        // What a generator that has failed made stays in this room.
+        if let Some(alarm) = path.transmitter.generator_alarm() {
+            path.board.generator(alarm);
+            return Err(Error::Generator(alarm));
+        }
         if count == 0 {
             return Ok(());
         }

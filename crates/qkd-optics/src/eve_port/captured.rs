@@ -75,9 +75,29 @@ impl CapturedPulse<'_> {
     /// }
     /// ```
     pub fn measure_along(self, along: Direction) -> Said {
+        let one = self.pulse.description().direction.one_probability(along);
+        self.says_one(one)
+    }
+
+    /// The same along a direction that none of the sixteen is.
+    ///
+    /// ```compile_fail
+    /// fn both(pulse: qkd_optics::CapturedPulse<'_>, along: qkd_optics::Orientation) {
+    ///     pulse.measure_at(along);
+    ///     pulse.measure_at(along);
+    /// }
+    /// ```
+    pub fn measure_at(self, along: Orientation) -> Said {
+        let direction = self.pulse.description().direction;
+        let [z, x] = [Basis::Z, Basis::X].map(|it| direction.cosine_to(Direction::of(it, false)));
+        let cosine = z * along.cosine + x * along.sine;
+        self.says_one((0.5 * (1.0 - cosine)).clamp(0.0, 1.0))
+    }
+
+    /// Every photon says 1 with this probability.
+    fn says_one(self, one: f64) -> Said {
         let photons = self.photons();
-        let CapturedPulse { port, pulse } = self;
-        let one = pulse.description().direction.one_probability(along);
+        let port = self.port;
         let mut ones = 0;
         if one == 0.5 {
             for _ in 0..photons {
@@ -175,6 +195,15 @@ impl CapturedPulse<'_> {
 
     /// Stops it.
     pub fn block(self) {}
+}
+
+/// Any direction on the circle of the four states, by the angle from Z0 towards X0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Orientation {
+    /// Cosine of the angle: 1 for Z0.
+    pub cosine: f64,
+    /// Sine of the angle: 1 for X0.
+    pub sine: f64,
 }
 
 /// What a measurement along a direction said.

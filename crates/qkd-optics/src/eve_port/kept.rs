@@ -30,7 +30,7 @@ pub struct KeptPhotons {
 }
 
 impl KeptPhotons {
-    pub(super) fn new(slot: u64, direction: Direction, photons: u8) -> Self {
+    pub(crate) fn new(slot: u64, direction: Direction, photons: u8) -> Self {
         Self {
             slot,
             direction,
@@ -38,7 +38,7 @@ impl KeptPhotons {
         }
     }
 
-    /// Absolute slot of the pulse that they were part of.
+    /// Absolute slot of the pulse that they were part of, or that was modulated together with them.
     pub fn slot(&self) -> u64 {
         self.slot
     }

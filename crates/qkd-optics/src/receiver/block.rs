@@ -20,6 +20,9 @@ pub(super) struct Block<'a> {
 impl Receiver {
     /// A block of pulses, and the vacuum between them, up to and without slot `end`.
     pub(super) fn read(&mut self, block: Block<'_>, end: u64, into: &mut impl Extend<Detection>) {
+        if self.one_by_one.is_some() {
+            return self.read_one_by_one(block, end, into);
+        }
         let start_slot = block.start_slot;
         let fired = self.fire(block);
         let fired = self.scatter(block, fired);
@@ -50,6 +53,18 @@ impl Receiver {
         for ((pulse, &mut word), outcome) in pulses.iter().zip(&mut *words).zip(&mut *outcomes) {
             *outcome = self.table.draw(pulse, word);
             all |= outcome.code();
+        }
+        if let Some(foreseen) = &self.foreseen {
+            let further = &mut self.further;
+            all = 0;
+            for ((pulse, &mut word), outcome) in pulses.iter().zip(&mut *words).zip(&mut *outcomes)
+            {
+                let slot = block.start_slot + u64::from(pulse.offset);
+                if let Some(settled) = foreseen.draw(slot, pulse, word, further) {
+                    *outcome = settled;
+                }
+                all |= outcome.code();
+            }
         }
         if Outcome::from_code(all).is_open() {
             for ((pulse, &mut word), outcome) in pulses.iter().zip(words).zip(&mut *outcomes) {
@@ -169,7 +184,11 @@ impl Receiver {
         let pulses = block.pulses;
         let found = pulses.binary_search_by_key(&offset, |pulse| u64::from(pulse.offset));
         let light = found.ok().map(|index| self.scratch.outcomes[index]);
-        let outcome = self.law.settle(light, noise.detectors(), &mut self.secret);
+        let law = match &self.foreseen {
+            Some(foreseen) => foreseen.law_at(slot).unwrap_or(&self.law),
+            None => &self.law,
+        };
+        let outcome = law.settle(light, noise.detectors(), &mut self.secret);
         self.counters.clicks += 1;
         self.counters.double_clicks += u64::from(outcome.is_double());
         self.counters.dark_counts += u64::from(noise.dark != 0);
@@ -208,6 +227,10 @@ impl Receiver {
     pub(super) fn vacuum_before(&mut self, end: u64, into: &mut impl Extend<Detection>) {
         while self.noise.next_slot() < end {
             let slot = self.noise.next_slot();
+            if self.one_by_one.is_some() {
+                self.slot_one_by_one(slot, None, into);
+                continue;
+            }
             let vacuum = Block {
                 start_slot: slot,
                 pulses: &[],

@@ -2,7 +2,7 @@
 
 use super::outcome::{BOTH, Outcome};
 use crate::detectors::BasisChoice;
-use crate::light::State;
+use crate::light::{Pulse, State};
 use crate::mathematics::{exp_m1, sin_cos};
 use crate::{Basis, Conditions, CraftedPulse, Detectors, Direction};
 
@@ -28,7 +28,7 @@ pub(super) struct ClickLaw {
 }
 
 /// A pulse before the detectors.
-struct Incident {
+pub(super) struct Incident {
     /// How it divides between exit 0 and exit 1, measured in Z and in X.
     exits: [[f64; 2]; 2],
     photons: u64,
@@ -98,16 +98,25 @@ impl ClickLaw {
 
     /// The same for a pulse of Eve's making.
     pub fn outcomes_of_crafted(&self, pulse: &CraftedPulse) -> Vec<(Outcome, f64)> {
+        self.outcomes_of(&self.incident_crafted(pulse))
+    }
+
+    /// Any pulse before the detectors.
+    pub fn incident(&self, pulse: &Pulse) -> Incident {
+        self.incident_crafted(&pulse.description())
+    }
+
+    fn incident_crafted(&self, pulse: &CraftedPulse) -> Incident {
         let efficiencies = self.detectors.efficiencies_at(pulse.arrival_ps);
         let (sin, cos) = self.rotation;
         let [z, x] = [Basis::Z, Basis::X]
             .map(|basis| pulse.direction.cosine_to(Direction::of(basis, false)));
-        self.outcomes_of(&Incident {
+        Incident {
             // Cosine and sine of the direction's angle, turned by the channel.
             exits: [z * cos - x * sin, z * sin + x * cos].map(|along| self.misaligned(along)),
             photons: pulse.photons,
             survival: efficiencies.map(|efficiency| self.light_inside * efficiency),
-        })
+        }
     }
 
     fn outcomes_of(&self, light: &Incident) -> Vec<(Outcome, f64)> {
@@ -172,17 +181,7 @@ impl ClickLaw {
     fn one_basis(&self, incident: &Incident) -> Vec<(Outcome, f64)> {
         let mut outcomes = Vec::with_capacity(10);
         for (basis, chosen) in self.bases() {
-            let pattern = match self.response {
-                Response::SinglePhotons => {
-                    let [zero, one] = incident.fires(basis);
-                    let quiet = (1.0 - zero - one).max(0.0);
-                    of_photons([quiet, zero, one, 0.0], incident.photons)
-                }
-                Response::Linear { threshold_photons } => {
-                    let light = self.light(incident, basis);
-                    certain(light.map(|light| light >= threshold_photons))
-                }
-            };
+            let pattern = self.pattern_in(incident, basis);
             for (exits, probability) in (0..=BOTH).zip(pattern) {
                 push_settled(&mut outcomes, (basis, exits), chosen * probability);
             }
@@ -190,10 +189,24 @@ impl ClickLaw {
         outcomes
     }
 
-    /// A beam splitter sends every photon to the pair of detectors of one basis or the other. When
-    /// both pairs fire, a fair coin chooses the basis.
-    fn both_bases(&self, incident: &Incident) -> Vec<(Outcome, f64)> {
-        let patterns = match self.response {
+    /// The law of the set of two detectors that a pulse fires which is measured in `basis`.
+    pub fn pattern_in(&self, incident: &Incident, basis: Basis) -> [f64; 1 << 2] {
+        match self.response {
+            Response::SinglePhotons => {
+                let [zero, one] = incident.fires(basis);
+                let quiet = (1.0 - zero - one).max(0.0);
+                of_photons([quiet, zero, one, 0.0], incident.photons)
+            }
+            Response::Linear { threshold_photons } => {
+                let light = self.light(incident, basis);
+                certain(light.map(|light| light >= threshold_photons))
+            }
+        }
+    }
+
+    /// The same of the four detectors behind a beam splitter.
+    pub fn pattern_on_four(&self, incident: &Incident) -> [f64; 1 << DETECTORS] {
+        match self.response {
             Response::SinglePhotons => {
                 of_photons(self.one_photon_on_four(incident), incident.photons)
             }
@@ -204,7 +217,13 @@ impl ClickLaw {
                 });
                 certain::<DETECTORS, { 1 << DETECTORS }>([z[0], z[1], x[0], x[1]])
             }
-        };
+        }
+    }
+
+    /// A beam splitter sends every photon to the pair of detectors of one basis or the other. When
+    /// both pairs fire, a fair coin chooses the basis.
+    fn both_bases(&self, incident: &Incident) -> Vec<(Outcome, f64)> {
+        let patterns = self.pattern_on_four(incident);
         let mut outcomes: Vec<(Outcome, f64)> = Vec::with_capacity(17);
         let mut add = |outcome: Outcome, probability: f64| match outcomes
             .iter_mut()

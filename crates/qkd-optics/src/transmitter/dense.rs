@@ -53,6 +53,16 @@ impl Dense {
         })
     }
 
+    /// What everything is drawn from.
+    pub fn generator(&self) -> &SecretStream {
+        &self.secret
+    }
+
+    /// See [`generator`](Self::generator).
+    pub fn generator_mut(&mut self) -> &mut SecretStream {
+        &mut self.secret
+    }
+
     /// Draws the slots of `piece`, offsets within the train: light goes to `pulses`, Alice's
     /// choices to `entries`.
     pub fn sample(&mut self, piece: Range<u32>, pulses: &mut Vec<Pulse>, entries: &mut Entries) {

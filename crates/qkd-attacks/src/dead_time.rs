@@ -1,0 +1,139 @@
+//! Blind all detectors but one, and know which one clicks.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::{ARRIVAL_MAX_PS, Basis, CraftedPulse, Direction, EvePort, Monitor};
+
+use crate::notebook::Note;
+use crate::parameters::Parameters;
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+
+/// The dead-time attack (Weier et al., New J. Phys. 13, 073024 (2011)).
+///
+/// Where every detector has a dead time of its own, a pulse of some photons in one of the four states
+/// makes three of four detectors click; the one of the opposite state gets nothing of it and stays
+/// awake. The pulse comes when clicks do not count, just before the slots of the signal. What is
+/// detected during the dead time then was detected by that one, and Eve knows the bit without having
+/// touched it. With a common dead time nothing is detected then at all.
+pub struct DeadTime {
+    settings: DeadTimeSettings,
+    /// First slot of the next period.
+    next_slot: u64,
+    tally: AttackTally,
+    notebook: Notebook,
+}
+
+/// When she blinds, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeadTimeSettings {
+    /// Slots for which a click blinds a detector.
+    pub dead_slots: u64,
+    /// Slots from one blinding pulse to the next.
+    pub period_slots: u64,
+    /// Photons of a blinding pulse.
+    pub photons: u64,
+    /// How much before the middle of its slot it arrives, ps.
+    pub early_ps: f64,
+}
+
+impl Default for DeadTimeSettings {
+    /// One pulse follows the other.
+    fn default() -> Self {
+        Self {
+            dead_slots: 30,
+            period_slots: 31,
+            photons: 100,
+            early_ps: 700.0,
+        }
+    }
+}
+
+/// Slots in which a blinding pulse may come later because there is light in its own.
+const ROOM_SLOTS: u64 = 8;
+
+impl DeadTime {
+    pub(crate) const NAME: &'static str = "dead-time";
+    pub(crate) const KEYS: &'static [&'static str] =
+        &["dead_slots", "period_slots", "photons", "early_ps"];
+    pub(crate) const ABOUT: About = About {
+        summary: "She makes all detectors but one click just before a signal, which then says its bit.",
+        lesson: "A detector that has just clicked is blind for a while, and who knows which one is \
+                 awake knows what it will say. When a click of one blinds them all, she has \
+                 stopped the link and learnt nothing.",
+        defaults: &["30", "31", "100", "700"],
+        site: Site::BobsDoor,
+        gain: "up to 0.9 bit of every bit, where dead times are independent; nothing where they are \
+               common",
+        verdict: Verdict::Bounded("the dead time is common to all detectors"),
+        monitors: &[Monitor::InputPower],
+        in_daemons: false,
+    };
+
+    /// The attack with these settings; pulses that cannot be made are not sent.
+    pub fn new(settings: DeadTimeSettings) -> Self {
+        Self {
+            settings,
+            next_slot: 0,
+            tally: AttackTally::default(),
+            notebook: Notebook::default(),
+        }
+    }
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        let usual = DeadTimeSettings::default();
+        let slots = |key, default: f64| parameters.number(key, default, 1.0..=1e9, "slots");
+        let dead_slots = slots("dead_slots", usual.dead_slots as f64)?;
+        let period_slots = slots("period_slots", dead_slots + 1.0)?;
+        let photons = parameters.number("photons", usual.photons as f64, 1.0..=1e6, "photons")?;
+        let early_ps = parameters.number("early_ps", usual.early_ps, 0.0..=ARRIVAL_MAX_PS, "ps")?;
+        Ok(Self::new(DeadTimeSettings {
+            dead_slots: dead_slots as u64,
+            period_slots: period_slots as u64,
+            photons: photons as u64,
+            early_ps,
+        }))
+    }
+
+    /// Blinds all but one detector from `slot` on, or from one of the next slots without light.
+    fn blind(&mut self, slot: u64, port: &mut EvePort, rng: &mut PhysicsRng) {
+        let basis = if rng.bit() { Basis::Z } else { Basis::X };
+        let bit = rng.bit();
+        let pulse = CraftedPulse {
+            direction: Direction::of(basis, bit),
+            photons: self.settings.photons,
+            arrival_ps: -self.settings.early_ps,
+        };
+        let sent = (slot..slot + ROOM_SLOTS).find(|&at| port.inject_crafted(at, &pulse).is_ok());
+        let Some(sent) = sent else {
+            return;
+        };
+        self.tally.resent += 1;
+        for slot in sent + 1..=sent + self.settings.dead_slots {
+            let awake = Note::Measured { basis, bit: !bit };
+            self.notebook.write(slot, awake);
+        }
+    }
+}
+
+impl Attack for DeadTime {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
+        let end = port.start_slot() + u64::from(port.span());
+        self.next_slot = self.next_slot.max(port.start_slot());
+        while self.next_slot < end {
+            self.blind(self.next_slot, port, rng);
+            self.next_slot += self.settings.period_slots;
+        }
+    }
+
+    fn tally(&self) -> AttackTally {
+        self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        Some(&mut self.notebook)
+    }
+}

@@ -1,0 +1,84 @@
+//! Know beforehand in which basis Bob measures.
+
+use qkd_bits::PhysicsRng;
+use qkd_optics::{EvePort, Monitor, WeakGenerator};
+
+use crate::notebook::Note;
+use crate::parameters::Parameters;
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+
+/// Intercept-resend with a back door in Bob's generator of bases (Bouda et al., Phys. Rev. A 86, 062308
+/// (2012)).
+///
+/// Eve measures in the basis that she foresees for Bob and sends on what she saw. Where she is right,
+/// with probability g, she has the bit and makes no error; else half of the sifted bits are wrong. The
+/// QBER is (1 − g)/2 and she has g of the sifted bits. Against a sound generator g is ½: a plain
+/// intercept-resend.
+pub struct RandomNumber {
+    seed: u64,
+    tally: AttackTally,
+    notebook: Notebook,
+}
+
+impl RandomNumber {
+    pub(crate) const NAME: &'static str = "random-number";
+    pub(crate) const KEYS: &'static [&'static str] = &["seed"];
+    pub(crate) const ABOUT: About = About {
+        summary: "She knows Bob's generator and measures in the basis that it will say.",
+        lesson: "A generator with a back door is as fair as any, to everybody but its maker. Health \
+                 tests find one that has failed, never one that is foreseen.",
+        defaults: &["1"],
+        site: Site::BobsDoor,
+        gain: "a share g of the bits at a QBER of (1 − g)/2, where she is right about the basis in g",
+        verdict: Verdict::Open("the generator has to be Bob's own"),
+        monitors: &[Monitor::ErrorRates],
+        in_daemons: true,
+    };
+
+    /// The attack on the generator that has this number in its back door.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            tally: AttackTally::default(),
+            notebook: Notebook::default(),
+        }
+    }
+
+    pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {
+        let parameters = Parameters::read(Self::NAME, Self::KEYS, argument)?;
+        // Numbers beyond are no longer told apart.
+        let seed = parameters.number("seed", 1.0, 0.0..=9e15, "")?;
+        Ok(Self::new(seed as u64))
+    }
+}
+
+impl Attack for RandomNumber {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
+        while let Some(pulse) = port.next_pulse() {
+            self.tally.pulses_seen += 1;
+            self.tally.intercepted += 1;
+            let basis = WeakGenerator::foreseen(self.seed, pulse.slot());
+            let seen = pulse.measure(basis);
+            // The slot was emptied just now: the port has no reason to refuse.
+            let sent = port.inject(seen.slot, basis, seen.bit, seen.photons);
+            if sent.is_ok() {
+                self.tally.resent += 1;
+                let bit = seen.bit;
+                self.notebook
+                    .write(seen.slot, Note::Measured { basis, bit });
+            }
+        }
+    }
+
+    fn tally(&self) -> AttackTally {
+        self.tally
+    }
+
+    fn notebook(&mut self) -> Option<&mut Notebook> {
+        Some(&mut self.notebook)
+    }
+}
