@@ -30,7 +30,7 @@ impl BackFlash {
         defaults: &["1"],
         site: Site::BobsDoor,
         gain: "p·T·η of the bits: flash probability, way out and efficiency of her detectors",
-        verdict: Verdict::Bounded("so many bits are charged to the key length"),
+        verdict: Verdict::Bounded("an isolator at Bob's door keeps the light in"),
         monitors: &[],
         in_daemons: false,
     };

@@ -47,9 +47,6 @@ impl Default for DeadTimeSettings {
     }
 }
 
-/// Slots in which a blinding pulse may come later because there is light in its own.
-const ROOM_SLOTS: u64 = 8;
-
 impl DeadTime {
     pub(crate) const NAME: &'static str = "dead-time";
     pub(crate) const KEYS: &'static [&'static str] =
@@ -94,7 +91,7 @@ impl DeadTime {
         }))
     }
 
-    /// Blinds all but one detector from `slot` on, or from one of the next slots without light.
+    /// Blinds all but one detector from `slot` on. A pulse of Alice's in that slot is lost.
     fn blind(&mut self, slot: u64, port: &mut EvePort, rng: &mut PhysicsRng) {
         let basis = if rng.bit() { Basis::Z } else { Basis::X };
         let bit = rng.bit();
@@ -103,12 +100,18 @@ impl DeadTime {
             photons: self.settings.photons,
             arrival_ps: -self.settings.early_ps,
         };
-        let sent = (slot..slot + ROOM_SLOTS).find(|&at| port.inject_crafted(at, &pulse).is_ok());
-        let Some(sent) = sent else {
-            return;
-        };
+        if port.inject_crafted(slot, &pulse).is_err() {
+            // What came before has passed by now: the next one is the one in the way.
+            if let Some(alices) = port.next_pulse() {
+                self.tally.intercepted += 1;
+                alices.block();
+            }
+            if port.inject_crafted(slot, &pulse).is_err() {
+                return;
+            }
+        }
         self.tally.resent += 1;
-        for slot in sent + 1..=sent + self.settings.dead_slots {
+        for slot in slot + 1..=slot + self.settings.dead_slots {
             let awake = Note::Measured { basis, bit: !bit };
             self.notebook.write(slot, awake);
         }

@@ -32,7 +32,7 @@ impl RandomNumber {
         gain: "a share g of the bits at a QBER of (1 − g)/2, where she is right about the basis in g",
         verdict: Verdict::Open("the generator has to be Bob's own"),
         monitors: &[Monitor::ErrorRates],
-        in_daemons: true,
+        in_daemons: false,
     };
 
     /// The attack on the generator that has this number in its back door.

@@ -26,12 +26,14 @@ impl TrojanHorse {
     pub(crate) const ABOUT: About = About {
         summary: "She shines light into Alice's laboratory and reads what comes back.",
         lesson: "Every glass surface behind the modulator is a mirror that shows its setting. Nothing \
-                 of it is in Bob's counts, so that isolators and filters must keep it faint, and the \
-                 key pays for what is left.",
+                 of it is in Bob's counts, so that isolators and filters must keep it faint, and a \
+                 proof has to reckon with what is left.",
         defaults: &["1000000", "1536"],
         site: Site::AlicesDoor,
         gain: "a bit with probability 1 − e^(−μ_out), for μ_out photons that come back",
-        verdict: Verdict::Bounded("what comes back is charged to the phase error"),
+        verdict: Verdict::Bounded(
+            "isolators and filters keep faint what comes back, and Alice watches what comes in",
+        ),
         monitors: &[Monitor::BackwardLight],
         in_daemons: false,
     };

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use qkd_node::presets::Preset;
+use qkd_optics::AlicesDoor;
 use qkd_security::{
     BlockPlan, Leakage, LinkModel, SecurityParameters, Statistics, Theorem, binary_entropy,
 };
@@ -48,6 +49,8 @@ impl Cell {
             hardware: Some(parameters.hardware().expect("a preset is sound")),
             block_bits: parameters.security.block_bits,
             parameters: parameters.security_parameters(),
+            door: AlicesDoor::default(),
+            defects: [None; 2],
             attack: None,
             frame_loss: FrameLoss::NONE,
             blocks: 1,

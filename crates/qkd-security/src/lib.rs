@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod acceptance;
+pub mod back_flash;
 pub mod bbm92;
 pub mod bisection;
 mod channel;
@@ -43,6 +44,7 @@ mod standing;
 mod statistics;
 mod theorem;
 pub mod tomamichel2012;
+pub mod trojan_horse;
 pub mod twin_field;
 pub mod wiesemann2024;
 

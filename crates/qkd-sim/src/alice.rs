@@ -26,8 +26,13 @@ impl AliceLaboratory {
         }
     }
 
-    pub(crate) fn transmit(&mut self, span: u32) -> PulseTrain {
-        self.transmitter.transmit(span)
+    /// Nothing leaves once the generator of Alice's choices has failed.
+    pub(crate) fn transmit(&mut self, span: u32) -> Result<PulseTrain, Error> {
+        let train = self.transmitter.transmit(span);
+        match self.transmitter.generator_alarm() {
+            None => Ok(train),
+            Some(alarm) => Err(qkd_optics::Error::Generator(alarm).into()),
+        }
     }
 
     /// Handles one message of Bob's and returns the answers.

@@ -42,6 +42,9 @@ impl BobLaboratory {
             self.receiver.detect(frame.into_light(), &mut detections)?;
         }
         self.receiver.advance_to(next_slot, &mut detections);
+        if let Some(alarm) = self.receiver.generator_alarm() {
+            return Err(qkd_optics::Error::Generator(alarm).into());
+        }
         let next_slot = self.receiver.next_slot();
         let outputs = self.engine.handle_at_once(
             now,

@@ -1,8 +1,11 @@
 //! Eve in the line: where she stands, what she does, and what she has learnt.
 
-use qkd_attacks::{Announced, Attack, AttackTally, Grade};
+use qkd_attacks::{Announced, Attack, AttackTally, Grade, TowardsAlice};
 use qkd_bits::PhysicsRng;
-use qkd_optics::{Basis, Choice, EvePort, Fibre, PulseTrain};
+use qkd_optics::{
+    AlicesDoor, Basis, Choice, EvePort, Fibre, FlashPhoton, Layout, PulseTrain, Reflections,
+    Transmitter,
+};
 use qkd_security::{IntensityClass, binary_entropy};
 
 use crate::Error;
@@ -55,6 +58,11 @@ impl Eve {
         }
     }
 
+    /// What she does to Alice's laboratory.
+    pub(crate) fn towards_alice(&self) -> Result<TowardsAlice, Error> {
+        Ok(qkd_attacks::by_name(&self.attack)?.towards_alice())
+    }
+
     /// Transmittance from Alice to her, where that of the whole fibre is `channel`.
     pub(crate) fn before(&self, channel: f64) -> f64 {
         match self.site {
@@ -97,9 +105,47 @@ impl Tap {
         }
     }
 
+    /// Lets Alice transmit so many slots, while Eve does what she does to her laboratory, and returns
+    /// what leaves Eve's hands.
+    pub fn transmit(
+        &mut self,
+        alice: &mut Transmitter,
+        door: &AlicesDoor,
+        span: u32,
+    ) -> Result<PulseTrain, Error> {
+        let from = alice.next_slot();
+        let mut reflections = Reflections::default();
+        let train = match self.attack.towards_alice() {
+            TowardsAlice::Remapped { step } if door.layout == Layout::TwoWay => {
+                alice.transmit_remapped(span, step)
+            }
+            TowardsAlice::Nothing | TowardsAlice::Remapped { .. } => alice.transmit(span),
+            TowardsAlice::Light(light) => {
+                let train = alice.transmit(span);
+                let returned = door.returned_photons(&light);
+                let slots = from..alice.next_slot();
+                reflections = alice.reflect(slots, returned, &mut self.nature)?;
+                train
+            }
+        };
+        Ok(self.act(train, reflections))
+    }
+
     /// What leaves her hands when this train comes into them.
     pub fn pass(&mut self, train: PulseTrain) -> PulseTrain {
-        let mut port = EvePort::new(train, self.nature.fork());
+        self.act(train, Reflections::default())
+    }
+
+    /// Gives her what Bob's clicks of these slots have sent back.
+    pub fn catch(&mut self, photons: Vec<FlashPhoton>) {
+        if !photons.is_empty() {
+            self.attack.catch(photons, &mut self.choices);
+        }
+    }
+
+    fn act(&mut self, train: PulseTrain, reflections: Reflections) -> PulseTrain {
+        let port = EvePort::new(train, self.nature.fork());
+        let mut port = port.with_reflections(reflections);
         self.attack.act(&mut port, &mut self.choices);
         self.line.carry(port.finish(), &mut self.nature)
     }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use qkd_attacks::AttackTally;
-use qkd_bits::{PhysicsRng, SecretRng};
+use qkd_attacks::{AttackTally, TowardsAlice};
+use qkd_bits::{Defect, PhysicsRng, SecretRng};
 use qkd_keystore::Side;
 use qkd_optics::{
-    FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, ReceiverCounters,
+    Alarm, AlicesDoor, FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver,
+    ReceiverCounters, Transmitter,
 };
 use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Spent, Theorem};
@@ -36,6 +37,10 @@ pub struct Link {
     pub block_bits: u64,
     /// The failure budget.
     pub parameters: SecurityParameters,
+    /// What stands between the fibre and Alice's instruments.
+    pub door: AlicesDoor,
+    /// How the random generators of Alice and of Bob are broken, if they are.
+    pub defects: [Option<Defect>; 2],
     /// Eve, if she is there.
     pub attack: Option<Eve>,
     /// The datagrams that the network loses.
@@ -134,13 +139,56 @@ impl Link {
         }
     }
 
-    /// The same with the line that Alice's light really takes to whoever gets it first.
-    pub(crate) fn alices_hardware(&self) -> Hardware {
+    /// Alice's transmitter, with the line that her light really takes to whoever gets it first, and as
+    /// bright as somebody else makes its laser.
+    pub(crate) fn transmitter(&self, secret: SecretRng) -> Result<Transmitter, Error> {
+        self.door.check()?;
         let mut hardware = self.hardware();
         if let Some(eve) = &self.attack {
             hardware.segment_transmittance = eve.before(hardware.segment_transmittance);
+            if let TowardsAlice::Light(light) = eve.towards_alice()? {
+                light.check()?;
+                let brightening = self.door.brightening(&light);
+                for intensity in &mut hardware.source.intensities {
+                    *intensity *= brightening;
+                }
+            }
         }
-        hardware
+        let mut transmitter = hardware.transmitter(secret)?;
+        if let Some(defect) = self.defects[0] {
+            transmitter.spoil_generator(defect);
+        }
+        Ok(transmitter)
+    }
+
+    /// Bob's receiver.
+    pub(crate) fn receiver(
+        &self,
+        secret: SecretRng,
+        nature: PhysicsRng,
+    ) -> Result<Receiver, Error> {
+        let mut receiver = self.hardware().receiver(secret, nature)?;
+        if let Some(defect) = self.defects[1] {
+            receiver.spoil_generator(defect);
+        }
+        Ok(receiver)
+    }
+
+    /// What Alice's own diodes say of what Eve does to her laboratory.
+    ///
+    /// # Errors
+    /// When there is no such attack.
+    pub fn door_alarms(&self) -> Result<Vec<Alarm>, Error> {
+        let Some(eve) = &self.attack else {
+            return Ok(Vec::new());
+        };
+        let TowardsAlice::Light(light) = eve.towards_alice()? else {
+            return Ok(Vec::new());
+        };
+        let source = self.model.source;
+        let pairs = source.intensities().into_iter().zip(source.probabilities());
+        let mean = pairs.map(|(intensity, share)| intensity * share).sum();
+        Ok(self.door.alarms(&light, mean))
     }
 
     /// The plan both sides make for this link.
@@ -186,8 +234,8 @@ impl Run {
         let mut seeds = SecretRng::from_seed(root);
         let mut nature = PhysicsRng::from_seed(link.seed);
         let session = SessionId(link.seed);
-        let transmitter = link.alices_hardware().transmitter(seeds.fork())?;
-        let receiver = setup.hardware.receiver(seeds.fork(), nature.fork())?;
+        let transmitter = link.transmitter(seeds.fork())?;
+        let receiver = link.receiver(seeds.fork(), nature.fork())?;
         let address = FrameAddress {
             session: session.0,
             link: 0,
@@ -236,7 +284,7 @@ impl Run {
             let mut frames = Vec::new();
             let mut now = self.now();
             for _ in 0..TRAINS_PER_STEP {
-                let train = self.alice.transmit(self.span);
+                let train = self.alice.transmit(self.span)?;
                 now = self.now();
                 frames.extend(self.channel.carry(train, now.0)?);
             }
@@ -295,7 +343,7 @@ impl Run {
 
 /// Links to start from.
 pub mod presets {
-    use qkd_optics::transmittance;
+    use qkd_optics::{AlicesDoor, transmittance};
     use qkd_security::{DecoySource, LinkModel, SecurityParameters};
 
     use super::{FrameLoss, Link};
@@ -326,6 +374,8 @@ pub mod presets {
                 secrecy: 1e-10,
                 correctness: 1e-15,
             },
+            door: AlicesDoor::default(),
+            defects: [None; 2],
             attack: None,
             frame_loss: FrameLoss::NONE,
             blocks: 1,

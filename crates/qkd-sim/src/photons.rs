@@ -86,9 +86,9 @@ impl Link {
         let mut root = [0; 32];
         root[..8].copy_from_slice(&self.seed.to_le_bytes());
         let mut seeds = SecretRng::from_seed(root);
-        let mut alice = self.alices_hardware().transmitter(seeds.fork())?;
+        let mut alice = self.transmitter(seeds.fork())?;
         let nature = PhysicsRng::from_seed(self.seed);
-        let mut bob = self.hardware().receiver(seeds.fork(), nature)?;
+        let mut bob = self.receiver(seeds.fork(), nature)?;
         let mut tap = match &self.attack {
             Some(eve) => {
                 // Seeds of links are small numbers: hers is none of them.
@@ -119,11 +119,16 @@ impl Link {
                 counted.start
             };
             let left = u32::try_from(edge - from).unwrap_or(u32::MAX);
-            let mut light = alice.transmit(span.min(left));
-            if let Some(tap) = &mut tap {
-                light = tap.pass(light);
-            }
+            let span = span.min(left);
+            let light = match &mut tap {
+                Some(tap) => tap.transmit(&mut alice, &self.door, span)?,
+                None => alice.transmit(span),
+            };
             bob.detect(light, &mut clicks)?;
+            let flashes = bob.flash_back(&clicks);
+            if let Some(tap) = &mut tap {
+                tap.catch(flashes);
+            }
             let run = from..alice.next_slot();
             if !counts_now {
                 clicks.clear();

@@ -2,6 +2,7 @@
 //! learns by it. Links are free of dark counts and dead time unless the row is about them.
 
 mod eavesdropping {
+    mod laboratories;
     pub mod links;
     pub mod table;
 }

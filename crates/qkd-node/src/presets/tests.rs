@@ -24,6 +24,8 @@ fn check(preset: Preset) {
             block_bits: parameters.security.block_bits,
             parameters: parameters.security_parameters(),
             hardware: None,
+            door: qkd_optics::AlicesDoor::default(),
+            defects: [None; 2],
             attack: None,
             frame_loss: FrameLoss::NONE,
             blocks: 1,

@@ -63,8 +63,8 @@ mod tests {
             foreseen += u32::from(generator.basis(slot).is_some());
             z += u32::from(WeakGenerator::foreseen(7, slot) == Basis::Z);
         }
-        for (count, share) in [(foreseen, 0.8), (z, 0.5)] {
-            let sigma = (1e5 * share * (1.0 - share) as f64).sqrt();
+        for (count, share) in [(foreseen, 0.8f64), (z, 0.5)] {
+            let sigma = (1e5 * share * (1.0 - share)).sqrt();
             let off = (f64::from(count) - 1e5 * share) / sigma;
             assert!(off.abs() < 5.0, "{count}: {off:.2} sigma off {share}");
         }

@@ -20,7 +20,11 @@ impl Listener {
 
     /// Sends a train into the lossy network and lets a Bob, whom nobody listens to, measure it.
     fn transmit(&mut self) {
-        let train = self.run.alice.transmit(self.run.span);
+        let train = self
+            .run
+            .alice
+            .transmit(self.run.span)
+            .expect("a sound generator");
         let now = self.run.now();
         let frames = self.run.channel.carry(train, now.0).expect("own frames");
         let settled = frames.last().map_or(0, |frame| frame.header().slots().end);
@@ -79,7 +83,7 @@ fn alice_says_the_same_under_every_pattern_of_lost_frames() {
         if !main.bob.reports.is_empty() {
             break;
         }
-        let train = main.alice.transmit(main.span);
+        let train = main.alice.transmit(main.span).expect("a sound generator");
         now = main.now();
         let frames = main.channel.carry(train, now.0).expect("own frames");
         alices.iter_mut().for_each(Listener::transmit);
