@@ -138,19 +138,28 @@ impl KeyStore {
         (index, chain): (u64, [u8; 32]),
         spent: Spent,
         outputs: &mut Vec<Output>,
-    ) {
+    ) -> Result<(), Error> {
+        // Said twice, it contradicts nothing: no reason to seal a store for good.
+        if self.pool.contains(&id) {
+            return Err(Error::PeerMisbehaved {
+                message: "Commit",
+                rule: "a block is committed once",
+            });
+        }
         let Some(mut block) = self.undecided.remove(&id) else {
             if self.abandoned.contains_key(&id) {
-                return self.decided_abandoned(id, (index, chain), spent, outputs);
+                self.decided_abandoned(id, (index, chain), spent, outputs);
+                return Ok(());
             }
             let reason = format!("Alice committed block {id}, which is not prepared here");
-            return self.quarantine(reason, outputs);
+            self.quarantine(reason, outputs);
+            return Ok(());
         };
         let check = block.record().check;
         if !self.follow_chain(id, &check, (index, chain), outputs) {
             // What is durable stays in doubt.
             self.undecided.insert(id, block);
-            return;
+            return Ok(());
         }
         self.account_told(spent);
         block.set_index(index);
@@ -158,6 +167,7 @@ impl KeyStore {
         outputs.push(Output::Send(StoreMessage::Committed { block: id, index }));
         self.accept(id, block, outputs);
         self.pool.mark(id);
+        Ok(())
     }
 
     /// Bob goes on along Alice's chain; false, and quarantined, when it is not the one from here.

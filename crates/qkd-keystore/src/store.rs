@@ -306,10 +306,7 @@ impl KeyStore {
                     chain,
                     spent,
                 },
-            ) => {
-                self.peer_decided(block, (index, chain), spent, outputs);
-                Ok(())
-            }
+            ) => self.peer_decided(block, (index, chain), spent, outputs),
             (Side::Alice, StoreMessage::Commit { .. }) => {
                 misbehaved("Commit", "only Alice decides")
             }

@@ -365,9 +365,17 @@ fn messages_out_of_turn_are_the_peers_fault_and_change_nothing() {
         index: 2,
         chain: [0; 32],
     };
+    let commit_again = StoreMessage::Commit {
+        spent: Default::default(),
+        block: block(1),
+        index: 1,
+        chain: [0; 32],
+    };
     for (to, out_of_turn) in [
         (Side::Bob, prepared),
         (Side::Alice, commit),
+        // Said once more, it contradicts nothing, and seals no store.
+        (Side::Bob, commit_again),
         (Side::Alice, StoreMessage::AssignAccepted { id: 1 }),
         (Side::Bob, StoreMessage::VoidAccepted { id: 1 }),
         (
