@@ -5,6 +5,7 @@
 //! when it was in vain.
 
 mod clients;
+pub mod fields;
 mod interceptor;
 mod key_search;
 mod keys;

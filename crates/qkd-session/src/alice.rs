@@ -136,6 +136,11 @@ impl Alice {
         Ok(outputs)
     }
 
+    /// The first block, if there is one, that stands still until it is told something.
+    pub fn first_waiting(&self) -> Option<u64> {
+        self.blocks.first_waiting()
+    }
+
     fn message(&mut self, message: Message, out: &mut Vec<AliceOutput>) -> Result<(), Error> {
         let Some(number) = message.block() else {
             return Err(message.unexpected(0, "only Alice says that"));

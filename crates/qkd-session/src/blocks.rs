@@ -156,6 +156,16 @@ impl<B: Block> Blocks<B> {
         self.places.values().filter(over).count()
     }
 
+    /// The first block that can go on only when it is told something, and has been told nothing.
+    pub(crate) fn first_waiting(&self) -> Option<u64> {
+        let waits = |place: &Place<B>| {
+            let home = place.home.as_ref();
+            place.inbox.is_empty() && home.is_some_and(|block| !block.goes_on())
+        };
+        let mut waiting = self.places.iter().filter(|(_, place)| waits(place));
+        waiting.next().map(|(&number, _)| number)
+    }
+
     pub(crate) fn contains(&self, number: u64) -> bool {
         self.places.contains_key(&number)
     }

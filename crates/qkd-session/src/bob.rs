@@ -152,6 +152,11 @@ impl Bob {
         }
     }
 
+    /// The first block, if there is one, that stands still until it is told something.
+    pub fn first_waiting(&self) -> Option<u64> {
+        self.blocks.first_waiting()
+    }
+
     fn message(&mut self, message: Message, out: &mut Vec<BobOutput>) -> Result<(), Error> {
         let Some(number) = message.block() else {
             return Err(message.unexpected(0, "only Bob says that"));

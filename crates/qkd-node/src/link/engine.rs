@@ -1,6 +1,7 @@
 //! One end of an established link: authenticated channel, session engine and store messages in
 //! one place, without a socket.
 
+mod patience;
 mod refresh;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use qkd_session::{
 use qkd_wire::link::{Batch, LinkMessage, decode_payload};
 
 use super::{Broken, LinkEffect, LinkEvent, LinkFault, Traffic};
+use patience::Patience;
 
 /// Silence of the peer after which the link is taken for dead.
 const SILENCE_MAX: Time = Time(10_000_000_000_000);
@@ -49,6 +51,10 @@ pub struct LinkEngine {
     traffic: Traffic,
     heard: Time,
     said: Time,
+    patience: Patience,
+    /// What a liar does to its payloads before they are sealed.
+    #[cfg(test)]
+    forge: Option<tests::Forge>,
 }
 
 impl LinkEngine {
@@ -66,6 +72,9 @@ impl LinkEngine {
             traffic: Traffic::default(),
             heard: now,
             said: now,
+            patience: Patience::new(now),
+            #[cfg(test)]
+            forge: None,
         }
     }
 
@@ -130,7 +139,10 @@ impl LinkEngine {
             LinkEvent::Committed { block, spent } => {
                 self.committed(now, block, spent, effects)?;
             }
-            LinkEvent::Discarded { block, reason } => self.discarded(block, reason, effects),
+            LinkEvent::Discarded { block, reason } => {
+                self.patience.went_on(now);
+                self.discarded(block, reason, effects);
+            }
             LinkEvent::Recalled { block, record } => {
                 self.alice(now, AliceInput::Recalled { block, record }, effects)?;
             }
@@ -153,10 +165,13 @@ impl LinkEngine {
                     effects,
                 )?;
             }
-            LinkEvent::Worked(worked) => match &self.party {
-                Party::Alice(_) => self.alice(now, AliceInput::Worked(worked), effects)?,
-                Party::Bob(_) => self.bob(now, BobInput::Worked(worked), effects)?,
-            },
+            LinkEvent::Worked(worked) => {
+                self.patience.went_on(now);
+                match &self.party {
+                    Party::Alice(_) => self.alice(now, AliceInput::Worked(worked), effects)?,
+                    Party::Bob(_) => self.bob(now, BobInput::Worked(worked), effects)?,
+                }
+            }
             LinkEvent::Tick { demand } => self.tick(now, demand, effects)?,
         }
         Ok(())
@@ -174,6 +189,11 @@ impl LinkEngine {
     }
 
     fn seal(&mut self, payload: Vec<u8>) -> Result<LinkEffect, LinkFault> {
+        #[cfg(test)]
+        let payload = match &mut self.forge {
+            Some(forge) => forge(payload),
+            None => payload,
+        };
         self.traffic.envelopes += 1;
         Ok(LinkEffect::Send(self.channel.seal(payload)?))
     }
@@ -231,6 +251,7 @@ impl LinkEngine {
                 rejected: self.channel.counters().total(),
             });
         }
+        self.check_patience(now)?;
         if matches!(self.party, Party::Bob(_)) {
             self.bob(now, BobInput::Demand { wanted: demand }, effects)?;
         }
@@ -359,8 +380,13 @@ impl LinkEngine {
             Outcome::Key { .. } => {
                 self.reports.insert(report.block, report);
             }
-            Outcome::Aborted(_) => effects.push(LinkEffect::Report(report)),
+            Outcome::Aborted(_) => self.tell(report, effects),
         }
+    }
+
+    fn tell(&mut self, report: Box<BlockReport>, effects: &mut Vec<LinkEffect>) {
+        self.patience.ended(&report.outcome);
+        effects.push(LinkEffect::Report(report));
     }
 
     /// Neither the store nor the authentication keys take anything of this block.
@@ -383,7 +409,7 @@ impl LinkEngine {
             observed: 0.0,
             limit: 0.0,
         });
-        effects.push(LinkEffect::Report(report));
+        self.tell(report, effects);
     }
 }
 

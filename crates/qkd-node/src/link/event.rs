@@ -177,6 +177,25 @@ pub enum LinkFault {
         /// The block it names.
         block: u64,
     },
+    /// A peer that lives, and leaves a block where it is.
+    #[error(
+        "block {block} has not gone on for {seconds:.0} s: the peer lives, but does not say what it owes"
+    )]
+    Standstill {
+        /// The first block that waits.
+        block: u64,
+        /// How long no block has gone on.
+        seconds: f64,
+    },
+    /// Keys that never come out equal.
+    #[error(
+        "the keys of {blocks} blocks in a row differed after error correction: the peer computes something \
+         else, or lies"
+    )]
+    Unequal {
+        /// How many.
+        blocks: u32,
+    },
     /// No genuine envelope for too long.
     #[error(
         "no genuine envelope for {seconds:.0} s: the peer hangs, the network is cut, or envelopes \

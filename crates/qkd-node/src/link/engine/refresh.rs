@@ -33,10 +33,11 @@ impl LinkEngine {
         if block.session != self.session.0 {
             return Ok(());
         }
-        effects.extend(self.reports.remove(&block.block).map(|mut report| {
+        self.patience.went_on(now);
+        if let Some(mut report) = self.reports.remove(&block.block) {
             report.spent = Some(spent);
-            LinkEffect::Report(report)
-        }));
+            self.tell(report, effects);
+        }
         if let Some(refresh) = self.distilled.remove(&block.block) {
             self.keep(block.block, refresh);
         }

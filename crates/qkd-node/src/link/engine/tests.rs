@@ -13,7 +13,11 @@ use super::*;
 use crate::presets;
 
 mod batches;
+mod lies;
 mod refreshes;
+
+/// What a liar makes of a payload before it seals it.
+pub(super) type Forge = Box<dyn FnMut(Vec<u8>) -> Vec<u8> + Send>;
 
 const SESSION: SessionId = SessionId(5);
 
