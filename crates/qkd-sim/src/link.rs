@@ -117,6 +117,12 @@ pub enum Error {
     /// A key store raised an alarm.
     #[error("alarm: {0}")]
     Alarm(qkd_keystore::Alarm),
+    /// The two ends hold different keys, or one of them is no key.
+    #[error("authentication: {0}")]
+    Authentication(#[from] qkd_auth::Error),
+    /// Somebody without the key spoke for one of them.
+    #[error("what a man in the middle said was rejected: {0}")]
+    Forged(qkd_auth::Reject),
     /// What came out of the two stores broke an invariant.
     #[error("{0}")]
     Violated(qkd_keystore::invariants::Violation),
