@@ -158,3 +158,34 @@ fn a_row_is_compared_with_a_numpy_sampler() {
     let stated = row["ratio_to_numpy"].as_f64().unwrap();
     assert!((stated / ratio - 1.0).abs() < 1e-9, "{report}");
 }
+
+#[test]
+fn eve_is_measured_at_the_place_of_each_attack() {
+    let attacks = "passive,photon-number-splitting";
+    let mut bench = Running::start(&[
+        "bench",
+        "eve",
+        "--attacks",
+        attacks,
+        "--seconds",
+        "0.2",
+        "--json",
+    ]);
+    let status = bench.end_within(PATIENCE);
+    assert_eq!(status.code(), Some(0), "{}", bench.story());
+    let report: Value = serde_json::from_str(&bench.stdout()).unwrap();
+    fields(&report, &["machine", "preset", "distance_km", "rows"]);
+    let rows = report["rows"].as_array().unwrap();
+    let sites: Vec<&str> = rows.iter().filter_map(|row| row["site"].as_str()).collect();
+    assert_eq!(sites, ["bobs-door", "lossless-line"], "{report}");
+    for row in rows {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        let (pulses, slots) = (number("pulses_per_second"), number("slots_per_second"));
+        let share = number("occupied_probability");
+        assert!(
+            pulses > 0.0 && (pulses / (slots * share) - 1.0).abs() < 1e-9,
+            "{row}"
+        );
+        assert!(number("clock_hz") <= 1e9, "{row}");
+    }
+}

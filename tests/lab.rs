@@ -66,6 +66,7 @@ const REPORT: &[&str] = &[
     "secret_bits",
     "emulated_seconds",
     "wall_seconds",
+    "stretch_factor",
     "secret_key_rate_bps",
     "message_delivered",
     "eve",

@@ -1,13 +1,11 @@
 //! Blind the detectors and make them click at will.
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{
-    BRIGHT_PHOTONS_MAX, Basis, CraftedPulse, Direction, EvePort, ILLUMINATION_MAX, Monitor,
-};
+use qkd_optics::{BRIGHT_PHOTONS_MAX, CraftedPulse, Direction, EvePort, ILLUMINATION_MAX, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 
 /// Blinding with faked states (Lydersen et al., Nat. Photonics 4, 686 (2010)).
 ///
@@ -140,7 +138,7 @@ impl Attack for Blinding {
                 pulse.forward();
                 continue;
             }
-            let basis = if rng.bit() { Basis::Z } else { Basis::X };
+            let basis = either(rng);
             let seen = pulse.measure(basis);
             self.tally.intercepted += 1;
             let (_, is_blind) = self.phase(seen.slot);

@@ -6,7 +6,7 @@ use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 use crate::notebook::Note;
 use crate::parameters::Parameters;
 use crate::time_shift::FavourablePs;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 
 /// Faked states under efficiency mismatch (Makarov, Anisimov and Skaar, Phys. Rev. A 74, 022313
 /// (2006)).
@@ -60,10 +60,10 @@ impl Attack for FakedStates {
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
             self.tally.pulses_seen += 1;
-            let (basis, other) = if rng.bit() {
-                (Basis::Z, Basis::X)
-            } else {
-                (Basis::X, Basis::Z)
+            let basis = either(rng);
+            let other = match basis {
+                Basis::Z => Basis::X,
+                Basis::X => Basis::Z,
             };
             let seen = pulse.measure(basis);
             self.tally.intercepted += 1;

@@ -5,7 +5,7 @@ use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 
 /// Intercept-resend on a fraction f of the detections (Bennett and Brassard 1984).
 ///
@@ -114,8 +114,7 @@ impl Attack for InterceptResend {
             }
             let (slot, photons) = (pulse.slot(), pulse.photons());
             let basis = match self.strategy {
-                Strategy::Random if rng.bit() => Some(Basis::Z),
-                Strategy::Random => Some(Basis::X),
+                Strategy::Random => Some(either(rng)),
                 Strategy::Fixed(basis) => Some(basis),
                 Strategy::Breidbart => None,
             };

@@ -48,7 +48,7 @@ pub use trojan_horse::TrojanHorse;
 pub use unambiguous_discrimination::UnambiguousDiscrimination;
 
 use qkd_bits::PhysicsRng;
-use qkd_optics::{EvePort, FlashPhoton, InwardLight};
+use qkd_optics::{Basis, EvePort, FlashPhoton, InwardLight};
 
 /// One way of listening in.
 pub trait Attack: Send {
@@ -113,6 +113,14 @@ impl AttackTally {
             resent: self.resent + other.resent,
         }
     }
+}
+
+/// One of the two bases, by the fall of a fair coin. A table answers: a branch would be mistaken half of
+/// the time.
+#[inline]
+fn either(rng: &mut PhysicsRng) -> Basis {
+    const BASES: [Basis; 2] = [Basis::X, Basis::Z];
+    BASES[usize::from(rng.bit())]
 }
 
 /// Makes an attack of what stands behind the colon of its specification.

@@ -7,6 +7,7 @@
 
 pub mod delivery;
 pub mod distill;
+pub mod eve;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Sender, channel};
@@ -38,6 +39,9 @@ pub enum BenchError {
     /// The instruments cannot be built.
     #[error(transparent)]
     Optics(#[from] qkd_optics::Error),
+    /// There is no such attack.
+    #[error(transparent)]
+    Attack(#[from] crate::quantum::TapError),
     /// The operating system gave no randomness.
     #[error("no randomness: {0}")]
     Entropy(#[from] getrandom::Error),

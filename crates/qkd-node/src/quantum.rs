@@ -18,7 +18,7 @@ use crate::config::HostPort;
 pub use light_in::{RECEIVE_BUFFER_BYTES, bind, receive_buffer_bytes};
 pub use onward::{Onward, OnwardSender};
 pub use receive::ReceivePath;
-pub use tap::{Stand, Tap, TapError, name_of};
+pub use tap::{Stand, Tap, TapError, Workbench, name_of};
 pub use transmit::{TransmitPath, shape};
 
 /// What the link tells the optical instruments.

@@ -6,6 +6,8 @@ mod kept;
 pub use captured::{CapturedPulse, MeasuredPulse, Orientation, Said};
 pub use kept::KeptPhotons;
 
+use std::vec::IntoIter;
+
 use qkd_bits::PhysicsRng;
 
 use crate::light::{Extras, ILLUMINATION_MAX, Pulse};
@@ -26,8 +28,8 @@ use crate::{Basis, CraftedPulse, Direction, Error, PulseTrain, Reflections};
 pub struct EvePort {
     start_slot: u64,
     span: u32,
-    /// Pulses that have not reached her, the next one last.
-    waiting: Vec<Pulse>,
+    /// Pulses that have not reached her.
+    waiting: IntoIter<Pulse>,
     outgoing: Vec<Pulse>,
     /// Offset of the last pulse she caught: nothing leaves before it any more.
     now: u32,
@@ -41,13 +43,11 @@ pub struct EvePort {
 impl EvePort {
     /// Puts a train into Eve's hands. `physics` decides how her measurements come out.
     pub fn new(train: PulseTrain, physics: PhysicsRng) -> Self {
-        let mut waiting = train.pulses;
-        waiting.reverse();
         Self {
             start_slot: train.start_slot,
             span: train.span,
-            outgoing: Vec::with_capacity(waiting.len()),
-            waiting,
+            outgoing: Vec::with_capacity(train.pulses.len()),
+            waiting: train.pulses.into_iter(),
             now: 0,
             extras: train.extras,
             reflections: Vec::new(),
@@ -78,8 +78,9 @@ impl EvePort {
     }
 
     /// Catches the next pulse that is not vacuum: presence is seen without demolition.
+    #[inline]
     pub fn next_pulse(&mut self) -> Option<CapturedPulse<'_>> {
-        let pulse = self.waiting.pop()?;
+        let pulse = self.waiting.next()?;
         self.now = pulse.offset;
         Some(CapturedPulse { port: self, pulse })
     }
@@ -89,6 +90,7 @@ impl EvePort {
     /// # Errors
     /// [`Error::Injection`] when the slot is not of this train, lies before the last pulse that she
     /// caught or sent, already holds light, or when `photons` is 0.
+    #[inline]
     pub fn inject(&mut self, slot: u64, basis: Basis, bit: bool, photons: u8) -> Result<(), Error> {
         if photons == 0 {
             let reason = "a pulse without a photon is vacuum";
@@ -113,6 +115,7 @@ impl EvePort {
     ///     port.inject_crafted(0, &pulse.pulse.description()).unwrap();
     /// }
     /// ```
+    #[inline]
     pub fn inject_crafted(&mut self, slot: u64, pulse: &CraftedPulse) -> Result<(), Error> {
         pulse.check()?;
         let refuse = |reason| Err(Error::Injection { slot, reason });
@@ -131,11 +134,8 @@ impl EvePort {
             return refuse("light has already left in it or after it");
         }
         self.pass_before(offset);
-        if self
-            .waiting
-            .last()
-            .is_some_and(|next| next.offset == offset)
-        {
+        let next = self.waiting.as_slice().first();
+        if next.is_some_and(|next| next.offset == offset) {
             return refuse("it holds a pulse that was not caught");
         }
         self.push(pulse.pulse(offset));
@@ -170,7 +170,7 @@ impl EvePort {
     /// fn peek(port: &mut qkd_optics::EvePort) -> usize { port.stop().len() }
     /// ```
     pub fn stop(&mut self) {
-        self.waiting.clear();
+        self.waiting = Vec::new().into_iter();
     }
 
     /// Lets everything that is still to come pass and gives the outgoing train away.
@@ -185,12 +185,18 @@ impl EvePort {
         }
     }
 
+    #[inline]
     fn pass_before(&mut self, offset: u32) {
-        while let Some(pulse) = self.waiting.pop_if(|next| next.offset < offset) {
+        let is_before = |next: &Pulse| next.offset < offset;
+        while self.waiting.as_slice().first().is_some_and(is_before) {
+            let Some(pulse) = self.waiting.next() else {
+                return;
+            };
             self.push(pulse);
         }
     }
 
+    #[inline]
     fn push(&mut self, pulse: Pulse) {
         self.extras.crafted |= pulse.photons == 0;
         self.outgoing.push(pulse);

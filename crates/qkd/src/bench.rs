@@ -3,12 +3,13 @@
 //! The photon path is measured as it is used: Alice's and Bob's own threads in two processes, with
 //! loopback UDP between them. No key is made, and no classical channel is there. Distillation is
 //! measured stage by stage, and as a whole between two processes, without light; delivery of keys between
-//! two nodes whose stores are full, without light as well.
+//! two nodes whose stores are full, without light as well; Eve alone, without a network.
 
 mod args;
 mod child;
 mod delivery;
 mod distill;
+mod eve;
 mod fault;
 mod machine;
 mod numpy;
@@ -38,6 +39,7 @@ pub fn run(command: &BenchCommand) -> Exit {
     let ended = match command {
         BenchCommand::Link(args) => in_runtime(link(args)),
         BenchCommand::Distill(args) => in_runtime(distill::run(args)),
+        BenchCommand::Eve(args) => in_runtime(eve::run(args)),
         BenchCommand::Delivery(args) => in_runtime(delivery::run(args)),
         BenchCommand::DeliverySide(args) => delivery::side::run(args).map(|()| Exit::Success),
         BenchCommand::Side(args) => side::run(args).map(|()| Exit::Success),

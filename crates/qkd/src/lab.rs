@@ -135,7 +135,11 @@ async fn laboratory(args: &LabArgs) -> Exit {
             return if usage { Exit::Usage } else { Exit::Fault };
         }
     };
-    let plan = Plan::new(args);
+    let mut plan = Plan::new(args);
+    if let Err(fault) = plan.keep_up_with_eve() {
+        tell(&format!("qkd lab: {fault}"));
+        return Exit::Fault;
+    }
     let mut lab = Lab {
         report: Report::new(args, plan.protocol()),
         args,
@@ -226,11 +230,12 @@ impl Lab<'_> {
             let text = format!("went down and came back; the last time because {fault}");
             self.report.note("link", text);
         }
-        if let Some((stretch, clock_hz)) = watch.view.clock_overall()
-            && stretch >= STRETCHED
-        {
-            let text = format!("{}: this machine cannot keep up", clock(stretch, clock_hz));
-            self.report.note("clock", text);
+        if let Some((stretch, clock_hz)) = watch.view.clock_overall() {
+            self.report.stretch_factor = Some(stretch);
+            if stretch >= STRETCHED {
+                let text = format!("{}: {}", clock(stretch, clock_hz), self.plan.held_up_by());
+                self.report.note("clock", text);
+            }
         }
         self.complete();
         if self.args.serve {

@@ -156,17 +156,12 @@ impl Tap {
         &self,
         listening: UdpSocket,
         mut onward: OnwardSender,
-        mut nature: PhysicsRng,
+        nature: PhysicsRng,
     ) -> std::io::Result<()> {
         let mut light = LightIn::new(listening)?;
-        let mut bench = Bench {
-            eve: nature.fork(),
-            nature,
-            encoder: None,
-            datagrams: Vec::new(),
-        };
+        let mut bench = Workbench::new(nature);
         while !self.shared.stop.load(Ordering::Acquire) {
-            if light.receive(|datagram| self.attack(&mut bench, datagram)) == 0 {
+            if light.receive(|datagram| self.handle(&mut bench, datagram)) == 0 {
                 light.wait(IDLE);
                 continue;
             }
@@ -177,8 +172,8 @@ impl Tap {
         Ok(())
     }
 
-    /// One datagram in; what is to leave is appended to the others.
-    fn attack(&self, bench: &mut Bench, datagram: &[u8]) {
+    /// One datagram in; what is to leave is appended to the others on the bench.
+    pub fn handle(&self, bench: &mut Workbench, datagram: &[u8]) {
         let Ok(frame) = PulseFrame::decode(datagram) else {
             self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
             return;
@@ -203,13 +198,25 @@ impl Tap {
 }
 
 /// What Eve works with.
-struct Bench {
+pub struct Workbench {
     /// Decides what she does.
     eve: PhysicsRng,
     nature: PhysicsRng,
     encoder: Option<FrameEncoder>,
     /// What is to leave.
-    datagrams: Vec<u8>,
+    pub datagrams: Vec<u8>,
+}
+
+impl Workbench {
+    /// An empty one. `nature` decides what Eve does and how it comes out.
+    pub fn new(mut nature: PhysicsRng) -> Self {
+        Self {
+            eve: nature.fork(),
+            nature,
+            encoder: None,
+            datagrams: Vec::new(),
+        }
+    }
 }
 
 /// What leaves her looks as what came: the same session, epoch, format and slots.

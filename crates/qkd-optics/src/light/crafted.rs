@@ -21,14 +21,25 @@ pub const ILLUMINATION_MAX: f64 = 1e15;
 pub struct Direction(u8);
 
 const STEPS: u8 = 16;
-/// Cosines of 0, 22.5, 45, 67.5 and 90 degrees.
-const COSINES: [f64; 5] = [
-    1.0,
-    0.923_879_532_511_286_7,
-    std::f64::consts::FRAC_1_SQRT_2,
-    0.382_683_432_365_089_8,
-    0.0,
-];
+/// Cosines of 0, 22.5, … 180 degrees.
+const COSINES: [f64; 9] = {
+    let (eighth, quarter, three_eighths) = (
+        0.923_879_532_511_286_7,
+        std::f64::consts::FRAC_1_SQRT_2,
+        0.382_683_432_365_089_8,
+    );
+    [
+        1.0,
+        eighth,
+        quarter,
+        three_eighths,
+        0.0,
+        -three_eighths,
+        -quarter,
+        -eighth,
+        -1.0,
+    ]
+};
 
 impl Direction {
     /// Halfway between Z0 and X0: the basis of Breidbart, in which light says its bit with the same
@@ -36,6 +47,7 @@ impl Direction {
     pub const BREIDBART: Self = Self(2);
 
     /// The direction of one of the four states.
+    #[inline]
     pub fn of(basis: Basis, bit: bool) -> Self {
         let turn = match basis {
             Basis::Z => 0,
@@ -45,47 +57,50 @@ impl Direction {
     }
 
     /// So many steps of 22.5 degrees from Z0 towards X0; whole turns change nothing.
+    #[inline]
     pub fn of_steps(steps: u8) -> Self {
         Self(steps % STEPS)
     }
 
     /// Steps of 22.5 degrees from Z0, below 16.
+    #[inline]
     pub fn steps(self) -> u8 {
         self.0
     }
 
     /// The direction in which a measurement along this one says `bit`.
     #[must_use]
+    #[inline]
     pub fn with_bit(self, bit: bool) -> Self {
         Self::of_steps(self.0 + if bit { STEPS / 2 } else { 0 })
     }
 
     /// Cosine of the angle to another direction.
+    #[inline]
     pub fn cosine_to(self, other: Self) -> f64 {
         let apart = usize::from(self.0.abs_diff(other.0));
-        let apart = apart.min(usize::from(STEPS) - apart);
-        if apart <= 4 {
-            COSINES[apart]
-        } else {
-            -COSINES[8 - apart]
-        }
+        COSINES[apart.min(usize::from(STEPS) - apart)]
     }
 
     /// Probability that a photon of this direction says 1 when it is measured along `along`.
+    #[inline]
     pub(crate) fn one_probability(self, along: Self) -> f64 {
         0.5 * (1.0 - self.cosine_to(along))
     }
 
-    /// The state that stands there, if one of the four does.
+    /// The state that stands there, if one of the four does: they stand every fourth step. Which one
+    /// is anybody's guess, so that no branch asks.
+    #[inline]
     fn state(self) -> Option<State> {
-        let (basis, bit) = match self.0 {
-            0 => (Basis::Z, false),
-            4 => (Basis::X, false),
-            8 => (Basis::Z, true),
-            12 => (Basis::X, true),
-            _ => return None,
-        };
-        Some(State::new(basis, bit))
+        let code = (self.0 >> 1) & 2 | self.0 >> 3;
+        (self.0 & 3 == 0).then(|| State::from_code(code))
+    }
+
+    /// The direction of a state.
+    #[inline]
+    fn of_state(state: State) -> Self {
+        let code = state.code();
+        Self((code & 2) << 1 | (code & 1) << 3)
     }
 }
 
@@ -106,6 +121,7 @@ impl CraftedPulse {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] names the offending field.
+    #[inline]
     pub fn check(&self) -> Result<(), Error> {
         if !(1..=BRIGHT_PHOTONS_MAX).contains(&self.photons) {
             return Err(Error::OutOfRange {
@@ -118,6 +134,7 @@ impl CraftedPulse {
     }
 
     /// The pulse, in the spelling that every such pulse has.
+    #[inline]
     pub(crate) fn pulse(&self, offset: u32) -> Pulse {
         let arrival = arrival_steps(self.arrival_ps);
         match self.direction.state() {
@@ -151,8 +168,12 @@ pub(crate) fn check_arrival(arrival_ps: f64) -> Result<(), Error> {
     })
 }
 
+/// Rounded, halves away from zero. `round` is a call of the mathematics library where the machine's
+/// instructions are the oldest, and this is done for every pulse.
+#[inline]
 fn arrival_steps(arrival_ps: f64) -> i8 {
-    (arrival_ps / ARRIVAL_STEP_PS).round() as i8
+    let steps = arrival_ps / ARRIVAL_STEP_PS;
+    (steps + 0.5f64.copysign(steps)) as i8
 }
 
 /// Eight digits and the power of two behind them: the leading digit is set unless the power is 0.
@@ -179,9 +200,10 @@ impl Pulse {
     }
 
     /// The same pulse as somebody describes it who sees all of it.
+    #[inline]
     pub fn description(&self) -> CraftedPulse {
         self.as_crafted().unwrap_or_else(|| CraftedPulse {
-            direction: Direction::of(self.state.basis(), self.state.bit()),
+            direction: Direction::of_state(self.state),
             photons: self.photons.into(),
             arrival_ps: 0.0,
         })
@@ -214,6 +236,19 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_and_directions_are_translated_both_ways() {
+        for basis in [Basis::Z, Basis::X] {
+            for bit in [false, true] {
+                let (state, direction) = (State::new(basis, bit), Direction::of(basis, bit));
+                assert!(Direction::of_state(state) == direction);
+                assert!(direction.state() == Some(state), "{direction:?}");
+            }
+        }
+        let standing = (0..STEPS).filter(|&steps| Direction::of_steps(steps).state().is_some());
+        assert_eq!(standing.collect::<Vec<_>>(), [0, 4, 8, 12]);
+    }
 
     #[test]
     fn light_halfway_between_two_bases_says_its_bit_in_both_alike() {

@@ -12,7 +12,7 @@ use super::delivery::side::DeliverySideArgs;
 use super::delivery::{self, DeliveryBenchArgs};
 use super::distill::pipeline::side::DistillSideArgs;
 use super::distill::{self, DistillBenchArgs};
-use crate::cli::{distance, presets};
+use crate::cli::{EveAttack, distance, presets};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +20,15 @@ Examples:
   qkd bench link --presets snspd --distances 50     one row
   qkd bench link --distances 50 --clock-hz 1e9 --one-core
   qkd bench link --json > bench.json
+
+Exit status: 0 all rows measured, 1 a fault (its cause is printed), 64 wrong usage, 130 interrupted by
+Ctrl-C (143: by SIGTERM); the rows so far are printed then.";
+
+const EVE_EXAMPLES: &str = "\
+Examples:
+  qkd bench eve                                     every attack on a link of 50 km
+  qkd bench eve --attacks intercept-resend:0.1,passive --distance 100
+  qkd bench eve --json > eve.json
 
 Exit status: 0 all rows measured, 1 a fault (its cause is printed), 64 wrong usage, 130 interrupted by
 Ctrl-C (143: by SIGTERM); the rows so far are printed then.";
@@ -46,6 +55,12 @@ pub enum BenchCommand {
     /// them and the key stores on a disk. A fresh key is durable on both sides before it is answered.
     #[command(after_help = delivery::EXAMPLES)]
     Delivery(DeliveryBenchArgs),
+    /// How fast Eve is: each attack at its place, from a datagram to a datagram
+    ///
+    /// What her service does with light is done here over and over, without sockets, and measured by
+    /// the CPU time of one core.
+    #[command(after_help = EVE_EXAMPLES)]
+    Eve(EveBenchArgs),
     /// One side of the link, started by the other command
     #[command(hide = true)]
     Side(SideArgs),
@@ -94,6 +109,26 @@ impl LinkBenchArgs {
         }
         rows
     }
+}
+
+/// The options of `qkd bench eve`.
+#[derive(Debug, Clone, Args)]
+pub struct EveBenchArgs {
+    /// The attacks [default: all that her service can do]
+    #[arg(long, value_name = "SPEC,…", value_delimiter = ',', value_parser = EveAttack::read)]
+    pub attacks: Vec<EveAttack>,
+    /// Length of the fibre in km, 0 to 1000
+    #[arg(long, value_name = "KM", default_value = "50", value_parser = distance)]
+    pub distance: f64,
+    /// The hardware to emulate
+    #[arg(long, value_name = "NAME", default_value = "snspd", value_parser = presets())]
+    pub preset: Preset,
+    /// Length of the measurement of each row, 0.2 to 3600 s
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds())]
+    pub seconds: f64,
+    /// Print the rows as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which side of the link a process is.

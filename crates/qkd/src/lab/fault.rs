@@ -108,6 +108,9 @@ pub enum Fault {
     /// The link cannot be planned.
     #[error("the link cannot be planned: {0}")]
     Plan(#[from] qkd_security::Error),
+    /// Eve's speed cannot be measured.
+    #[error("Eve's speed cannot be measured: {0}")]
+    EvesSpeed(#[from] qkd_node::bench::BenchError),
     /// No certificates.
     #[error("cannot make throw-away certificates: {0}")]
     Certificates(#[from] qkd_node::pki::PkiError),

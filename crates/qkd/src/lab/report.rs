@@ -36,6 +36,8 @@ pub struct Report {
     pub emulated_seconds: f64,
     /// Wall-clock time from the start of the laboratory to the report, s.
     pub wall_seconds: f64,
+    /// Wall-clock seconds of light per emulated second; `null` before there was any.
+    pub stretch_factor: Option<f64>,
     /// Net secret bits per emulated second.
     pub secret_key_rate_bps: f64,
     /// Whether the message was opened at the other end and read the same.
@@ -110,6 +112,7 @@ impl Report {
             secret_bits: 0,
             emulated_seconds: 0.0,
             wall_seconds: 0.0,
+            stretch_factor: None,
             secret_key_rate_bps: 0.0,
             message_delivered: false,
             eve: args.eve.as_ref().map(|eve| Eve {

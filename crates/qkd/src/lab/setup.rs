@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use qkd_node::bench;
 use qkd_node::config::{
     AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
     EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, NodeConfig, SaeConfig,
@@ -46,9 +49,15 @@ const KEY_COUNT_MAX: u64 = 67_000_000;
 /// A slow laser is no reason to wait: the laboratory emulates up to so many slots a second.
 const SLOTS_PER_SECOND_MIN: f64 = 1e9;
 
-/// Photons a second that Eve is given. She handles pulse by pulse, several times slower than Alice
-/// makes them; nothing holds Alice back, so what is too much for Eve would be lost as in a cut fibre.
-const PHOTONS_PER_SECOND_EVE: f64 = 4e6;
+/// Pulses a second that Eve is given at least, and at most. She handles pulse by pulse; nothing holds
+/// Alice back, so what is too much for Eve would be lost as in a cut fibre.
+const PULSES_PER_SECOND_EVE: RangeInclusive<f64> = 4e6..=1.5e7;
+
+/// Share of what she can handle that she is given: Alice, Bob and the network want their time too.
+const SHARE_OF_EVES_SPEED: f64 = 0.4;
+
+/// For how long her speed is measured.
+const MEASURE_EVE: Duration = Duration::from_millis(40);
 
 /// Time for a block after which somebody wants to know what they wait for.
 const PATIENCE_SECONDS: f64 = 20.0;
@@ -65,6 +74,7 @@ pub struct Plan {
     slots_per_second_max: f64,
     /// What Eve does first, if she is there.
     eve: Option<EveAttack>,
+    is_tour: bool,
     /// Whether the fibre is Eve's to stand in: Alice's process applies no loss, Eve's all of it.
     fibre_is_eves: bool,
     blocks_in_flight_max: u64,
@@ -97,12 +107,13 @@ impl Plan {
             },
             seed: args.seed,
             etsi014: args.serve,
-            slots_per_second_max: slots_per_second_max(&parameters, eve.is_some(), fibre_is_eves),
+            slots_per_second_max: parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN),
             blocks_in_flight_max: match args.tour {
                 true => tour::BLOCKS_IN_FLIGHT_MAX,
                 false => SessionConfig::default().blocks_in_flight_max,
             },
             eve,
+            is_tour: args.tour,
             fibre_is_eves,
             parameters,
         }
@@ -126,6 +137,35 @@ impl Plan {
     /// Sifted bits of a block.
     pub fn block_bits(&self) -> u64 {
         self.parameters.security.block_bits
+    }
+
+    /// Measures how fast Eve is on this machine, if she is there, and has Alice send no faster.
+    ///
+    /// # Errors
+    /// When the link cannot be.
+    pub fn keep_up_with_eve(&mut self) -> Result<(), Fault> {
+        let Some(attack) = &self.eve else {
+            return Ok(());
+        };
+        // Looking on is the least that she does in a tour.
+        let spec = match self.is_tour {
+            true => "intercept-resend".to_owned(),
+            false => attack.spec(),
+        };
+        let speed = bench::eve::measure(&self.parameters, &spec, self.fibre_is_eves, MEASURE_EVE)?;
+        let (least, most) = (PULSES_PER_SECOND_EVE.start(), PULSES_PER_SECOND_EVE.end());
+        let pulses = SHARE_OF_EVES_SPEED * speed.pulses_per_wall_second();
+        let slots = pulses.clamp(*least, *most) / speed.occupied_probability;
+        self.slots_per_second_max = self.slots_per_second_max.min(slots);
+        Ok(())
+    }
+
+    /// Why a clock may be slower than it should.
+    pub fn held_up_by(&self) -> &'static str {
+        match self.eve {
+            None => "this machine cannot keep up",
+            Some(_) => "Eve, who handles light pulse by pulse, cannot keep up on this machine",
+        }
     }
 
     /// Everything that both ends have to agree on.
@@ -244,28 +284,6 @@ impl Plan {
             ],
         }
     }
-}
-
-/// How fast Alice is to emulate her clock.
-fn slots_per_second_max(parameters: &LinkParameters, tapped: bool, fibre_is_eves: bool) -> f64 {
-    let source = &parameters.source;
-    let fastest = source.clock_hz.max(SLOTS_PER_SECOND_MIN);
-    if !tapped {
-        return fastest;
-    }
-    let classes = source
-        .intensities
-        .iter()
-        .zip(source.intensity_probabilities);
-    let sent: f64 = classes
-        .map(|(intensity, probability)| intensity * probability)
-        .sum();
-    let loss_db = match fibre_is_eves {
-        true => 0.0,
-        false => parameters.fibre_attenuation_db(),
-    };
-    let arriving = sent * 10f64.powf(-loss_db / 10.0);
-    fastest.min(PHOTONS_PER_SECOND_EVE / arriving)
 }
 
 /// Makes the certificates and keys of everybody in the folder.

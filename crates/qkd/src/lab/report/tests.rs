@@ -113,6 +113,7 @@ fn the_json_object_has_exactly_the_promised_fields() {
              "figures": {"slots": 250_000_000}},
         ],
         "keys_agree": true, "secret_bits": 412_345, "emulated_seconds": 0.5, "wall_seconds": 2.5,
+        "stretch_factor": null,
         "secret_key_rate_bps": 824_690.0, "message_delivered": true,
         "eve": {"attack": "intercept-resend", "parameters": "0.5", "fraction": 0.5, "pulses_seen": 9, "intercepted": 5,
                 "resent": 4},
