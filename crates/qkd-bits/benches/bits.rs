@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use qkd_bits::{BitString, PhysicsRng, SecretRng};
+use qkd_bits::health::{CutOffs, HealthTests};
+use qkd_bits::{BitString, PhysicsRng, SecretRng, SecretStream};
 use rustix::time::{ClockId, clock_gettime};
 
 const BITS: usize = 1 << 20;
@@ -60,6 +61,16 @@ fn bits(criterion: &mut Criterion) {
     });
     group.bench_function("draw", |bencher| {
         measure(bencher, || rng.public_bits(BITS));
+    });
+    // With its health tests, and these alone.
+    let mut stream = SecretStream::new(SecretRng::from_seed([3; 32]));
+    let mut words = vec![0; BITS / 64];
+    group.bench_function("draw/stream", |bencher| {
+        measure(bencher, || stream.fill_u64(black_box(&mut words)));
+    });
+    let mut tests = HealthTests::new(CutOffs::CONTINUOUS);
+    group.bench_function("health", |bencher| {
+        measure(bencher, || tests.test(black_box(&bytes)));
     });
     let mut nature = PhysicsRng::from_seed(1);
     group.bench_function("draw/nature", |bencher| {

@@ -12,7 +12,7 @@ use prometheus::{Histogram, HistogramOpts};
 use qkd_auth::RejectCounters;
 use qkd_bits::HealthAlarm;
 use qkd_keystore::Health;
-use qkd_optics::{FrameCounters, ReceiverCounters};
+use qkd_optics::{FrameCounters, Monitor, ReceiverCounters};
 use qkd_security::Statistics;
 use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
@@ -302,7 +302,7 @@ impl StatusBoard {
         let snapshot = &mut self.lock().snapshot;
         snapshot
             .generator_fault
-            .get_or_insert_with(|| alarm.to_string());
+            .get_or_insert_with(|| format!("{}: {alarm}", Monitor::RandomNumbers));
     }
 
     /// How the generator has failed, if it has.

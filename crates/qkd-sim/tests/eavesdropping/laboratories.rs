@@ -277,3 +277,30 @@ fn a_seeded_laser_leaves_all_counts_alone_and_alices_diodes_see_it() {
         assert_eq!(monitors, sees, "{said:?}");
     }
 }
+
+/// Without Eve they count what every receiver counts: dark counts, dead time and double clicks included.
+#[test]
+fn a_weak_generator_and_detectors_looked_at_one_by_one_do_what_the_formulas_say() {
+    for (seed, weak) in [(181, true), (182, false)] {
+        let mut link = faint(seed);
+        link.model.dark_count_probability = 1e-4;
+        link.model.dead_time_slots = 30;
+        link.model.misalignment_error = 0.02;
+        let effects = &mut hardware(&mut link).detectors.effects;
+        if weak {
+            effects.weak_generator = Some(WeakGenerator {
+                seed: 3,
+                foreseeable: 0.7,
+            });
+        } else {
+            effects.time_filter = Some(TimeFilter {
+                half_width_ps: 500.0,
+            });
+        }
+        let counts = link.count_photons(10_000_000).expect("a sound link");
+        assert!(counts.receiver.dark_counts > 0);
+        for row in counts.against(&link.model) {
+            assert!(row.is_within(5.0), "seed {seed}: {row:?}");
+        }
+    }
+}
