@@ -1,5 +1,6 @@
 //! Packed bits that anybody may read: bases, parities, seeds.
 
+mod instructions;
 mod select;
 
 use std::fmt;

@@ -3,6 +3,8 @@
 //! This crate never draws entropy on its own: every generator is seeded by its caller. It knows
 //! no protocol, no clock, no file and no socket.
 
+#![deny(unsafe_code)]
+
 mod bit_string;
 pub mod health;
 mod random;
