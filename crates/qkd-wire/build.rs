@@ -31,6 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Clients are made from a channel that already carries mutual TLS; the shortcut that dials
         // by itself would clash with the call `Link.Connect`.
         .build_transport(false)
+        // What fills an envelope is read where it lies in the payload.
+        .bytes(".qkd.link.v1.Bits.packed")
+        .bytes(".qkd.link.v1.Announcement.gaps")
+        .bytes(".qkd.link.v1.Announcement.long_gaps")
         // A delivered key is a secret: nothing can print it by accident.
         .skip_debug([".qkd.delivery.v1.Key", ".qkd.delivery.v1.KeyContainer"])
         .compile_fds(descriptors)?;

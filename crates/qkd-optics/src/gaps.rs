@@ -65,6 +65,11 @@ impl Gaps {
         &self.long
     }
 
+    /// What [`short`](Self::short) and [`long`](Self::long) show.
+    pub fn into_bytes(self) -> (Vec<u8>, Vec<u8>) {
+        (self.short, self.long)
+    }
+
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> usize {
         self.short.len() + self.long.len()
@@ -145,7 +150,11 @@ impl<'a> GapsView<'a> {
     /// Takes the first `count` distances away and returns them; all, when there are fewer.
     #[must_use]
     pub fn take_front(&mut self, count: usize) -> GapsView<'a> {
-        let (short, later) = self.short.split_at(count.min(self.short.len()));
+        if count >= self.short.len() {
+            // Nobody has to know which of them are long.
+            return std::mem::replace(self, Gaps::EMPTY);
+        }
+        let (short, later) = self.short.split_at(count);
         let end = varints_end(self.long, Totals::of(short).long);
         let (long, long_later) = self.long.split_at(end);
         *self = Self {
@@ -268,6 +277,10 @@ fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
 fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), SlotsError> {
     match bytes {
         [only @ ..0x80, tail @ ..] => Ok((u64::from(*only), tail)),
+        // Here nearly all of the others end.
+        [low, high @ 1..0x80, tail @ ..] => {
+            Ok((u64::from(low & 0x7f) | u64::from(*high) << 7, tail))
+        }
         _ => long_varint(bytes),
     }
 }

@@ -50,7 +50,7 @@ fn announcement(mean_gap_slots: u64) -> Message {
 /// The payload of an envelope that says nothing else.
 fn encoded(message: &LinkMessage) -> Vec<u8> {
     let mut batch = Batch::default();
-    batch.add(message);
+    batch.add(message.clone());
     batch.take().expect("there is a message in it")
 }
 

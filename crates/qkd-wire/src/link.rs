@@ -17,6 +17,7 @@ use proto::link_message::Kind;
 pub use frame::{Frame, refusal};
 pub use payload::{
     Batch, MESSAGES_PER_PAYLOAD_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_SHARED_MAX, decode_payload,
+    take_payload,
 };
 pub use relay::{CIPHERTEXT_BYTES_MAX, CIPHERTEXT_BYTES_MIN, RelayOutcome, RelayedMessage};
 pub use session::{PARITIES_PER_ROUND_MAX, PARTS_MAX};
@@ -73,19 +74,19 @@ impl LinkMessage {
 }
 
 /// A message as it goes into a payload.
-fn to_proto(message: &LinkMessage) -> proto::LinkMessage {
+fn to_proto(message: LinkMessage) -> proto::LinkMessage {
     let kind = match message {
         LinkMessage::Session(message) => Kind::Session(session::encode(message)),
-        LinkMessage::Store(message) => Kind::Store(store::encode(message)),
+        LinkMessage::Store(message) => Kind::Store(store::encode(&message)),
         LinkMessage::Rekey(rekey) => Kind::Rekey(proto::Rekey {
             session: rekey.id.session,
             block: rekey.id.block,
             epoch: rekey.epoch,
             check: rekey.check.to_vec(),
         }),
-        LinkMessage::Relay { number, message } => Kind::Relay(relay::encode(*number, message)),
+        LinkMessage::Relay { number, message } => Kind::Relay(relay::encode(number, &message)),
         LinkMessage::RelayAnswer { number, outcome } => {
-            Kind::RelayAnswer(relay::encode_answer(*number, *outcome))
+            Kind::RelayAnswer(relay::encode_answer(number, outcome))
         }
         LinkMessage::Heartbeat => Kind::Heartbeat(proto::Heartbeat {}),
     };

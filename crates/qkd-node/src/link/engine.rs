@@ -13,7 +13,7 @@ use qkd_session::{
     Abort, AbortReason, Alice, AliceInput, AliceOutput, BlockReport, Bob, BobInput, BobOutput,
     Distilled, Message, Outcome, Progress, SessionId, Time,
 };
-use qkd_wire::link::{Batch, LinkMessage, decode_payload};
+use qkd_wire::link::{Batch, LinkMessage, take_payload};
 
 use super::{Broken, LinkEffect, LinkEvent, LinkFault, Traffic};
 use patience::Patience;
@@ -125,7 +125,7 @@ impl LinkEngine {
             LinkEvent::Envelope(envelope) => match self.open(envelope) {
                 Ok(payload) => {
                     self.heard = now;
-                    for message in decode_payload(&payload)? {
+                    for message in take_payload(payload)? {
                         let name = message.name();
                         tracing::trace!(session = %self.session, message = name, "hearing");
                         self.heard(now, message, effects)?;
@@ -135,7 +135,7 @@ impl LinkEngine {
                     tracing::warn!(session = %self.session, %reject, "envelope rejected")
                 }
             },
-            LinkEvent::Outgoing(message) => self.say(now, &message, effects)?,
+            LinkEvent::Outgoing(message) => self.say(now, message, effects)?,
             LinkEvent::Committed { block, spent } => {
                 self.committed(now, block, spent, effects)?;
             }
@@ -150,7 +150,7 @@ impl LinkEngine {
                 let clock = Message::Clock {
                     emitted_slots: slots,
                 };
-                self.say(now, &LinkMessage::Session(clock), effects)?;
+                self.say(now, LinkMessage::Session(clock), effects)?;
             }
             LinkEvent::Detections {
                 detections,
@@ -256,7 +256,7 @@ impl LinkEngine {
             self.bob(now, BobInput::Demand { wanted: demand }, effects)?;
         }
         if now.0.saturating_sub(self.said.0) >= HEARTBEAT.0 {
-            self.say(now, &LinkMessage::Heartbeat, effects)?;
+            self.say(now, LinkMessage::Heartbeat, effects)?;
         }
         Ok(())
     }
@@ -265,16 +265,16 @@ impl LinkEngine {
     fn say(
         &mut self,
         now: Time,
-        message: &LinkMessage,
+        message: LinkMessage,
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         self.said = now;
-        tracing::trace!(session = %self.session, message = message.name(), "saying");
+        let name = message.name();
+        tracing::trace!(session = %self.session, message = name, "saying");
         let before = self.batch.bytes();
         let full = self.batch.add(message);
         let before = if full.is_some() { 0 } else { before };
-        self.traffic
-            .said(message.name(), self.batch.bytes() - before);
+        self.traffic.said(name, self.batch.bytes() - before);
         if let Some(full) = full {
             effects.push(self.seal(full)?);
         }
@@ -294,7 +294,7 @@ impl LinkEngine {
             match output {
                 AliceOutput::Work(work) => effects.push(LinkEffect::Work(work)),
                 AliceOutput::Send(message) => {
-                    self.say(now, &LinkMessage::Session(message), effects)?;
+                    self.say(now, LinkMessage::Session(message), effects)?;
                 }
                 AliceOutput::Begun { budget, .. } => {
                     self.give_store(LinkEffect::Begun { budget }, effects)?;
@@ -334,7 +334,7 @@ impl LinkEngine {
                     if let Message::Transmission { wanted } = message {
                         effects.push(LinkEffect::Transmit { wanted });
                     }
-                    self.say(now, &LinkMessage::Session(message), effects)?;
+                    self.say(now, LinkMessage::Session(message), effects)?;
                 }
                 BobOutput::Distilled(distilled) => self.distilled(distilled, effects)?,
                 BobOutput::Report(report) => self.report(report, effects),

@@ -52,7 +52,7 @@ pub(super) fn bits(
 /// A bit string as it goes on the wire.
 pub(super) fn packed(bits: &BitString) -> Option<proto::Bits> {
     Some(proto::Bits {
-        packed: bits.to_bytes(),
+        packed: bits.to_bytes().into(),
         count: bits.len() as u64,
     })
 }

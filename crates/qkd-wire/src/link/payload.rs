@@ -1,5 +1,6 @@
 //! The payload of an envelope: the messages that its sender had to say just then, under one tag.
 
+use bytes::{Buf as _, Bytes};
 use prost::Message as _;
 use prost::encoding::{WireType, decode_key, decode_varint, message};
 
@@ -37,18 +38,19 @@ impl Batch {
     /// they are to be sealed, and it begins the next payload.
     ///
     /// The engines keep within the limits of the decoder; this function does not check them again.
-    pub fn add(&mut self, message: &LinkMessage) -> Option<Vec<u8>> {
+    pub fn add(&mut self, message: LinkMessage) -> Option<Vec<u8>> {
+        let closes = matches!(message, LinkMessage::Rekey(_));
         let encoded = to_proto(message);
-        let bytes = self.bytes.len() + encoded.encoded_len() + FRAMING_BYTES_MAX;
+        let encoded_bytes = encoded.encoded_len() + FRAMING_BYTES_MAX;
+        let bytes = self.bytes.len() + encoded_bytes;
         let full = self.closed
             || self.messages >= MESSAGES_PER_PAYLOAD_MAX
             || bytes > PAYLOAD_BYTES_SHARED_MAX;
         let before = if full { self.take() } else { None };
-        self.bytes
-            .reserve(encoded.encoded_len() + FRAMING_BYTES_MAX);
+        self.bytes.reserve(encoded_bytes);
         message::encode(MESSAGES, &encoded, &mut self.bytes);
         self.messages += 1;
-        self.closed = matches!(message, LinkMessage::Rekey(_));
+        self.closed = closes;
         before
     }
 
@@ -66,23 +68,32 @@ impl Batch {
     }
 }
 
-/// The messages that authentic bytes hold, in the order in which they were said.
+/// [`take_payload`], for who keeps the bytes.
+///
+/// # Errors
+/// Those of [`take_payload`].
+pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
+    take_payload(payload.to_vec())
+}
+
+/// The messages that authentic bytes hold, in the order in which they were said. Long fields are
+/// copied once, to where they stay.
 ///
 /// # Errors
 /// When the bytes are no payload of this protocol: the error of the first message that is none, or
 /// one that names `payload.messages` where their number, their bytes or their order is wrong. It is
 /// the sender's fault, and nothing has been changed.
-pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
+pub fn take_payload(payload: Vec<u8>) -> Result<Vec<LinkMessage>, DecodeError> {
     let too_long = |given, max| Err(DecodeError::TooLong { given, max });
     if payload.len() > PAYLOAD_BYTES_MAX {
         return too_long(payload.len(), PAYLOAD_BYTES_MAX);
     }
+    let bytes = payload.len();
     let mut messages = Vec::new();
-    let mut rest = payload;
+    let mut rest = Bytes::from(payload);
     // Message by message, so that a flood of empty ones costs no more memory than the limit.
     while !rest.is_empty() {
-        let (message, after) = first(rest)?;
-        rest = after;
+        let message = first(&mut rest)?;
         if messages.len() == MESSAGES_PER_PAYLOAD_MAX {
             return Err(DecodeError::TooMany {
                 field: "payload.messages",
@@ -95,8 +106,8 @@ pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
             let expected = "a rekey as the last message of its payload";
             return Err(out_of_range("payload.messages", found, expected));
         }
-        if !messages.is_empty() && payload.len() > PAYLOAD_BYTES_SHARED_MAX {
-            return too_long(payload.len(), PAYLOAD_BYTES_SHARED_MAX);
+        if !messages.is_empty() && bytes > PAYLOAD_BYTES_SHARED_MAX {
+            return too_long(bytes, PAYLOAD_BYTES_SHARED_MAX);
         }
         messages.push(decode(message)?);
     }
@@ -104,14 +115,15 @@ pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
     Ok(messages)
 }
 
-/// The bytes of the first message, and what comes after it.
-fn first(mut rest: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
-    let (field, wire_type) = decode_key(&mut rest)?;
-    let length = decode_varint(&mut rest)?;
+/// Takes the bytes of the first message away.
+fn first(rest: &mut Bytes) -> Result<Bytes, DecodeError> {
+    let (field, wire_type) = decode_key(rest)?;
+    let length = decode_varint(rest)?;
     let length = usize::try_from(length).ok();
-    let split = length.and_then(|length| rest.split_at_checked(length));
-    match (field, wire_type, split) {
-        (MESSAGES, WireType::LengthDelimited, Some(split)) => Ok(split),
+    match (field, wire_type, length) {
+        (MESSAGES, WireType::LengthDelimited, Some(length)) if length <= rest.remaining() => {
+            Ok(rest.split_to(length))
+        }
         (_, _, _) => Err(out_of_range(
             "payload.messages",
             format!("field {field} of type {wire_type:?}, or longer than the payload"),
@@ -120,11 +132,11 @@ fn first(mut rest: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     }
 }
 
-fn message_name(bytes: &[u8]) -> &'static str {
+fn message_name(bytes: Bytes) -> &'static str {
     decode(bytes).map_or("message", |message| message.name())
 }
 
-fn decode(bytes: &[u8]) -> Result<LinkMessage, DecodeError> {
+fn decode(bytes: Bytes) -> Result<LinkMessage, DecodeError> {
     from_proto(proto::LinkMessage::decode(bytes)?)
 }
 
@@ -162,7 +174,11 @@ mod tests {
     /// The payloads that carry these messages.
     fn payloads(messages: &[LinkMessage]) -> Vec<Vec<u8>> {
         let mut batch = Batch::default();
-        let mut all: Vec<_> = messages.iter().filter_map(|m| batch.add(m)).collect();
+        let mut all: Vec<_> = messages
+            .iter()
+            .cloned()
+            .filter_map(|m| batch.add(m))
+            .collect();
         all.extend(batch.take());
         all
     }
@@ -183,7 +199,7 @@ mod tests {
 
         #[test]
         fn a_payload_is_what_the_protobuf_file_says(messages in vec(link_message(), 1..4)) {
-            let expected = proto::Payload { messages: messages.iter().map(to_proto).collect() };
+            let expected = proto::Payload { messages: messages.iter().cloned().map(to_proto).collect() };
             prop_assert_eq!(payloads(&messages).concat(), expected.encode_to_vec());
         }
 
@@ -221,7 +237,7 @@ mod tests {
         assert_eq!(ends, [2, 2, 1]);
         for after in [parities(1), rekey()] {
             let forged = proto::Payload {
-                messages: [rekey(), after].iter().map(to_proto).collect(),
+                messages: [rekey(), after].map(to_proto).into(),
             };
             let error = decode_payload(&forged.encode_to_vec()).unwrap_err();
             assert!(error.to_string().contains("after a rekey"), "{error}");
@@ -243,7 +259,7 @@ mod tests {
         assert!(matches!(error, DecodeError::TooMany { .. }), "{error}");
 
         let shared = proto::Payload {
-            messages: [large, parities(1)].iter().map(to_proto).collect(),
+            messages: [large, parities(1)].map(to_proto).into(),
         };
         let error = decode_payload(&shared.encode_to_vec()).unwrap_err();
         assert!(matches!(error, DecodeError::TooLong { .. }), "{error}");

@@ -17,10 +17,10 @@ pub const PARITIES_PER_ROUND_MAX: usize = 1 << 23;
 /// Parts of one announcement or seed: with the limits on a part, more than any block has.
 pub const PARTS_MAX: u32 = 1 << 12;
 
-pub(super) fn encode(message: &Message) -> proto::SessionMessage {
+pub(super) fn encode(message: Message) -> proto::SessionMessage {
     let kind = match message {
-        &Message::Transmission { wanted } => Kind::Transmission(proto::Transmission { wanted }),
-        &Message::Clock { emitted_slots } => Kind::Clock(proto::Clock { emitted_slots }),
+        Message::Transmission { wanted } => Kind::Transmission(proto::Transmission { wanted }),
+        Message::Clock { emitted_slots } => Kind::Clock(proto::Clock { emitted_slots }),
         Message::Announcement {
             block,
             part,
@@ -29,16 +29,19 @@ pub(super) fn encode(message: &Message) -> proto::SessionMessage {
             end_slot,
             gaps,
             bases,
-        } => Kind::Announcement(proto::Announcement {
-            block: *block,
-            part: *part,
-            parts: *parts,
-            first_slot: *first_slot,
-            end_slot: *end_slot,
-            gaps: gaps.short().to_vec(),
-            bases: packed(bases),
-            long_gaps: gaps.long().to_vec(),
-        }),
+        } => {
+            let (short, long) = gaps.into_bytes();
+            Kind::Announcement(proto::Announcement {
+                block,
+                part,
+                parts,
+                first_slot,
+                end_slot,
+                gaps: short.into(),
+                bases: packed(&bases),
+                long_gaps: long.into(),
+            })
+        }
         Message::Disclosure {
             block,
             part,
@@ -47,12 +50,12 @@ pub(super) fn encode(message: &Message) -> proto::SessionMessage {
             decoys,
             test_bits,
         } => Kind::Disclosure(proto::Disclosure {
-            block: *block,
-            part: *part,
-            parts: *parts,
-            bases: packed(bases),
-            decoys: packed(decoys),
-            test_bits: packed(test_bits),
+            block,
+            part,
+            parts,
+            bases: packed(&bases),
+            decoys: packed(&decoys),
+            test_bits: packed(&test_bits),
         }),
         Message::ReconciliationPlan {
             block,
@@ -60,33 +63,33 @@ pub(super) fn encode(message: &Message) -> proto::SessionMessage {
             prior_qber,
             seed,
         } => Kind::ReconciliationPlan(proto::ReconciliationPlan {
-            block: *block,
-            key_bits: *key_bits,
-            prior_qber: *prior_qber,
+            block,
+            key_bits,
+            prior_qber,
             seed: seed.to_vec(),
         }),
         Message::Parities { block, round, bits } => Kind::Parities(proto::Parities {
-            block: *block,
-            round: *round,
-            bits: packed(bits),
+            block,
+            round,
+            bits: packed(&bits),
         }),
         Message::Comparison { block, round, bits } => Kind::Comparison(proto::Comparison {
-            block: *block,
-            round: *round,
-            bits: packed(bits),
+            block,
+            round,
+            bits: packed(&bits),
         }),
         Message::Verification {
             block,
             hash_key,
             tag,
         } => Kind::Verification(proto::Verification {
-            block: *block,
+            block,
             hash_key: hash_key.to_vec(),
             tag: tag.to_vec(),
         }),
         Message::Verified { block, statistics } => Kind::Verified(proto::Verified {
-            block: *block,
-            statistics: Some(encode_statistics(statistics)),
+            block,
+            statistics: Some(encode_statistics(&statistics)),
         }),
         Message::Amplification {
             block,
@@ -96,15 +99,15 @@ pub(super) fn encode(message: &Message) -> proto::SessionMessage {
             confirmation_point,
             seed,
         } => Kind::Amplification(proto::Amplification {
-            block: *block,
-            part: *part,
-            parts: *parts,
-            output_bits: *output_bits,
+            block,
+            part,
+            parts,
+            output_bits,
             confirmation_point: confirmation_point.to_vec(),
-            seed: packed(seed),
+            seed: packed(&seed),
         }),
         Message::Abort { block, abort } => Kind::Abort(proto::Abort {
-            block: *block,
+            block,
             reason: encode_reason(abort.reason).into(),
             observed: abort.observed,
             limit: abort.limit,
@@ -185,7 +188,7 @@ fn decode_announcement(announcement: proto::Announcement) -> Result<Message, Dec
         parts,
         first_slot,
         end_slot,
-        gaps: Gaps::from_bytes(short, long),
+        gaps: Gaps::from_bytes(short.into(), long.into()),
         bases,
     })
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod strategies;
 
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -15,7 +16,7 @@ use strategies::link_message;
 
 /// The bytes of a message in its payload, without the tag and length before it.
 fn encode(message: &LinkMessage) -> Vec<u8> {
-    to_proto(message).encode_to_vec()
+    to_proto(message.clone()).encode_to_vec()
 }
 
 fn decode(bytes: &[u8]) -> Result<LinkMessage, DecodeError> {
@@ -131,12 +132,12 @@ fn three_detections() -> proto::Announcement {
         parts: 1,
         first_slot: 10,
         end_slot: 20,
-        gaps: vec![0, 1, 4],
+        gaps: vec![0, 1, 4].into(),
         bases: Some(proto::Bits {
-            packed: vec![0b101],
+            packed: vec![0b101].into(),
             count: 3,
         }),
-        long_gaps: Vec::new(),
+        long_gaps: Bytes::new(),
     }
 }
 
@@ -155,20 +156,22 @@ fn a_spoilt_announcement_is_refused_by_the_name_of_its_field() {
         ("announcement.part", |a| a.parts = PARTS_MAX + 1),
         ("announcement.end_slot", |a| a.end_slot = 9),
         ("announcement.gaps", |a| {
-            a.gaps = vec![1; qkd_session::DETECTIONS_PER_PART_MAX + 1];
+            a.gaps = vec![1; qkd_session::DETECTIONS_PER_PART_MAX + 1].into();
         }),
-        ("announcement.long_gaps", |a| a.long_gaps = vec![0; 31]),
-        ("announcement.bases", |a| a.gaps = vec![0, 1]),
+        ("announcement.long_gaps", |a| {
+            a.long_gaps = vec![0; 31].into()
+        }),
+        ("announcement.bases", |a| a.gaps = vec![0, 1].into()),
         ("announcement.bases", |a| a.bases = None),
         ("announcement.bases", |a| {
             a.bases = Some(proto::Bits {
-                packed: vec![8],
+                packed: vec![8].into(),
                 count: 3,
             })
         }),
         ("announcement.bases", |a| {
             a.bases = Some(proto::Bits {
-                packed: Vec::new(),
+                packed: Bytes::new(),
                 count: u64::MAX,
             });
         }),
@@ -307,7 +310,7 @@ fn the_longest_parts_fit_into_a_message() {
     });
     for message in [announcement, seed] {
         let mut batch = Batch::default();
-        assert_eq!(batch.add(&message), None);
+        assert_eq!(batch.add(message.clone()), None);
         let payload = batch.take().unwrap();
         assert_eq!(decode_payload(&payload), Ok(vec![message]));
     }

@@ -121,7 +121,7 @@ impl LinkEngine {
         rekey: Rekey,
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
-        self.say(now, &LinkMessage::Rekey(rekey), effects)?;
+        self.say(now, LinkMessage::Rekey(rekey), effects)?;
         effects.extend(self.flush()?);
         Ok(self.channel.switch_sending()?)
     }
