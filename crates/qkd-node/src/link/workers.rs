@@ -50,6 +50,8 @@ struct Queue {
 #[derive(Default)]
 struct Steps {
     waiting: VecDeque<Step>,
+    /// Threads that wait to be woken, or more: nobody else costs a call to the system.
+    asleep: usize,
     over: bool,
     /// Threads that have not ended.
     threads: usize,
@@ -81,8 +83,14 @@ impl Workers {
 
     /// Has `step` run by the next thread that is free.
     pub fn run(&self, step: impl FnOnce(&LinkHandle) + Send + 'static) {
-        self.queue.lock().waiting.push_back(Box::new(step));
-        self.queue.changed.notify_one();
+        let mut steps = self.queue.lock();
+        steps.waiting.push_back(Box::new(step));
+        let wake = steps.asleep > 0;
+        steps.asleep -= usize::from(wake);
+        drop(steps);
+        if wake {
+            self.queue.changed.notify_one();
+        }
     }
 }
 
@@ -138,6 +146,7 @@ impl Queue {
             if let Some(step) = steps.waiting.pop_front() {
                 return Some(step);
             }
+            steps.asleep += 1;
             let waited = self.changed.wait(steps);
             steps = waited.unwrap_or_else(PoisonError::into_inner);
         }
