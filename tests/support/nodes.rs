@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use qkd_node::config::{
     AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
-    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, NodeConfig, SaeConfig,
-    SessionConfig, StoreConfig,
+    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, MonitorsConfig, NodeConfig,
+    SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{KeptPki, LabPki, NewSet, Party, VALIDITY};
@@ -132,6 +132,7 @@ impl Builder {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
+            monitors: MonitorsConfig::default(),
             debug: DebugConfig::default(),
             delivery: DeliveryConfig::default(),
             saes: vec![sae(SAE_ALICE, ALICE), sae(SAE_BOB, BOB)],

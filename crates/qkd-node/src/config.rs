@@ -13,6 +13,7 @@ mod effects;
 mod eve;
 mod files;
 mod measured;
+mod monitors;
 mod place;
 mod plan;
 mod profile;
@@ -35,6 +36,7 @@ pub use measured::Measurement;
 pub use place::{ConfigError, Place, nearest};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 pub use qkd_delivery::{IdentityRule, SaeQuota};
+use qkd_session::Actions;
 
 use crate::fail_point::FailPoint;
 use crate::parameters::LinkParameters;
@@ -157,6 +159,8 @@ pub struct LinkConfig {
     pub parameters: LinkParameters,
     /// `[session]`.
     pub session: SessionConfig,
+    /// `[monitors]`.
+    pub monitors: MonitorsConfig,
     /// `[store]`.
     pub store: StoreConfig,
     /// `[messages]`.
@@ -234,6 +238,17 @@ pub struct SessionConfig {
     /// `seed`: all randomness, **secrets too**, comes from this number. For reproducible
     /// demonstrations: keys made so are worth nothing, and the daemon says so loudly.
     pub seed: Option<u64>,
+}
+
+/// `[monitors]`: what this node does when a monitor of its own is not content. The other end may do
+/// something else.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MonitorsConfig {
+    /// `input_power`, `double_clicks`, …, each `"stop"`, `"report"` or `"off"`: what becomes of a block
+    /// on an alarm.
+    pub actions: Actions,
+    /// `false_alarm_probability`: that an undisturbed block raises the alarm of one monitor, at most.
+    pub false_alarm_probability: f64,
 }
 
 /// `[store]`.

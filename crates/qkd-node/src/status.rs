@@ -1,5 +1,6 @@
 //! What the operator sees: one board that every thread of the daemon writes on.
 
+mod alarms;
 mod clock;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
 
 use crate::link::Traffic;
+pub use alarms::{Alarms, MonitorAlarms};
 pub use clock::Light;
 use clock::Pieces;
 
@@ -117,6 +119,8 @@ pub struct Snapshot {
     pub detectors: ReceiverCounters,
     /// Windows in which the monitor at Bob's entrance raised an alarm, in all sessions.
     pub power_alarms: u64,
+    /// Blocks that each monitor raised an alarm about.
+    pub monitors: MonitorAlarms,
     /// Receive buffer that the system granted to the light, in bytes; Bob only.
     pub receive_buffer_bytes: Option<u64>,
     /// Envelopes rejected.
@@ -187,6 +191,7 @@ impl Default for StatusBoard {
             frames: FrameCounters::default(),
             detectors: ReceiverCounters::default(),
             power_alarms: 0,
+            monitors: Default::default(),
             receive_buffer_bytes: None,
             rejects: RejectCounters::default(),
             malformed: 0,
@@ -452,6 +457,7 @@ impl StatusBoard {
                 );
             }
         }
+        alarms::note(&mut snapshot.monitors, session, &report);
         snapshot.sifted_bits += report.sifted_bits;
         if let Some(qber) = qber_of(&report) {
             snapshot.last_qber = Some(qber);

@@ -52,6 +52,7 @@ impl Cell {
             door: AlicesDoor::default(),
             defects: [None; 2],
             attack: None,
+            monitors: None,
             frame_loss: FrameLoss::NONE,
             blocks: 1,
             seed: self.seed,

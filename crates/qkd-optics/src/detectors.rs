@@ -1,22 +1,30 @@
 //! The parameters of Bob's receiver.
 
+mod arrival_monitor;
 mod back_flash;
 mod basis_choice;
+mod bit_assignment;
 mod dead_times;
 mod efficiency_mismatch;
 mod gating;
 mod linear_mode;
+mod photocurrent_monitor;
 mod power_monitor;
+mod random_efficiency;
 mod timing_jitter;
 mod weak_generator;
 
+pub use arrival_monitor::{ARRIVAL_BINS, ArrivalMonitor};
 pub use back_flash::{BackFlash, FlashPhoton};
 pub use basis_choice::BasisChoice;
+pub use bit_assignment::BitAssignment;
 pub use dead_times::{DeadTimes, TimeFilter};
 pub use efficiency_mismatch::EfficiencyMismatch;
 pub use gating::Gating;
 pub use linear_mode::LinearMode;
+pub use photocurrent_monitor::PhotocurrentMonitor;
 pub use power_monitor::PowerMonitor;
+pub use random_efficiency::RandomEfficiency;
 pub use timing_jitter::TimingJitter;
 pub use weak_generator::WeakGenerator;
 
@@ -49,16 +57,24 @@ pub struct Detectors {
 /// Deviations of a receiver from the ideal one, each off by default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DetectorEffects {
+    /// A clock for the times of clicks within a slot.
+    pub arrival_monitor: Option<ArrivalMonitor>,
     /// Who chooses the basis of a measurement.
     pub basis_choice: BasisChoice,
+    /// Which detector stands for which bit.
+    pub bit_assignment: BitAssignment,
     /// A difference between the efficiencies of the detectors of 0 and 1.
     pub efficiency_mismatch: Option<EfficiencyMismatch>,
     /// Gates in which alone the detectors see light.
     pub gating: Option<Gating>,
     /// What bright light makes of the detectors.
     pub linear_mode: Option<LinearMode>,
+    /// A watch on the current that the detectors draw.
+    pub photocurrent_monitor: Option<PhotocurrentMonitor>,
     /// A watch on the light at the entrance.
     pub power_monitor: Option<PowerMonitor>,
+    /// A random loss in front of the detectors that clicks have to follow.
+    pub random_efficiency: Option<RandomEfficiency>,
     /// Scatter of the time at which a click is registered.
     pub timing_jitter: Option<TimingJitter>,
     /// Whose dead time a click begins.
@@ -73,6 +89,9 @@ pub struct DetectorEffects {
 
 impl DetectorEffects {
     fn check(&self) -> Result<(), Error> {
+        if let Some(monitor) = &self.arrival_monitor {
+            monitor.check()?;
+        }
         if let Some(mismatch) = &self.efficiency_mismatch {
             mismatch.check()?;
         }
@@ -82,8 +101,32 @@ impl DetectorEffects {
         if let Some(linear_mode) = &self.linear_mode {
             linear_mode.check()?;
         }
+        if let Some(monitor) = &self.photocurrent_monitor {
+            monitor.check()?;
+        }
         if let Some(monitor) = &self.power_monitor {
             monitor.check()?;
+        }
+        if let Some(random) = &self.random_efficiency {
+            random.check()?;
+        }
+        let exchanged = self.bit_assignment == BitAssignment::Random;
+        if self.wants_patterns() && (exchanged || self.arrival_monitor.is_some()) {
+            return Err(Error::OutOfRange {
+                name: "bit_assignment",
+                value: f64::from(u8::from(exchanged)),
+                expected: "fixed, and no arrival monitor, where detectors have dead times of their \
+                           own or clicks are filtered by their time",
+            });
+        }
+        let four_detectors = self.basis_choice == BasisChoice::Passive;
+        if four_detectors && self.bit_assignment == BitAssignment::Random {
+            return Err(Error::OutOfRange {
+                name: "bit_assignment",
+                value: 1.0,
+                expected: "fixed with a passive choice of basis, which has no modulator to exchange \
+                           detectors with",
+            });
         }
         if let Some(jitter) = &self.timing_jitter {
             jitter.check()?;

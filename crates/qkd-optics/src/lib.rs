@@ -43,8 +43,9 @@ pub use channel::{
 pub use choices::Choices;
 pub use detections::Detections;
 pub use detectors::{
-    BackFlash, BasisChoice, DeadTimes, DetectorEffects, Detectors, EfficiencyMismatch, FlashPhoton,
-    Gating, LinearMode, PowerMonitor, TimeFilter, TimingJitter, WeakGenerator,
+    ARRIVAL_BINS, ArrivalMonitor, BackFlash, BasisChoice, BitAssignment, DeadTimes,
+    DetectorEffects, Detectors, EfficiencyMismatch, FlashPhoton, Gating, LinearMode,
+    PhotocurrentMonitor, PowerMonitor, RandomEfficiency, TimeFilter, TimingJitter, WeakGenerator,
 };
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Orientation, Said};
@@ -59,7 +60,7 @@ pub use light::{
     Direction, ILLUMINATION_MAX, IntensityClass, PHOTONS_MAX, PulseTrain,
 };
 pub use monitor::{Alarm, Monitor};
-pub use receiver::{Receiver, ReceiverCounters};
+pub use receiver::{Arrivals, Level, Readings, Receiver, ReceiverCounters, Weakened};
 pub use slot_list::{SlotList, SlotsError};
 pub use source::{
     Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,

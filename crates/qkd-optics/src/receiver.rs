@@ -1,5 +1,6 @@
 //! Bob's receiver: choice of basis, detectors, one dead time, squashing.
 
+mod arrivals;
 mod block;
 mod click_law;
 mod click_table;
@@ -11,13 +12,16 @@ mod jitter;
 mod noise;
 mod one_by_one;
 mod outcome;
+mod readings;
 mod scratch;
 mod settle;
 mod surroundings;
 
 use qkd_bits::{Defect, HealthAlarm, PhysicsRng, SecretRng, SecretStream};
 
-use crate::{Channel, Detection, Detectors, Error, FlashPhoton, PulseTrain};
+use crate::{BitAssignment, Channel, Detection, Detectors, Error, FlashPhoton, PulseTrain};
+use arrivals::ArrivalClock;
+pub use arrivals::Arrivals;
 use block::Block;
 use click_law::ClickLaw;
 use click_table::ClickTable;
@@ -27,6 +31,7 @@ use foreseen::Foreseen;
 use jitter::Jitter;
 use noise::Noise;
 use one_by_one::OneByOne;
+pub use readings::{Level, Readings, Weakened};
 use scratch::{BLOCK_PULSES, Scratch};
 use surroundings::Surroundings;
 
@@ -64,6 +69,11 @@ pub struct Receiver {
     /// Decides what detectors do on their own.
     physics: PhysicsRng,
     counters: ReceiverCounters,
+    /// Registered clicks of each detector alone, where bits are assigned to them at random.
+    detector_clicks: Option<[u64; 2]>,
+    arrivals: Option<ArrivalClock>,
+    /// First slot, and what was counted, that the instruments were not read for yet.
+    read_until: (u64, ReceiverCounters),
 }
 
 impl Receiver {
@@ -78,7 +88,7 @@ impl Receiver {
         mut physics: PhysicsRng,
     ) -> Result<Self, Error> {
         detectors.check()?;
-        let surroundings = Surroundings::new(&detectors.effects);
+        let surroundings = Surroundings::new(&detectors, &mut secret);
         let (conditions, response) = (surroundings.conditions(), surroundings.response());
         let law = ClickLaw::new(&detectors, &conditions, response);
         let mut noise = Noise::new(detectors.gate_period_slots());
@@ -96,6 +106,12 @@ impl Receiver {
                 None => None,
             },
             gate_period_slots: detectors.gate_period_slots(),
+            detector_clicks: match detectors.effects.bit_assignment {
+                BitAssignment::Fixed => None,
+                BitAssignment::Random => Some([0; 2]),
+            },
+            arrivals: (detectors.effects.arrival_monitor)
+                .map(|monitor| ArrivalClock::new(monitor, &mut physics)),
             detectors,
             next_slot: 0,
             scratch: Scratch::new(),
@@ -104,6 +120,7 @@ impl Receiver {
             secret,
             physics,
             counters: ReceiverCounters::default(),
+            read_until: Default::default(),
         })
     }
 
@@ -232,10 +249,31 @@ impl Receiver {
         }
     }
 
+    /// What the instruments have shown since they were last read, up to
+    /// [`next_slot`](Self::next_slot). A window of a monitor counts where it ends.
+    #[must_use]
+    pub fn take_readings(&mut self) -> Readings {
+        let (slot, counters) = self.read_until;
+        let new = self.counters.since(&counters);
+        let mut readings = Readings {
+            slots: self.next_slot - slot,
+            clicks: new.clicks,
+            double_clicks: new.double_clicks,
+            detector_clicks: self.detector_clicks.as_mut().map(std::mem::take),
+            arrivals: self.arrivals.as_mut().map(ArrivalClock::take),
+            ..Readings::default()
+        };
+        let clicks = self.counters.clicks;
+        self.surroundings
+            .read(self.next_slot, clicks, &mut readings);
+        self.read_until = (self.next_slot, self.counters);
+        readings
+    }
+
     /// Takes over what holds from the next slot on, and returns the first slot in which that may
     /// have changed.
     fn enter_surroundings(&mut self) -> u64 {
-        if self.surroundings.enter(self.next_slot) {
+        if (self.surroundings).enter(self.next_slot, self.counters.clicks) {
             let surroundings = &self.surroundings;
             let (conditions, response) = (surroundings.conditions(), surroundings.response());
             self.law = ClickLaw::new(&self.detectors, &conditions, response);

@@ -7,6 +7,7 @@
 
 mod bb84;
 mod setup;
+mod undisturbed;
 
 use qkd_bits::{BitString, SecretBits};
 use qkd_optics::{Choices, Detections, Source};
@@ -17,6 +18,7 @@ use qkd_security::{
 
 pub use bb84::DecoyBb84;
 pub use setup::{Hardware, LinkSetup};
+pub use undisturbed::Undisturbed;
 
 /// Everything that makes one QKD protocol different from another.
 ///

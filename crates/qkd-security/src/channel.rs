@@ -177,6 +177,28 @@ impl LinkModel {
         }
     }
 
+    /// Share of the registered detections in which both detectors fired, afterpulses left out.
+    ///
+    /// Bases equal, light divides as (1−e_d) to e_d; bases different, in halves. Dead time takes
+    /// double clicks and others alike.
+    pub fn double_click_share(&self) -> f64 {
+        let receiver = self.receiver();
+        let halved = Receiver {
+            misalignment_error: 0.5,
+            ..receiver
+        };
+        let same_basis = self.both_in_basis().iter().sum::<f64>();
+        let both = |of: &Receiver, intensity| {
+            let response = of.coherent(intensity);
+            response.right * response.wrong
+        };
+        let doubles = |intensity| {
+            same_basis * both(&receiver, intensity) + (1.0 - same_basis) * both(&halved, intensity)
+        };
+        let clicks = |intensity| receiver.coherent(intensity).gain;
+        self.source.average(doubles) / self.source.average(clicks)
+    }
+
     fn trapped(&self) -> Trapped {
         let receiver = self.receiver();
         let gain = |intensity| receiver.coherent(intensity).gain;

@@ -9,12 +9,14 @@
 mod binomial;
 mod chernoff;
 mod kato;
+mod outliers;
 
 pub use binomial::{Trials, clopper_pearson_max, clopper_pearson_min};
 pub use binomial::{binomial_probability, binomial_tail_above, binomial_tail_below};
 pub use chernoff::{chernoff_count_max, chernoff_count_min};
 pub use chernoff::{chernoff_mean_max, chernoff_mean_min};
 pub use kato::{Predicted, kato_mean_max, kato_mean_min};
+pub use outliers::{binomial_count_max, binomial_count_min};
 
 use crate::Error;
 use crate::error::require;

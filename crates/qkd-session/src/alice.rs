@@ -5,14 +5,16 @@ mod announcing;
 mod block;
 
 use qkd_bits::SecretRng;
-use qkd_optics::SlotList;
+use qkd_optics::{Alarm, SlotList};
 use qkd_protocols::{AliceRecord, Protocol};
 use qkd_security::SecurityParameters;
 
 pub(crate) use block::AliceBlock;
 
 use crate::blocks::{Blocks, Context};
-use crate::{BlockReport, Distilled, Error, Message, SessionId, SessionLimits, Time, Work, Worked};
+use crate::{
+    BlockReport, Distilled, Error, Message, Monitors, SessionId, SessionLimits, Time, Work, Worked,
+};
 use block::Told;
 
 /// What Alice's engine is told.
@@ -26,6 +28,8 @@ pub enum AliceInput {
         /// What was sent in those slots.
         record: AliceRecord,
     },
+    /// What monitors of the transmitter say about the slots of the block that is recalled next.
+    Alarms(Vec<Alarm>),
     /// What came of an [`AliceOutput::Work`].
     Worked(Worked),
 }
@@ -72,6 +76,8 @@ pub struct Alice {
     secret: SecretRng,
     blocks: Blocks<AliceBlock>,
     next_slot: u64,
+    /// Of the block that is recalled next.
+    alarms: Vec<Alarm>,
 }
 
 impl Alice {
@@ -87,7 +93,15 @@ impl Alice {
             secret,
             blocks: Blocks::new(Context::new(session, protocol)),
             next_slot: 0,
+            alarms: Vec::new(),
         }
+    }
+
+    /// The same with `monitors` that watch its blocks.
+    #[must_use]
+    pub fn with_monitors(mut self, monitors: Monitors) -> Self {
+        self.blocks = self.blocks.watched(monitors);
+        self
     }
 
     /// Takes one input at `_now` and returns what is to be done, in order.
@@ -103,6 +117,7 @@ impl Alice {
             }
             AliceInput::Message(message) => self.message(message, &mut outputs)?,
             AliceInput::Recalled { block, record } => self.recalled(block, record, &mut outputs)?,
+            AliceInput::Alarms(alarms) => self.alarms.extend(alarms),
             AliceInput::Worked(worked) => self.worked(worked, &mut outputs)?,
         }
         Ok(outputs)
@@ -176,7 +191,8 @@ impl Alice {
             });
         }
         // Bob may have aborted while the transmitter was asked.
-        self.blocks.tell(number, Told::Recalled(record))?;
+        let alarms = std::mem::take(&mut self.alarms);
+        self.blocks.tell(number, Told::Recalled(record, alarms))?;
         self.set_off(number, out);
         Ok(())
     }

@@ -9,17 +9,23 @@ use std::sync::Arc;
 
 use qkd_protocols::Protocol;
 
-use crate::{Error, SessionId};
+use crate::{Error, Monitors, SessionId};
 
 /// What all blocks of a session have in common.
 pub(crate) struct Context {
     pub(crate) session: SessionId,
     pub(crate) protocol: Box<dyn Protocol>,
+    /// What watches the blocks; nothing where nobody asked for it.
+    pub(crate) monitors: Option<Monitors>,
 }
 
 impl Context {
-    pub(crate) fn new(session: SessionId, protocol: Box<dyn Protocol>) -> Arc<Self> {
-        Arc::new(Self { session, protocol })
+    pub(crate) fn new(session: SessionId, protocol: Box<dyn Protocol>) -> Self {
+        Self {
+            session,
+            protocol,
+            monitors: None,
+        }
     }
 }
 
@@ -127,9 +133,9 @@ struct Place<B: Block> {
 }
 
 impl<B: Block> Blocks<B> {
-    pub(crate) fn new(context: Arc<Context>) -> Self {
+    pub(crate) fn new(context: Context) -> Self {
         Self {
-            context,
+            context: Arc::new(context),
             places: BTreeMap::new(),
             begun: 0,
             opened: 0,
@@ -138,6 +144,15 @@ impl<B: Block> Blocks<B> {
 
     pub(crate) fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    /// The same with `monitors` that watch every block, while none has begun.
+    pub(crate) fn watched(mut self, monitors: Monitors) -> Self {
+        // Only blocks share the context, and there is none yet.
+        if let Some(context) = Arc::get_mut(&mut self.context) {
+            context.monitors = Some(monitors);
+        }
+        self
     }
 
     /// Number of the next block to begin: blocks are numbered from zero, without a gap.

@@ -5,18 +5,23 @@ mod collecting;
 mod disclosed;
 
 use qkd_bits::SecretRng;
-use qkd_optics::Detections;
+use qkd_optics::{Detections, Readings};
 use qkd_protocols::Protocol;
 
 pub(crate) use block::BobBlock;
 
 use crate::blocks::{Blocks, Context};
-use crate::{BlockReport, Distilled, Error, Message, SessionId, SessionLimits, Time, Work, Worked};
+use crate::{
+    BlockReport, Distilled, Error, Message, Monitors, SessionId, SessionLimits, Time, Work, Worked,
+};
 use collecting::Collecting;
 pub use collecting::UNANNOUNCED_BLOCKS_MAX;
 
 /// What Bob's engine is told.
 pub enum BobInput {
+    /// What the receiver's instruments show since they were last read, before the detections of the
+    /// same slots. Whatever they show concerns every block that has detections among those.
+    Readings(Box<Readings>),
     /// The receiver's detections, in slot order, and how far it has come.
     Detections {
         /// Newly registered detections.
@@ -100,6 +105,13 @@ impl Bob {
         }
     }
 
+    /// The same with `monitors` that watch its blocks.
+    #[must_use]
+    pub fn with_monitors(mut self, monitors: Monitors) -> Self {
+        self.blocks = self.blocks.watched(monitors);
+        self
+    }
+
     /// Takes one input at `_now` and returns what is to be done, in order.
     ///
     /// # Errors
@@ -114,6 +126,7 @@ impl Bob {
             } => {
                 self.collect(detections, next_slot, &mut outputs)?;
             }
+            BobInput::Readings(readings) => self.collecting.read(&readings),
             BobInput::Message(message) => self.message(message, &mut outputs)?,
             BobInput::Demand { wanted } => self.demand = wanted,
             BobInput::Worked(worked) => self.worked(worked, &mut outputs)?,

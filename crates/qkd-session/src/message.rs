@@ -3,6 +3,7 @@
 use std::fmt;
 
 use qkd_bits::BitString;
+use qkd_optics::Monitor;
 use qkd_security::{BlockPlan, Refusal, Statistics};
 
 use crate::{Error, Gaps};
@@ -179,6 +180,9 @@ pub struct Abort {
     pub limit: f64,
 }
 
+/// Rules that are no monitor's.
+const RULES: usize = 4;
+
 /// The rules a block can violate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbortReason {
@@ -190,16 +194,25 @@ pub enum AbortReason {
     ZeroLength,
     /// The universal hashes of the two keys differ.
     VerificationFailed,
+    /// A monitor is not content; observed and limit are in the unit of its
+    /// [quantity](Monitor::quantity).
+    Alarm(Monitor),
 }
 
 impl AbortReason {
-    /// Every reason, each at its [index](Self::index).
-    pub const ALL: [Self; 4] = [
-        Self::QberTooHigh,
-        Self::TooFewDetections,
-        Self::ZeroLength,
-        Self::VerificationFailed,
-    ];
+    /// Every reason, each at its [index](Self::index): the rules first, then the monitors.
+    pub const ALL: [Self; RULES + Monitor::ALL.len()] = {
+        let mut all = [Self::QberTooHigh; RULES + Monitor::ALL.len()];
+        all[1] = Self::TooFewDetections;
+        all[2] = Self::ZeroLength;
+        all[3] = Self::VerificationFailed;
+        let mut monitor = 0;
+        while monitor < Monitor::ALL.len() {
+            all[RULES + monitor] = Self::Alarm(Monitor::ALL[monitor]);
+            monitor += 1;
+        }
+        all
+    };
 
     /// Its place among [all](Self::ALL).
     pub fn index(self) -> usize {
@@ -208,6 +221,7 @@ impl AbortReason {
             Self::TooFewDetections => 1,
             Self::ZeroLength => 2,
             Self::VerificationFailed => 3,
+            Self::Alarm(monitor) => RULES + monitor.index(),
         }
     }
 
@@ -218,6 +232,7 @@ impl AbortReason {
             Self::TooFewDetections => "too_few_detections",
             Self::ZeroLength => "zero_length",
             Self::VerificationFailed => "verification_failed",
+            Self::Alarm(monitor) => monitor.name(),
         }
     }
 }
@@ -317,6 +332,16 @@ impl fmt::Display for Abort {
             AbortReason::VerificationFailed => {
                 f.write_str("the keys still differed after error correction")
             }
+            AbortReason::Alarm(monitor) => write!(
+                f,
+                "alarm {monitor}: {observed:.0} {} where {} {limit:.0} pass",
+                monitor.quantity(),
+                if observed > limit {
+                    "at most"
+                } else {
+                    "at least"
+                }
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use qkd_distill::Disclosed;
+use qkd_optics::Alarm;
 use qkd_protocols::{Protocol, SiftedCounts};
 use qkd_security::{
     KeyLength, Leakage, SecurityParameters, Spent, Statistics, Theorem, binary_entropy,
@@ -74,6 +75,8 @@ pub struct BlockReport {
     pub fixed_length_bits: u64,
     /// What the pair had spent when both stores had committed the key; nothing without one.
     pub spent: Option<Spent>,
+    /// What monitors of this side said about it, whatever became of it then.
+    pub alarms: Vec<Alarm>,
     /// How the block ended.
     pub outcome: Outcome,
 }
@@ -118,6 +121,7 @@ impl Ledger {
             parameters: protocol.parameters(),
             fixed_length_bits: protocol.plan().acceptance.secret_length_bits,
             spent: None,
+            alarms: Vec::new(),
             // Replaced by `close`, the only way to get the report out.
             outcome: Outcome::Key {
                 secret_length_bits: 0,
@@ -191,6 +195,15 @@ impl Ledger {
         let length = protocol.key_length(&statistics, &leakage);
         self.0.leaked_bits = length.charged_leakage_bits.ceil() as u64;
         self.0.key_length = Some(length);
+    }
+
+    /// A monitor of this side is not content.
+    pub(crate) fn alarmed(&mut self, alarms: impl IntoIterator<Item = Alarm>) {
+        self.0.alarms.extend(alarms);
+    }
+
+    pub(crate) fn alarms(&self) -> &[Alarm] {
+        &self.0.alarms
     }
 
     pub(crate) fn close(&self, outcome: Outcome) -> BlockReport {

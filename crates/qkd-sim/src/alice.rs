@@ -1,6 +1,6 @@
 //! Alice's laboratory: her transmitter and her engine.
 
-use qkd_optics::{PulseTrain, Transmitter};
+use qkd_optics::{Alarm, PulseTrain, Transmitter};
 use qkd_protocols::AliceRecord;
 use qkd_security::SecurityParameters;
 use qkd_session::{Alice, AliceInput, AliceOutput, BlockReport, Distilled, Message, Time};
@@ -10,16 +10,19 @@ use crate::Error;
 pub(crate) struct AliceLaboratory {
     pub(crate) transmitter: Transmitter,
     pub(crate) engine: Alice,
+    /// What her own diodes say, all through the run.
+    door_alarms: Vec<Alarm>,
     pub(crate) begun: Vec<SecurityParameters>,
     pub(crate) distilled: Vec<Distilled>,
     pub(crate) reports: Vec<BlockReport>,
 }
 
 impl AliceLaboratory {
-    pub(crate) fn new(transmitter: Transmitter, engine: Alice) -> Self {
+    pub(crate) fn new(transmitter: Transmitter, engine: Alice, door_alarms: Vec<Alarm>) -> Self {
         Self {
             transmitter,
             engine,
+            door_alarms,
             begun: Vec::new(),
             distilled: Vec::new(),
             reports: Vec::new(),
@@ -58,6 +61,8 @@ impl AliceLaboratory {
                     } => {
                         let record = AliceRecord::new(self.transmitter.recall(&slots)?);
                         self.transmitter.forget_before(end_slot);
+                        let alarms = AliceInput::Alarms(self.door_alarms.clone());
+                        more.extend(self.engine.handle_at_once(now, alarms)?);
                         let recalled = AliceInput::Recalled { block, record };
                         more.extend(self.engine.handle_at_once(now, recalled)?);
                     }

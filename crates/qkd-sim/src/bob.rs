@@ -46,6 +46,9 @@ impl BobLaboratory {
             return Err(qkd_optics::Error::Generator(alarm).into());
         }
         let next_slot = self.receiver.next_slot();
+        let readings = BobInput::Readings(Box::new(self.receiver.take_readings()));
+        let nothing = self.engine.handle_at_once(now, readings)?;
+        let mut answers = self.keep(nothing);
         let outputs = self.engine.handle_at_once(
             now,
             BobInput::Detections {
@@ -53,7 +56,8 @@ impl BobLaboratory {
                 next_slot,
             },
         )?;
-        Ok(self.keep(outputs))
+        answers.extend(self.keep(outputs));
+        Ok(answers)
     }
 
     /// Handles one message of Alice's and returns the answers.

@@ -9,6 +9,7 @@
 mod alice;
 mod bob;
 mod eve;
+mod false_alarms;
 mod frame_loss;
 mod link;
 mod man_in_the_middle;
@@ -21,6 +22,7 @@ mod transcript;
 mod tests;
 
 pub use eve::{Eve, EveScore, EveShare, EveSite, GuessCount};
+pub use false_alarms::FalseAlarms;
 pub use frame_loss::FrameLoss;
 pub use link::{Error, Link, Outcome, presets};
 pub use man_in_the_middle::{Authentication, ManInTheMiddle, TwoSessions};

@@ -11,7 +11,9 @@ use qkd_optics::{
 };
 use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Spent, Theorem};
-use qkd_session::{Alice, BlockReport, Bob, Message, SessionId, SessionLimits, Time};
+use qkd_session::{
+    Actions, Alice, BlockReport, Bob, Message, Monitors, SessionId, SessionLimits, Time,
+};
 
 use crate::alice::AliceLaboratory;
 use crate::bob::BobLaboratory;
@@ -43,6 +45,8 @@ pub struct Link {
     pub defects: [Option<Defect>; 2],
     /// Eve, if she is there.
     pub attack: Option<Eve>,
+    /// What becomes of a block on an alarm of each monitor; nobody looks when absent.
+    pub monitors: Option<Actions>,
     /// The datagrams that the network loses.
     pub frame_loss: FrameLoss,
     /// Blocks to attempt.
@@ -257,15 +261,23 @@ impl Run {
         };
         let prior = setup.plan.qber_expected();
         let protocol = || qkd_protocols::by_name(link.protocol, setup.clone());
-        let alice = Alice::new(session, protocol()?, limits, seeds.fork());
-        let bob = Bob::new(session, protocol()?, limits, prior, seeds.fork());
+        let mut alice = Alice::new(session, protocol()?, limits, seeds.fork());
+        let mut bob = Bob::new(session, protocol()?, limits, prior, seeds.fork());
+        if let Some(actions) = link.monitors {
+            let monitors = Monitors {
+                actions,
+                ..Monitors::new(setup.undisturbed())
+            };
+            alice = alice.with_monitors(monitors.clone());
+            bob = bob.with_monitors(monitors);
+        }
         let order = OrderLimits::default();
         let tap = match &link.attack {
             Some(eve) => Some(Tap::new(eve, nature.fork(), nature.fork())?),
             None => None,
         };
         Ok(Self {
-            alice: AliceLaboratory::new(transmitter, alice),
+            alice: AliceLaboratory::new(transmitter, alice, link.door_alarms()?),
             bob: BobLaboratory::new(receiver, bob),
             channel: QuantumChannel::new(
                 FrameEncoder::new(shape),
@@ -383,6 +395,7 @@ pub mod presets {
             door: AlicesDoor::default(),
             defects: [None; 2],
             attack: None,
+            monitors: None,
             frame_loss: FrameLoss::NONE,
             blocks: 1,
             seed,

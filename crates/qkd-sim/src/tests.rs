@@ -2,6 +2,7 @@
 
 mod account;
 mod attacks;
+mod countermeasures;
 
 use qkd_session::{AbortReason, Outcome as Ended};
 

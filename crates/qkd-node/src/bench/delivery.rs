@@ -33,7 +33,7 @@ pub use races::{Race, RaceFigures, run_races};
 use crate::NodeError;
 use crate::config::{
     AliceConfig, BobConfig, DebugConfig, DeliveryConfig, HostPort, IdentityRule, LinkConfig,
-    MessagesConfig, NodeConfig, SaeConfig, SessionConfig, StoreConfig,
+    MessagesConfig, MonitorsConfig, NodeConfig, SaeConfig, SessionConfig, StoreConfig,
 };
 use crate::daemon::{Ready, run_link, store_limits};
 use crate::hub::KeyHub;
@@ -131,6 +131,7 @@ impl Settings {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
+            monitors: MonitorsConfig::default(),
             saes: vec![sae(Side::Alice), sae(Side::Bob)],
             debug: DebugConfig::default(),
         }

@@ -1,8 +1,8 @@
-//! The optional key `basis_choice` of `[detector]` and the optional sections below it.
+//! The optional keys `basis_choice` and `bit_assignment` of `[detector]` and the optional sections below it.
 
 use qkd_optics::{
-    BasisChoice, DetectorEffects, EfficiencyMismatch, Gating, LinearMode, PowerMonitor,
-    TimingJitter,
+    ArrivalMonitor, BasisChoice, BitAssignment, DetectorEffects, EfficiencyMismatch, Gating,
+    LinearMode, PhotocurrentMonitor, PowerMonitor, RandomEfficiency, TimingJitter,
 };
 
 use super::document::{Rule, Section};
@@ -11,12 +11,16 @@ use super::place::ConfigError;
 use super::rules;
 
 /// The key of `[detector]`, and the sections below it, that belong to an effect.
-pub(super) const DETECTOR_KEYS: [&str; 6] = [
+pub(super) const DETECTOR_KEYS: [&str; 10] = [
+    "arrival_monitor",
     "basis_choice",
+    "bit_assignment",
     "efficiency_mismatch",
     "gating",
     "linear_mode",
+    "photocurrent_monitor",
     "power_monitor",
+    "random_efficiency",
     "timing_jitter",
 ];
 
@@ -31,21 +35,49 @@ const BASIS_CHOICE: Rule<BasisChoice> = Rule {
     known: &["active"],
 };
 
+const BIT_ASSIGNMENT: Rule<BitAssignment> = Rule {
+    expected: "which detector stands for which bit: \"fixed\", or \"random\" for every slot anew",
+    read: |value| match value.as_str()? {
+        "fixed" => Some(BitAssignment::Fixed),
+        "random" => Some(BitAssignment::Random),
+        _ => None,
+    },
+    known: &["fixed", "random"],
+};
+
 /// What `[detector]` and the sections below it say of effects.
 pub(super) fn detector(
     detector: &Section<'_>,
     clock_hz: f64,
 ) -> Result<DetectorEffects, ConfigError> {
     let choice = detector.optional("basis_choice", &BASIS_CHOICE)?;
+    let assignment = detector.optional("bit_assignment", &BIT_ASSIGNMENT)?;
     Ok(DetectorEffects {
+        arrival_monitor: arrival_monitor(detector)?,
         basis_choice: choice.unwrap_or_default(),
+        bit_assignment: assignment.unwrap_or_default(),
         efficiency_mismatch: efficiency_mismatch(detector)?,
         gating: gating(detector, 1e12 / clock_hz)?,
         linear_mode: linear_mode(detector)?,
+        photocurrent_monitor: photocurrent_monitor(detector)?,
         power_monitor: power_monitor(detector)?,
+        random_efficiency: random_efficiency(detector)?,
         timing_jitter: timing_jitter(detector, 1e12 / clock_hz)?,
         ..DetectorEffects::default()
     })
+}
+
+fn arrival_monitor(detector: &Section<'_>) -> Result<Option<ArrivalMonitor>, ConfigError> {
+    let known = &["bin_ps", "deviation_ps"];
+    let Some(section) = detector.section_if_present("arrival_monitor", known)? else {
+        return Ok(None);
+    };
+    let monitor = ArrivalMonitor {
+        bin_ps: section.required("bin_ps", &rules::NUMBER)?,
+        deviation_ps: section.required("deviation_ps", &rules::NUMBER)?,
+    };
+    possible(&section, monitor.check())?;
+    Ok(Some(monitor))
 }
 
 fn efficiency_mismatch(detector: &Section<'_>) -> Result<Option<EfficiencyMismatch>, ConfigError> {
@@ -115,6 +147,45 @@ fn power_monitor(detector: &Section<'_>) -> Result<Option<PowerMonitor>, ConfigE
     };
     possible(&section, monitor.check())?;
     Ok(Some(monitor))
+}
+
+/// An avalanche moves about 10⁶ electrons, a blinded diode about ten for each photon.
+fn photocurrent_monitor(
+    detector: &Section<'_>,
+) -> Result<Option<PhotocurrentMonitor>, ConfigError> {
+    let known = &[
+        "window_slots",
+        "avalanche_electrons",
+        "electrons_per_photon",
+        "alarm_electrons",
+    ];
+    let Some(section) = detector.section_if_present("photocurrent_monitor", known)? else {
+        return Ok(None);
+    };
+    let avalanche = section.optional("avalanche_electrons", &rules::NUMBER)?;
+    let linear = section.optional("electrons_per_photon", &rules::NUMBER)?;
+    let monitor = PhotocurrentMonitor {
+        window_slots: section.required("window_slots", &rules::COUNT)?,
+        avalanche_electrons: avalanche.unwrap_or(1e6),
+        electrons_per_photon: linear.unwrap_or(10.0),
+        alarm_electrons: section.required("alarm_electrons", &rules::NUMBER)?,
+    };
+    possible(&section, monitor.check())?;
+    Ok(Some(monitor))
+}
+
+fn random_efficiency(detector: &Section<'_>) -> Result<Option<RandomEfficiency>, ConfigError> {
+    let known = &["window_slots", "probability", "transmittance"];
+    let Some(section) = detector.section_if_present("random_efficiency", known)? else {
+        return Ok(None);
+    };
+    let random = RandomEfficiency {
+        window_slots: section.required("window_slots", &rules::COUNT)?,
+        probability: section.required("probability", &rules::NUMBER)?,
+        transmittance: section.required("transmittance", &rules::NUMBER)?,
+    };
+    possible(&section, random.check())?;
+    Ok(Some(random))
 }
 
 fn timing_jitter(

@@ -11,7 +11,7 @@ use super::{
     AliceConfig, BobConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig, Role, SessionConfig,
     TlsFiles,
 };
-use super::{debug, delivery, detector_effects, effects, eve, rules, store};
+use super::{debug, delivery, detector_effects, effects, eve, monitors, rules, store};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -32,6 +32,7 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
     "security",
     "session",
     "store",
+    "monitors",
     "messages",
     "delivery",
     "sae",
@@ -152,6 +153,7 @@ fn link(
         parameters,
         store: store::read(root)?,
         messages: messages(root)?,
+        monitors: monitors::read(root)?,
         debug: debug::read(root)?,
         saes: delivery::saes(root, (&name, &peer), delivery_config.quota)?,
         delivery: delivery_config,

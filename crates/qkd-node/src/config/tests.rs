@@ -9,6 +9,7 @@ mod detector_effects;
 mod effects;
 mod etsi014;
 mod files;
+mod monitors;
 
 const ALICE: &str = r#"# Alice
 [node]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     AliceConfig, BobConfig, DeliveryConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles,
-    debug, delivery, store,
+    debug, delivery, monitors, store,
 };
 
 /// The whole file of a node.
@@ -144,6 +144,7 @@ fn rest_of_link(text: &mut String, link: &LinkConfig) {
         entries.push(("seed", seed.to_string()));
     }
     section(text, "session", &entries);
+    section(text, "monitors", &monitors::entries(&link.monitors));
     let mut entries = store::entries(&link.store).to_vec();
     entries.push(("store_key", path(&link.store.store_key)));
     section(text, "store", &entries);

@@ -178,7 +178,8 @@ impl Caller<'_> {
             }
         };
         let protocol = node.protocol().map_err(|error| error.to_string())?;
-        let engine = Alice::new(established.session, protocol, node.limits(), rng.fork());
+        let engine = Alice::new(established.session, protocol, node.limits(), rng.fork())
+            .with_monitors(node.monitors());
         let connection = Connection {
             established,
             party: Party::Alice(engine),

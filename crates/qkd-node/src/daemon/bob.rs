@@ -195,7 +195,8 @@ impl Answerer {
             Err(error) => return refuse(&error.to_string()),
         };
         let prior = node.setup.plan.qber_expected();
-        let engine = Bob::new(session, protocol, node.limits(), prior, rng.fork());
+        let engine = Bob::new(session, protocol, node.limits(), prior, rng.fork())
+            .with_monitors(node.monitors());
         let nature = PhysicsRng::from_seed(rng.next_u64());
         let mut receiver = node.setup.hardware.receiver(rng.fork(), nature);
         if let (Ok(receiver), Some(defect)) = (&mut receiver, node.config.debug.generator) {

@@ -9,7 +9,7 @@ use qkd_bits::health::{CutOffs, HealthTests};
 use qkd_delivery::{Access, Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, Step, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
-use qkd_session::{SessionLimits, UNANNOUNCED_BLOCKS_MAX};
+use qkd_session::{Monitors, SessionLimits, UNANNOUNCED_BLOCKS_MAX};
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::node::Role as ProtoRole;
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ use super::reload::{self, Hangup, quotas, sae_id};
 use super::store_limits::store_limits;
 use super::{NodeError, server};
 use crate::audit::{self, AuditLog, ChainKey, Event, Kind};
-use crate::config::{LinkConfig, Role};
+use crate::config::{LinkConfig, MonitorsConfig, Role};
 use crate::fail_point::{FailPoints, Moment};
 use crate::hub::KeyHub;
 use crate::link::{
@@ -187,6 +187,19 @@ impl LinkNode {
         }
     }
 
+    /// What watches the blocks of a session, and what it does on an alarm.
+    pub(super) fn monitors(&self) -> Monitors {
+        let MonitorsConfig {
+            actions,
+            false_alarm_probability,
+        } = self.config.monitors;
+        Monitors {
+            actions,
+            false_alarm_probability,
+            undisturbed: self.setup.undisturbed(),
+        }
+    }
+
     /// As [`waiting_bytes_max`] for this link.
     pub(super) fn waiting_bytes_max(&self) -> WaitingBytes {
         let blocks = self.config.session.blocks_in_flight_max;
@@ -260,6 +273,7 @@ impl LinkNode {
             peer: self.config.peer.clone(),
             clock_hz: self.setup.link.clock_hz,
             hub: self.shared.hub.clone(),
+            actions: self.config.monitors.actions,
             board: self.shared.board.clone(),
         };
         let calls = Calls {

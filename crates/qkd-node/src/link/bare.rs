@@ -45,6 +45,7 @@ impl BareLink {
                 Queueable::Event(LinkEvent::Detections {
                     detections,
                     next_slot,
+                    ..
                 }) => {
                     return Some(Heard::Passed {
                         next_slot,

@@ -155,7 +155,9 @@ impl LinkEngine {
             LinkEvent::Detections {
                 detections,
                 next_slot,
+                readings,
             } => {
+                self.bob(now, BobInput::Readings(readings), effects)?;
                 self.bob(
                     now,
                     BobInput::Detections {

@@ -3,7 +3,7 @@
 use qkd_auth::Envelope;
 use qkd_bits::SecretBits;
 use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
-use qkd_optics::{Detections, SlotList};
+use qkd_optics::{Detections, Readings, SlotList};
 use qkd_protocols::AliceRecord;
 use qkd_security::{SecurityParameters, Spent};
 use qkd_session::{BlockReport, Work, Worked};
@@ -47,6 +47,8 @@ pub enum LinkEvent {
         detections: Box<Detections>,
         /// Every slot before this one is measured or lost.
         next_slot: u64,
+        /// What the receiver's instruments showed meanwhile.
+        readings: Box<Readings>,
     },
     /// What came of a [`LinkEffect::Work`].
     Worked(Worked),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus::Result;
 use qkd_keystore::{Health, Side, StoreStatus};
 use qkd_security::{IntensityClass, LinkModel};
-use qkd_session::AbortReason;
+use qkd_session::{AbortReason, Monitor};
 
 use super::{CallTimes, HttpTimes, Metrics, Page};
 use crate::audit::AuditLog;
@@ -131,6 +131,12 @@ fn blocks(page: &Page, seen: &Snapshot) -> Result<()> {
         "Blocks without a key, by reason; qber_too_high is what an eavesdropper looks like.",
         ["reason"],
         AbortReason::ALL.map(|reason| ([reason.name()], seen.aborts[reason.index()])),
+    )?;
+    page.counters(
+        "qkd_monitor_alarms_total",
+        "Blocks that a monitor of this node raised an alarm about, stopped or not, by monitor.",
+        ["monitor"],
+        Monitor::ALL.map(|monitor| ([monitor.name()], seen.monitors[monitor.index()].blocks)),
     )?;
     page.counter(
         "qkd_sifted_bits_total",

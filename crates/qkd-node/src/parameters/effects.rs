@@ -16,8 +16,9 @@ pub struct HardwareEffects {
     /// `[channel.turbulence]`. The length of a shared fibre is that of the link, whatever stands
     /// here.
     pub channel: ChannelEffects,
-    /// Of `[detector]`: `basis_choice`, `[detector.efficiency_mismatch]`, `[detector.gating]`,
-    /// `[detector.linear_mode]`, `[detector.power_monitor]`, `[detector.timing_jitter]`. A slot is
+    /// Of `[detector]`: `basis_choice`, `bit_assignment`, `[detector.arrival_monitor]`, `[detector.efficiency_mismatch]`,
+    /// `[detector.gating]`, `[detector.linear_mode]`, `[detector.photocurrent_monitor]`,
+    /// `[detector.power_monitor]`, `[detector.random_efficiency]`, `[detector.timing_jitter]`. A slot is
     /// as long as the link's clock makes it, whatever stands here, and holds a gate.
     pub detector: DetectorEffects,
 }

@@ -1,8 +1,8 @@
 //! Link parameters as keys and values: what a file says and what the handshake compares.
 
 use qkd_optics::{
-    Background, BasisChoice, Beam, ChannelEffects, Daylight, DetectorEffects, FreeSpace,
-    PolarisationDrift, SatellitePass, SharedFibre, SourceEffects, Turbulence, Window,
+    Background, BasisChoice, Beam, BitAssignment, ChannelEffects, Daylight, DetectorEffects,
+    FreeSpace, PolarisationDrift, SatellitePass, SharedFibre, SourceEffects, Turbulence, Window,
 };
 
 use super::{
@@ -216,11 +216,15 @@ impl Entries {
 
     fn detector_effects(&mut self, effects: &DetectorEffects) {
         let DetectorEffects {
+            arrival_monitor,
             basis_choice,
+            bit_assignment,
             efficiency_mismatch,
             gating,
             linear_mode,
+            photocurrent_monitor,
             power_monitor,
+            random_efficiency,
             timing_jitter,
             // For showing what is wrong with them: no configuration has them.
             dead_times: _,
@@ -231,6 +235,15 @@ impl Entries {
         match basis_choice {
             BasisChoice::Active => {}
             BasisChoice::Passive => self.add("basis_choice", "\"passive\""),
+        }
+        match bit_assignment {
+            BitAssignment::Fixed => {}
+            BitAssignment::Random => self.add("bit_assignment", "\"random\""),
+        }
+        if let Some(monitor) = arrival_monitor {
+            self.section = "detector.arrival_monitor";
+            self.float("bin_ps", monitor.bin_ps);
+            self.float("deviation_ps", monitor.deviation_ps);
         }
         if let Some(mismatch) = efficiency_mismatch {
             self.section = "detector.efficiency_mismatch";
@@ -251,10 +264,23 @@ impl Entries {
             self.float("blinding_photons", linear_mode.blinding_photons);
             self.float("threshold_photons", linear_mode.threshold_photons);
         }
+        if let Some(monitor) = photocurrent_monitor {
+            self.section = "detector.photocurrent_monitor";
+            self.add("window_slots", monitor.window_slots.to_string());
+            self.float("avalanche_electrons", monitor.avalanche_electrons);
+            self.float("electrons_per_photon", monitor.electrons_per_photon);
+            self.float("alarm_electrons", monitor.alarm_electrons);
+        }
         if let Some(monitor) = power_monitor {
             self.section = "detector.power_monitor";
             self.add("window_slots", monitor.window_slots.to_string());
             self.float("alarm_photons", monitor.alarm_photons);
+        }
+        if let Some(random) = random_efficiency {
+            self.section = "detector.random_efficiency";
+            self.add("window_slots", random.window_slots.to_string());
+            self.float("probability", random.probability);
+            self.float("transmittance", random.transmittance);
         }
         if let Some(jitter) = timing_jitter {
             self.section = "detector.timing_jitter";

@@ -14,7 +14,7 @@ impl LinkParameters {
     /// shifts an expectation in its figures. Intensities are those that leave the modulator,
     /// background photons are dark counts of both detectors, a preparation error (the larger of the
     /// two) and the mean error of a drift add to the misalignment, and changing loss has its mean.
-    /// Of unequal detectors it is the mean efficiency, of gates the light that falls into them, and
+    /// Of unequal detectors and of light that Bob weakens at random it is the mean efficiency, of gates the light that falls into them, and
     /// clicks that jitter displaces are dark counts where they go. Intensity noise and the inequality
     /// itself shift nothing that can be seen here, and no theorem here covers them.
     ///
@@ -27,7 +27,9 @@ impl LinkParameters {
         let (source, channel, detectors) = (hardware.source, hardware.channel, hardware.detectors);
         let real = source.real_intensities();
         let [zero, one] = detectors.efficiencies();
-        let detector_efficiency = 0.5 * (zero + one);
+        let weakened = detectors.effects.random_efficiency;
+        let weakened = weakened.map_or(1.0, |random| random.mean_transmittance());
+        let detector_efficiency = 0.5 * (zero + one) * weakened;
         let survival = ideal.insertion_transmittance * detector_efficiency;
         let background = channel.background_click_probability(survival);
         let dark = ideal.dark_count_probability;

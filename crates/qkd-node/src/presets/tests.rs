@@ -16,21 +16,8 @@ const PULSES: f64 = 2_000_000.0;
 /// spread by dead time and afterpulses included. By chance one count in a million fails.
 fn check(preset: Preset) {
     for (cell, distance_km) in (0..).zip(DISTANCES_KM) {
-        let parameters = preset.parameters(distance_km);
-        let model = parameters.link_model().expect("a sound preset");
-        let link = Link {
-            protocol: parameters.protocol.name.name(),
-            model,
-            block_bits: parameters.security.block_bits,
-            parameters: parameters.security_parameters(),
-            hardware: None,
-            door: qkd_optics::AlicesDoor::default(),
-            defects: [None; 2],
-            attack: None,
-            frame_loss: FrameLoss::NONE,
-            blocks: 1,
-            seed: 400 + cell,
-        };
+        let link = link(preset, distance_km, 400 + cell);
+        let model = link.model;
         let counts = link.count_photons(slots(&model)).expect("a sound link");
         let rows = counts.against(&model);
         assert_eq!(rows.len(), 10, "no count is left out");
@@ -48,6 +35,38 @@ fn check(preset: Preset) {
                 row.sigmas()
             );
         }
+    }
+}
+
+fn link(preset: Preset, distance_km: f64, seed: u64) -> Link {
+    let parameters = preset.parameters(distance_km);
+    Link {
+        protocol: parameters.protocol.name.name(),
+        model: parameters.link_model().expect("a sound preset"),
+        block_bits: parameters.security.block_bits,
+        parameters: parameters.security_parameters(),
+        hardware: None,
+        door: qkd_optics::AlicesDoor::default(),
+        defects: [None; 2],
+        attack: None,
+        monitors: None,
+        frame_loss: FrameLoss::NONE,
+        blocks: 1,
+        seed,
+    }
+}
+
+/// Blocks of 10,000 bits at 25 km: `cargo run --release -p qkd-node --example false_alarms` runs a
+/// thousand of each preset.
+#[test]
+fn undisturbed_blocks_of_every_preset_raise_no_alarm() {
+    for (preset, seed) in Preset::ALL.into_iter().zip(500..) {
+        let mut link = link(preset, 25.0, seed);
+        let hardware = preset.parameters(25.0).hardware();
+        link.hardware = Some(hardware.expect("a sound preset"));
+        link.block_bits = 10_000;
+        let seen = link.false_alarms(4).expect("a sound link");
+        assert_eq!((seen.blocks, seen.alarms), (4, vec![]), "{preset:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Detections, FrameOrder, PulseTrain, Receiver as OpticalReceiver};
+use qkd_optics::{Detections, FrameOrder, PulseTrain, Readings, Receiver as OpticalReceiver};
 
 use super::Command;
 use super::light_in::LightIn;
@@ -82,6 +82,8 @@ struct Measuring {
     /// Light in slot order that has not been measured yet.
     trains: VecDeque<PulseTrain>,
     detections: Detections,
+    /// What the instruments showed that the link does not know yet.
+    readings: Readings,
     /// What Alice says she has emitted. Frames of slots beyond it are not hers, or early.
     emitted_slots: u64,
     reported_slot: u64,
@@ -102,6 +104,7 @@ impl Measuring {
             began: now,
             trains: VecDeque::new(),
             detections: Detections::default(),
+            readings: Readings::default(),
             emitted_slots: 0,
             reported_slot: 0,
             looked: now,
@@ -255,9 +258,12 @@ impl Measuring {
         let mut early = Detections::with_capacity(self.detections.len());
         early.append(&self.detections.split_off(covered));
         let detections = std::mem::replace(&mut self.detections, early);
+        // Readings may be of a few slots more, whose detections wait: they concern both batches' blocks.
+        self.readings.add(&self.path.receiver.take_readings());
         let event = LinkEvent::Detections {
             detections: Box::new(detections),
             next_slot,
+            readings: Box::new(std::mem::take(&mut self.readings)),
         };
         match self.path.link.try_tell(event) {
             Ok(()) => {
@@ -272,7 +278,12 @@ impl Measuring {
                 board.detectors(self.path.receiver.counters());
             }
             // The link is busy: keep them.
-            Err(LinkEvent::Detections { mut detections, .. }) => {
+            Err(LinkEvent::Detections {
+                mut detections,
+                readings,
+                ..
+            }) => {
+                self.readings = *readings;
                 detections.append(&self.detections);
                 self.detections = *detections;
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use qkd_security::{Figure, Spent};
-use qkd_session::{AUTHENTICATION_REFRESH_BITS, BlockReport, CHECK_BITS, Outcome};
+use qkd_session::{
+    AUTHENTICATION_REFRESH_BITS, Actions, Alarm, BlockReport, CHECK_BITS, Monitor, Outcome,
+};
 use qkd_wire::proto::node as proto;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -14,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use crate::hub::KeyHub;
 use crate::quantum::RECEIVE_BUFFER_BYTES;
-use crate::status::{Light, LinkState, NumberedReport, StatusBoard};
+use crate::status::{Alarms, Light, LinkState, NumberedReport, StatusBoard};
 
 /// Distance of two states when the caller names none.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -35,6 +37,8 @@ pub struct NodeService {
     pub clock_hz: f64,
     /// The key store.
     pub hub: Arc<KeyHub>,
+    /// What becomes of a block on an alarm of each monitor.
+    pub actions: Actions,
     /// What all threads write on.
     pub board: StatusBoard,
 }
@@ -95,6 +99,9 @@ impl NodeService {
                 handshakes: seen.handshakes_failed,
             }),
             alarms,
+            monitors: Monitor::ALL
+                .map(|monitor| self.monitor(monitor, &seen.monitors))
+                .into(),
             certificate_not_after: seen.certificate.not_after,
             clock_hz: self.clock_hz,
             receive_buffer: seen
@@ -104,6 +111,16 @@ impl NodeService {
                     wanted_bytes: RECEIVE_BUFFER_BYTES as u64,
                 }),
         })
+    }
+
+    fn monitor(&self, monitor: Monitor, seen: &[Alarms]) -> proto::MonitorStatus {
+        let alarms = seen[monitor.index()];
+        proto::MonitorStatus {
+            name: monitor.name().to_owned(),
+            action: self.actions.of(monitor).name().to_owned(),
+            alarms: alarms.blocks,
+            last: alarms.last.as_ref().map(alarm),
+        }
     }
 
     /// Seconds of light that an emulated second took; 1 before there was any.
@@ -165,6 +182,7 @@ impl NodeService {
             check_bits: costs.0,
             refresh_bits: costs.1,
             spent: report.spent.map(budget),
+            alarms: report.alarms.iter().map(alarm).collect(),
             figures: match figures {
                 Figures::Asked => report.figures().into_iter().map(figure).collect(),
                 Figures::Spared => Vec::new(),
@@ -186,6 +204,17 @@ fn figure(figure: Figure) -> proto::Figure {
         meaning: figure.meaning.to_owned(),
         value: figure.value,
         unit: figure.unit.to_owned(),
+    }
+}
+
+fn alarm(alarm: &Alarm) -> proto::MonitorAlarm {
+    proto::MonitorAlarm {
+        monitor: alarm.monitor.name().to_owned(),
+        observed: alarm.observed,
+        expected: alarm.expected,
+        limit: alarm.limit,
+        quantity: alarm.monitor.quantity().to_owned(),
+        text: alarm.to_string(),
     }
 }
 

@@ -17,6 +17,16 @@ pub(super) struct Block<'a> {
     pub pulses: &'a [Pulse],
 }
 
+impl Block<'_> {
+    /// By how much the light in a slot arrives later than its fellows, in ps.
+    fn later_ps(&self, offset: u64) -> f64 {
+        let pulses = self.pulses;
+        let found = pulses.binary_search_by_key(&offset, |pulse| u64::from(pulse.offset));
+        let crafted = found.ok().and_then(|index| pulses[index].as_crafted());
+        crafted.map_or(0.0, |pulse| pulse.arrival_ps)
+    }
+}
+
 impl Receiver {
     /// A block of pulses, and the vacuum between them, up to and without slot `end`.
     pub(super) fn read(&mut self, block: Block<'_>, end: u64, into: &mut impl Extend<Detection>) {
@@ -24,12 +34,16 @@ impl Receiver {
             return self.read_one_by_one(block, end, into);
         }
         let start_slot = block.start_slot;
+        if let Some(arrivals) = &mut self.arrivals {
+            let crafted = |pulse: &Pulse| pulse.as_crafted().is_some();
+            arrivals.crafted = block.pulses.iter().any(crafted);
+        }
         let fired = self.fire(block);
         let fired = self.scatter(block, fired);
         let mut next = 0;
         while next < fired || self.noise.next_slot() < end {
             let before = self.noise.next_slot().min(end);
-            next += self.run(start_slot, next..fired, before, into);
+            next += self.run(block, next..fired, before, into);
             // The run may have planned an afterpulse, which it stops for.
             let slot = self.noise.next_slot();
             let clicks = &self.scratch.fired[next..fired];
@@ -138,11 +152,12 @@ impl Receiver {
     /// Registers clicks of light alone, before slot `end`; returns how many it has looked at.
     fn run(
         &mut self,
-        start_slot: u64,
+        block: Block<'_>,
         clicks: Range<usize>,
         end: u64,
         into: &mut impl Extend<Detection>,
     ) -> usize {
+        let start_slot = block.start_slot;
         let scratch = &mut *self.scratch;
         let clicks = &scratch.fired[clicks];
         let run = self
@@ -157,6 +172,23 @@ impl Receiver {
         self.counters.clicks += run.registered as u64;
         self.counters.double_clicks += run.doubles;
         self.counters.discarded_in_dead_time += (run.taken - run.registered) as u64;
+        if let Some(arrivals) = &mut self.arrivals {
+            for click in registered {
+                let later_ps = if arrivals.crafted {
+                    block.later_ps(click.offset())
+                } else {
+                    0.0
+                };
+                arrivals.light(click.outcome(), later_ps);
+            }
+        }
+        if let Some([zero, one]) = &mut self.detector_clicks {
+            for click in registered {
+                let exits = click.outcome().exits();
+                *zero += u64::from(exits == 0b01);
+                *one += u64::from(exits == 0b10);
+            }
+        }
         if let Some(last) = registered.last() {
             let outcome = last.outcome();
             self.leave_afterpulse(outcome);
@@ -194,6 +226,14 @@ impl Receiver {
         self.counters.dark_counts += u64::from(noise.dark != 0);
         self.counters.afterpulses += u64::from(noise.afterpulse != 0);
         self.counters.displaced_clicks += u64::from(noise.displaced != 0);
+        if let Some(alone) = &mut self.detector_clicks
+            && !outcome.is_double()
+        {
+            alone[usize::from(outcome.exits() == 0b10)] += 1;
+        }
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.noise(outcome);
+        }
         self.dead_time.register(slot);
         into.extend([Detection {
             slot,
@@ -214,7 +254,7 @@ impl Receiver {
             let exit = if outcome.exits() == BOTH {
                 self.physics.bit()
             } else {
-                outcome.bit()
+                outcome.exits() == 0b10
             };
             self.noise.plan(Planned {
                 slot,

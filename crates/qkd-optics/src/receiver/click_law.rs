@@ -1,7 +1,7 @@
 //! The exact law of what a pulse of n photons does to the detectors.
 
 use super::outcome::{BOTH, Outcome};
-use crate::detectors::BasisChoice;
+use crate::detectors::{BasisChoice, BitAssignment};
 use crate::light::{Pulse, State};
 use crate::mathematics::{exp_m1, sin_cos};
 use crate::{Basis, Conditions, CraftedPulse, Detectors, Direction};
@@ -41,6 +41,15 @@ impl Incident {
         match basis {
             Basis::Z => self.exits[0],
             Basis::X => self.exits[1],
+        }
+    }
+
+    /// The same where detector 0 is at exit 1, and detector 1 at exit 0.
+    fn exchanged(&self) -> Self {
+        let [z, x] = self.exits;
+        Self {
+            exits: [z, x].map(|[zero, one]| [one, zero]),
+            ..*self
         }
     }
 
@@ -121,8 +130,25 @@ impl ClickLaw {
 
     fn outcomes_of(&self, light: &Incident) -> Vec<(Outcome, f64)> {
         match self.choice {
+            BasisChoice::Active if self.exchanges_detectors() => {
+                let mut outcomes = self.one_basis(light);
+                let exchanged = self.one_basis(&light.exchanged());
+                outcomes.extend(exchanged.into_iter().map(|(o, p)| (o.exchanged(), p)));
+                for (_, probability) in &mut outcomes {
+                    *probability *= 0.5;
+                }
+                outcomes
+            }
             BasisChoice::Active => self.one_basis(light),
             BasisChoice::Passive => self.both_bases(light),
+        }
+    }
+
+    /// Whether each slot has detectors for bits of its own.
+    pub fn exchanges_detectors(&self) -> bool {
+        match self.detectors.effects.bit_assignment {
+            BitAssignment::Fixed => false,
+            BitAssignment::Random => true,
         }
     }
 

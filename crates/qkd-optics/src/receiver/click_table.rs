@@ -182,7 +182,7 @@ mod tests {
             for photons in 1..=PHOTONS_TABULATED {
                 let state = State::from_code(code);
                 let first = first_row(state, photons);
-                let mut sums = [0.0; 64];
+                let mut sums = [0.0; 128];
                 for row in first..first + ROWS {
                     let [below, above] = [false, true].map(|above| table.rows[row].outcome(above));
                     let coarse = f64::from(table.rows[row].threshold()) / 2f64.powi(32);

@@ -1,22 +1,20 @@
-//! Light added up over windows of fixed length.
+//! Something added up over windows of fixed length.
 
-/// Adds up the light of one window after another.
+/// Adds up one window after another.
 pub(super) struct Integrator {
     window_slots: u64,
-    level: f64,
     /// First slot of the next window.
     until: u64,
-    photons: f64,
+    sum: f64,
 }
 
 impl Integrator {
-    /// From slot 0 on, in windows of `window_slots`, against a `level` of photons.
-    pub fn new(window_slots: u64, level: f64) -> Self {
+    /// From slot 0 on, in windows of `window_slots`.
+    pub fn new(window_slots: u64) -> Self {
         Self {
             window_slots,
-            level,
             until: window_slots,
-            photons: 0.0,
+            sum: 0.0,
         }
     }
 
@@ -25,19 +23,17 @@ impl Integrator {
         self.until
     }
 
-    /// Light in the present window.
-    pub fn add(&mut self, photons: f64) {
-        self.photons += photons;
+    /// So much more in the present window.
+    pub fn add(&mut self, more: f64) {
+        self.sum += more;
     }
 
-    /// When `slot` has left the present window: whether that one reached the level.
-    pub fn close(&mut self, slot: u64) -> Option<bool> {
+    /// When `slot` has left the present window: its sum.
+    pub fn close(&mut self, slot: u64) -> Option<f64> {
         if slot < self.until {
             return None;
         }
-        let reached = self.photons >= self.level;
-        self.photons = 0.0;
         self.until = self.until.saturating_add(self.window_slots);
-        Some(reached)
+        Some(std::mem::take(&mut self.sum))
     }
 }

@@ -8,7 +8,8 @@ use crate::Basis;
 ///
 /// From the lowest bit up: detectors 0 and 1 of the basis (2 bits), basis (X is 1), the bit that is
 /// read (after a double click already a fair coin), whether detectors of the other basis fired as
-/// well (passive choice alone), whether more than one detector fired.
+/// well (passive choice alone), whether more than one detector fired, whether detector 0 stood for
+/// bit 1.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Outcome(u8);
 
@@ -19,6 +20,7 @@ const BASIS: u8 = 1 << 2;
 const BIT: u8 = 1 << 3;
 const ACROSS: u8 = 1 << 4;
 const DOUBLE: u8 = 1 << 5;
+const EXCHANGED: u8 = 1 << 6;
 const OPEN: u8 = 1 << 7;
 
 /// Both detectors of a basis, as a mask.
@@ -42,9 +44,24 @@ impl Outcome {
         Self(self.0 | ACROSS | DOUBLE)
     }
 
+    /// The same where detector 0 stands for bit 1: the bit is the other one.
+    pub fn exchanged(self) -> Self {
+        Self(self.0 ^ (EXCHANGED | BIT))
+    }
+
+    /// The same where the detectors stand for bits as they do in `other`.
+    pub fn assigned_as(self, other: Self) -> Self {
+        if (self.0 ^ other.0) & EXCHANGED == 0 {
+            self
+        } else {
+            self.exchanged()
+        }
+    }
+
     /// The same with only these of its detectors.
     pub fn with_exits(self, exits: u8) -> Self {
-        Self::new(self.basis(), self.exits() & exits, self.bit())
+        let coin = self.bit() ^ (self.0 & EXCHANGED != 0);
+        Self::new(self.basis(), self.exits() & exits, coin).assigned_as(self)
     }
 
     /// No outcome yet: one draw was not enough.
@@ -97,7 +114,7 @@ impl Outcome {
         self.0 & ACROSS != 0
     }
 
-    /// The byte; below 64 unless it is open.
+    /// The byte; below 128 unless it is open.
     #[inline]
     pub fn code(self) -> u8 {
         self.0

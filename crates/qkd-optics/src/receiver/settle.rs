@@ -15,7 +15,14 @@ impl ClickLaw {
         match self.choice() {
             (BasisChoice::Active, z) => match light {
                 Some(light) => add(light, detectors, secret),
-                None => click(choose(z, secret), detectors, secret),
+                None => {
+                    let click = click(choose(z, secret), detectors, secret);
+                    if self.exchanges_detectors() && secret.bit() {
+                        click.exchanged()
+                    } else {
+                        click
+                    }
+                }
             },
             (BasisChoice::Passive, _) => passive(light, detectors, secret),
         }
@@ -73,7 +80,7 @@ fn add(light: Outcome, exits: u8, secret: &mut SecretRng) -> Outcome {
     if light.exits() == BOTH {
         light
     } else {
-        click(light.basis(), light.exits() | exits, secret)
+        click(light.basis(), light.exits() | exits, secret).assigned_as(light)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use qkd_bits::{BitString, SecretRng};
 use qkd_distill::reconcile::cascade::CascadePlan;
 use qkd_distill::{Method, ReconciledKey, Referee, SiftedKey, Step, VerifiedKey, seed_bits};
-use qkd_optics::SlotList;
+use qkd_optics::{Alarm, SlotList};
 use qkd_protocols::{AliceRecord, Sifted, SiftedCounts};
 use qkd_security::Statistics;
 
@@ -36,7 +36,8 @@ pub(super) struct Facts {
 /// What a block is told.
 pub(crate) enum Told {
     Message(Message),
-    Recalled(AliceRecord),
+    /// What was sent, and what the transmitter's monitors said meanwhile.
+    Recalled(AliceRecord, Vec<Alarm>),
 }
 
 pub(super) enum State {
@@ -132,7 +133,7 @@ impl Block for AliceBlock {
         self.state = match input {
             None => self.facts.go_on(state, out),
             Some(Told::Message(message)) => self.facts.message(state, message, out),
-            Some(Told::Recalled(record)) => self.facts.recalled(state, record, out),
+            Some(Told::Recalled(record, alarms)) => self.facts.recalled(state, record, alarms, out),
         }?;
         Ok(())
     }
@@ -240,7 +241,13 @@ impl Facts {
         }
     }
 
-    fn recalled(&mut self, state: State, record: AliceRecord, out: &mut Vec<AliceOutput>) -> Next {
+    fn recalled(
+        &mut self,
+        state: State,
+        record: AliceRecord,
+        alarms: Vec<Alarm>,
+        out: &mut Vec<AliceOutput>,
+    ) -> Next {
         let block = self.ledger.block();
         let State::Recalling { bases } = state else {
             return Err(Error::Misuse {
@@ -248,6 +255,15 @@ impl Facts {
                 input: "recalled slots",
             });
         };
+        // An alarm of her own stops the block before she has said anything of it.
+        if let Some(monitors) = &self.context.monitors {
+            self.ledger.alarmed(monitors.heeded(alarms));
+            if let Some(abort) = monitors.stopping(self.ledger.alarms()) {
+                out.push(AliceOutput::Send(Message::Abort { block, abort }));
+                out.push(self.ledger.close(Outcome::Aborted(abort)).into());
+                return Ok(State::Ended);
+            }
+        }
         let disclosed = self
             .context
             .protocol

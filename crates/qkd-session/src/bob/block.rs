@@ -7,9 +7,10 @@ use qkd_distill::{Comparison, Corrector, ReconciledKey, VerificationTag, Verifie
 use qkd_protocols::{BobRecord, Disclosed, SiftedCounts};
 
 use super::BobOutput;
-use super::collecting::Runs;
+use super::collecting::Collected;
 use crate::blocks::{Block, Context};
 use crate::finish::{Draw, OVERHEAD_BITS, distil};
+use crate::monitors::RawKey;
 use crate::parts::{
     DETECTIONS_PER_PART_MAX, PartCounter, SEED_BITS_PER_PART_MAX, announcement, part_count,
 };
@@ -36,7 +37,7 @@ pub(super) struct Facts {
 
 pub(super) enum State {
     /// Closed, and not announced yet.
-    Collected(Runs),
+    Collected(Collected),
     Announced {
         record: BobRecord,
         counter: PartCounter,
@@ -82,7 +83,7 @@ impl BobBlock {
         ledger: Ledger,
         secret: SecretRng,
         prior_qber: f64,
-        detections: Runs,
+        collected: Collected,
     ) -> Self {
         Self {
             facts: Facts {
@@ -92,7 +93,7 @@ impl BobBlock {
                 prior_qber,
                 verified_qber: None,
             },
-            state: State::Collected(detections),
+            state: State::Collected(collected),
         }
     }
 
@@ -117,7 +118,7 @@ impl Block for BobBlock {
     fn take(&mut self, input: Option<Message>, out: &mut Vec<BobOutput>) -> Result<(), Error> {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.state = match (state, input) {
-            (State::Collected(detections), None) => Ok(self.facts.announce(detections, out)),
+            (State::Collected(collected), None) => Ok(self.facts.announce(collected, out)),
             (state, None) => Ok(state),
             (state, Some(message)) => self.facts.message(state, message, out),
         }?;
@@ -133,7 +134,7 @@ impl Block for BobBlock {
             return true;
         }
         match (&self.state, input) {
-            (State::Collected(detections), _) => detections.len() <= short::SIFTING_BITS,
+            (State::Collected(collected), _) => collected.detections.len() <= short::SIFTING_BITS,
             (State::Announced { record, .. }, _) => record.bases().len() <= short::SIFTING_BITS,
             (State::Reconciling { corrector, .. }, Some(message)) => {
                 short::round(message) && corrector.next_scan_bits() <= short::PASS_BITS
@@ -169,11 +170,20 @@ impl Block for BobBlock {
 
 impl Facts {
     /// Commits to the detections.
-    fn announce(&mut self, detections: Runs, out: &mut Vec<BobOutput>) -> State {
+    fn announce(&mut self, collected: Collected, out: &mut Vec<BobOutput>) -> State {
         let number = self.ledger.block();
-        let len = detections.len();
-        let (record, messages) =
-            announcement(number, self.ledger.slots(), len, detections.into_pieces());
+        let len = collected.detections.len();
+        let pieces = collected.detections.into_pieces();
+        if let Some(monitors) = &self.context.monitors {
+            let mut raw = [RawKey::default(); 2];
+            for piece in &pieces {
+                RawKey::count(&mut raw, piece);
+            }
+            let readings = &collected.readings;
+            self.ledger.alarmed(monitors.of_readings(readings));
+            self.ledger.alarmed(monitors.of_raw_key(raw, readings));
+        }
+        let (record, messages) = announcement(number, self.ledger.slots(), len, pieces);
         out.extend(messages.into_iter().map(BobOutput::Send));
         self.ledger.announced(len as u64);
         let parts = part_count(len, DETECTIONS_PER_PART_MAX);
@@ -288,10 +298,14 @@ impl Facts {
         let sifted: u64 = statistics.key.counts.iter().sum();
         let errors: u64 = statistics.key.errors.iter().sum();
         self.verified_qber = Some(errors as f64 / sifted.max(1) as f64);
+        if let Some(monitors) = &self.context.monitors {
+            self.ledger.alarmed(monitors.of_errors(0, &statistics.key));
+        }
         let accepted = protocol
             .accept(&statistics, &leakage)
             .map_err(Abort::from)
             .and_then(|accepted| Abort::unless_longer(accepted.secret_length_bits, OVERHEAD_BITS));
+        let accepted = self.unless_alarmed(accepted);
         match accepted {
             Ok(output_bits) => {
                 out.push(BobOutput::Send(Message::Verified { block, statistics }));
@@ -370,6 +384,18 @@ impl Facts {
                 .into(),
         );
         Ok(State::Ended)
+    }
+
+    /// What was `decided`, unless an alarm stops the block. Too many errors are the plainest sign, and
+    /// keep their name; of anything else an alarm says more than the count that it left too small.
+    pub(super) fn unless_alarmed<T>(&self, decided: Result<T, Abort>) -> Result<T, Abort> {
+        let monitors = self.context.monitors.as_ref();
+        let stopping = monitors.and_then(|monitors| monitors.stopping(self.ledger.alarms()));
+        match (decided, stopping) {
+            (Err(abort), _) if abort.reason == AbortReason::QberTooHigh => Err(abort),
+            (_, Some(alarm)) => Err(alarm),
+            (decided, None) => decided,
+        }
     }
 
     pub(super) fn abort(&mut self, abort: Abort, out: &mut Vec<BobOutput>) -> State {

@@ -1,6 +1,6 @@
 //! Detections on their way into blocks, and the light that is asked for.
 
-use qkd_optics::Detections;
+use qkd_optics::{Detections, Readings};
 
 use super::{Bob, BobBlock, BobOutput};
 use crate::parts::{DETECTIONS_PER_PART_MAX, part_count};
@@ -20,6 +20,16 @@ pub(super) struct Collecting {
     pub(super) first_slot: u64,
     pub(super) next_slot: u64,
     pub(super) detections: Runs,
+    /// Readings of all batches that detections of the block have come in.
+    readings: Box<Readings>,
+    /// Readings of the batch that comes next, or that is being collected.
+    fresh: Box<Readings>,
+}
+
+impl Collecting {
+    pub(super) fn read(&mut self, readings: &Readings) {
+        self.fresh.add(readings);
+    }
 }
 
 /// Detections in slot order, in the pieces in which the receiver gave them: what a block does with
@@ -28,6 +38,12 @@ pub(super) struct Collecting {
 pub(super) struct Runs {
     runs: Vec<Detections>,
     len: usize,
+}
+
+/// A block that is closed.
+pub(super) struct Collected {
+    pub(super) detections: Runs,
+    pub(super) readings: Box<Readings>,
 }
 
 impl Runs {
@@ -69,6 +85,22 @@ impl Bob {
     }
 
     pub(super) fn collect(
+        &mut self,
+        detections: Detections,
+        next_slot: u64,
+        out: &mut Vec<BobOutput>,
+    ) -> Result<(), Error> {
+        let collecting = &mut self.collecting;
+        collecting.readings.add(&collecting.fresh);
+        let collected = self.collect_batch(detections, next_slot, out);
+        if !self.wants_light() {
+            *self.collecting.readings = Readings::default();
+        }
+        *self.collecting.fresh = Readings::default();
+        collected
+    }
+
+    fn collect_batch(
         &mut self,
         mut detections: Detections,
         next_slot: u64,
@@ -119,6 +151,9 @@ impl Bob {
     fn close(&mut self, end_slot: u64, out: &mut Vec<BobOutput>) {
         let number = self.blocks.begun();
         let detections = std::mem::take(&mut self.collecting.detections);
+        // The rest of the batch is the next block's, and what is read off it both blocks'.
+        let readings =
+            std::mem::replace(&mut self.collecting.readings, self.collecting.fresh.clone());
         let slots = self.collecting.first_slot..end_slot;
         self.collecting.first_slot = end_slot;
         let context = self.blocks.context().clone();
@@ -131,7 +166,10 @@ impl Bob {
             ledger,
             self.secret.fork(),
             self.prior.qber,
-            detections,
+            Collected {
+                detections,
+                readings,
+            },
         );
         self.blocks.begin(block, parts as usize + 1);
         self.set_off(number, out);

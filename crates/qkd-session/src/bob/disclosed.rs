@@ -59,11 +59,17 @@ impl Facts {
             .sift_bob(record, disclosed)
             .map_err(|source| Error::Protocol { block, source })?;
         self.ledger.sifted_by_bob(&sifted.counts);
+        if let Some(monitors) = &self.context.monitors {
+            let key_counts = sifted.counts.key_counts();
+            self.ledger.alarmed(monitors.of_sifting(key_counts));
+            self.ledger
+                .alarmed(monitors.of_errors(1, &sifted.counts.test));
+        }
         let accepted = protocol
             .accept_test_basis(&sifted.counts)
             .map_err(Abort::from)
             .and_then(|()| Abort::unless_full(self.ledger.detections(), protocol.plan()));
-        if let Err(refused) = accepted {
+        if let Err(refused) = self.unless_alarmed(accepted) {
             return Ok(self.abort(refused, out));
         }
         let prior_qber = self.prior(&sifted.counts);

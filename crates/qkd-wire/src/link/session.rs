@@ -3,7 +3,7 @@
 use qkd_bits::BitString;
 use qkd_security::{BasisStatistics, Statistics};
 use qkd_session::{
-    Abort, AbortReason, DETECTIONS_PER_PART_MAX, Gaps, Message, SEED_BITS_PER_PART_MAX,
+    Abort, AbortReason, DETECTIONS_PER_PART_MAX, Gaps, Message, Monitor, SEED_BITS_PER_PART_MAX,
 };
 
 use super::field::{array, at_most, bits, finite, out_of_range, packed, part, rate, required};
@@ -303,19 +303,50 @@ fn encode_reason(reason: AbortReason) -> proto::AbortReason {
         AbortReason::TooFewDetections => proto::AbortReason::TooFewDetections,
         AbortReason::ZeroLength => proto::AbortReason::ZeroLength,
         AbortReason::VerificationFailed => proto::AbortReason::VerificationFailed,
+        AbortReason::Alarm(monitor) => encode_monitor(monitor),
+    }
+}
+
+fn encode_monitor(monitor: Monitor) -> proto::AbortReason {
+    match monitor {
+        Monitor::InputPower => proto::AbortReason::InputPower,
+        Monitor::Photocurrent => proto::AbortReason::Photocurrent,
+        Monitor::DoubleClicks => proto::AbortReason::DoubleClicks,
+        Monitor::RandomEfficiency => proto::AbortReason::RandomEfficiency,
+        Monitor::DetectorBalance => proto::AbortReason::DetectorBalance,
+        Monitor::ArrivalTimes => proto::AbortReason::ArrivalTimes,
+        Monitor::DecoyShare => proto::AbortReason::DecoyShare,
+        Monitor::ErrorRates => proto::AbortReason::ErrorRates,
+        Monitor::RawKeyBias => proto::AbortReason::RawKeyBias,
+        Monitor::BackwardLight => proto::AbortReason::BackwardLight,
+        Monitor::OutputPower => proto::AbortReason::OutputPower,
+        Monitor::RandomNumbers => proto::AbortReason::RandomNumbers,
     }
 }
 
 fn decode_reason(reason: i32) -> Result<AbortReason, DecodeError> {
+    let alarm = |monitor| Ok(AbortReason::Alarm(monitor));
     match proto::AbortReason::try_from(reason) {
         Ok(proto::AbortReason::QberTooHigh) => Ok(AbortReason::QberTooHigh),
         Ok(proto::AbortReason::TooFewDetections) => Ok(AbortReason::TooFewDetections),
         Ok(proto::AbortReason::ZeroLength) => Ok(AbortReason::ZeroLength),
         Ok(proto::AbortReason::VerificationFailed) => Ok(AbortReason::VerificationFailed),
+        Ok(proto::AbortReason::InputPower) => alarm(Monitor::InputPower),
+        Ok(proto::AbortReason::Photocurrent) => alarm(Monitor::Photocurrent),
+        Ok(proto::AbortReason::DoubleClicks) => alarm(Monitor::DoubleClicks),
+        Ok(proto::AbortReason::RandomEfficiency) => alarm(Monitor::RandomEfficiency),
+        Ok(proto::AbortReason::DetectorBalance) => alarm(Monitor::DetectorBalance),
+        Ok(proto::AbortReason::ArrivalTimes) => alarm(Monitor::ArrivalTimes),
+        Ok(proto::AbortReason::DecoyShare) => alarm(Monitor::DecoyShare),
+        Ok(proto::AbortReason::ErrorRates) => alarm(Monitor::ErrorRates),
+        Ok(proto::AbortReason::RawKeyBias) => alarm(Monitor::RawKeyBias),
+        Ok(proto::AbortReason::BackwardLight) => alarm(Monitor::BackwardLight),
+        Ok(proto::AbortReason::OutputPower) => alarm(Monitor::OutputPower),
+        Ok(proto::AbortReason::RandomNumbers) => alarm(Monitor::RandomNumbers),
         Ok(proto::AbortReason::Unspecified) | Err(_) => Err(out_of_range(
             "abort.reason",
             reason,
-            "one of the reasons 1 to 4 of the protocol",
+            "one of the reasons 1 to 4 and 16 to 27 of the protocol",
         )),
     }
 }

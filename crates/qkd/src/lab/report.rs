@@ -8,7 +8,7 @@ use qkd_wire::proto::eve::Tally;
 use qkd_wire::proto::node::FailureBudget;
 use serde::Serialize;
 
-pub use self::block::Block;
+pub use self::block::{Alarm, Block};
 use crate::cli::LabArgs;
 use crate::words::{counted, grouped, significant, wrapped};
 
@@ -299,6 +299,14 @@ impl Report {
                 let reason = block.abort.as_deref().unwrap_or("no reason was reported");
                 let indent = 2 + widths[0] + 2;
                 for line in wrapped(&block.why(reason), WIDTH - indent) {
+                    row(&["".to_owned(), line]);
+                }
+            }
+            // The one that stopped it has been named.
+            let named = |alarm: &&Alarm| Some(&alarm.monitor) != block.abort.as_ref();
+            for alarm in block.alarms.iter().filter(named) {
+                let text = format!("alarm of {}", alarm.text);
+                for line in wrapped(&text, WIDTH - (2 + widths[0] + 2)) {
                     row(&["".to_owned(), line]);
                 }
             }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use qkd_node::bench;
 use qkd_node::config::{
     AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
-    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, NodeConfig, SaeConfig,
-    SessionConfig, StoreConfig,
+    EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, MonitorsConfig, NodeConfig,
+    SaeConfig, SessionConfig, StoreConfig,
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
@@ -274,6 +274,7 @@ impl Plan {
                 store_key: pki.store_key_of(name),
             },
             messages: MessagesConfig::default(),
+            monitors: MonitorsConfig::default(),
             debug: DebugConfig::default(),
             delivery: DeliveryConfig::default(),
             saes: vec![

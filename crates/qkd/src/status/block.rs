@@ -32,6 +32,8 @@ pub struct Account {
     pub text: String,
     /// The theorem that its length comes from.
     pub theorem: String,
+    /// What the node's monitors said about it, a sentence each.
+    pub alarms: Vec<String>,
     /// Every figure that the node knows of it.
     pub figures: Vec<Item>,
 }
@@ -95,6 +97,7 @@ impl Account {
             abort: Some(report.abort_reason).filter(|reason| !reason.is_empty()),
             text: report.text,
             theorem: report.theorem,
+            alarms: report.alarms.into_iter().map(|alarm| alarm.text).collect(),
             figures: report.figures.into_iter().map(Item::from).collect(),
         }
     }
@@ -115,6 +118,8 @@ impl Account {
             )),
             one_line(&format!("Lengths are those of theorem {}.", self.theorem)),
         ];
+        let alarms = self.alarms.iter();
+        lines.extend(alarms.map(|alarm| one_line(&format!("Alarm of {alarm}."))));
         lines.extend(account::lines(&self.figures));
         lines.push(
             "Authentication by HMAC is computational: it has no part in these probabilities."
@@ -158,7 +163,7 @@ mod tests {
         let expected = serde_json::json!({
             "kind": "block", "node": "kme-bob", "number": 3, "session": "000000000000abcd",
             "block": 2, "outcome": "key", "abort": null, "text": "412,345 secret bits\u{1b}[2J",
-            "theorem": "wiesemann2024",
+            "theorem": "wiesemann2024", "alarms": [],
             "figures": [
                 {"name": "sifted_bits", "meaning": "what sifted_bits says", "value": 1_000_000,
                  "unit": "bits"},

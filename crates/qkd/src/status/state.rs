@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use qkd_wire::proto::eve::Tally;
-use qkd_wire::proto::node::{self, LinkState, NodeStatus, Role};
+use qkd_wire::proto::node::{self, LinkState, MonitorStatus, NodeStatus, Role};
 use serde::Serialize;
 
 use super::reports::Reports;
@@ -61,6 +61,8 @@ pub struct Node {
     pub frames: Frames,
     /// Windows in which the light at Bob's entrance reached the alarm level.
     pub power_alarms: u64,
+    /// What watches the link at this node, by name.
+    pub monitors: BTreeMap<String, Monitor>,
     /// The buffer in which light waits; `null` at Alice.
     pub receive_buffer: Option<ReceiveBuffer>,
     /// What was refused on the classical channel.
@@ -91,6 +93,17 @@ pub struct Blocks {
     pub aborted: u64,
     /// Those without, by reason, as far as the node remembers its reports.
     pub aborted_by_reason: BTreeMap<String, u64>,
+}
+
+/// One of the monitors of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Monitor {
+    /// What becomes of a block on an alarm: `stop`, `report` or `off`.
+    pub action: String,
+    /// Blocks that it raised an alarm about.
+    pub alarms: u64,
+    /// The last alarm, in a sentence; `null` without any.
+    pub last: Option<String>,
 }
 
 /// How far a block is.
@@ -238,6 +251,7 @@ impl State {
             stored_key_count: status.stored_key_count,
             frames: frames_of(&frames),
             power_alarms: status.power_alarms,
+            monitors: status.monitors.into_iter().map(monitor).collect(),
             receive_buffer: status.receive_buffer.map(|buffer| ReceiveBuffer {
                 granted_bytes: buffer.granted_bytes,
                 wanted_bytes: buffer.wanted_bytes,
@@ -277,6 +291,15 @@ impl State {
         // Every field is a number, a text, or made of them: none of them can be refused.
         serde_json::to_string(self).unwrap_or_else(|_| r#"{"healthy":false}"#.to_owned())
     }
+}
+
+fn monitor(status: MonitorStatus) -> (String, Monitor) {
+    let monitor = Monitor {
+        action: status.action,
+        alarms: status.alarms,
+        last: status.last.map(|alarm| alarm.text),
+    };
+    (status.name, monitor)
 }
 
 fn role(role: Role) -> &'static str {

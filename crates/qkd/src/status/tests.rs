@@ -85,7 +85,7 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
                    "correctness": 12e-15, "total": 12e-10 + 12e-15},
         "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
                    "corrupt": 0, "foreign": 0},
-        "power_alarms": 2,
+        "power_alarms": 2, "monitors": {},
         "receive_buffer": {"granted_bytes": 212_992, "wanted_bytes": 4_194_304},
         "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
                     "tag_length": 0, "malformed": 0, "handshakes": 0},

@@ -96,6 +96,13 @@ impl Node {
                 format!("{alarms} of too much light at the entrance"),
             );
         }
+        for (name, monitor) in &self.monitors {
+            if let Some(last) = &monitor.last {
+                let blocks = counted(monitor.alarms, "block");
+                let text = format!("{name} ({}), {blocks}; last: {last}", monitor.action);
+                line("monitor", text);
+            }
+        }
         if let Some(buffer) = self.receive_buffer.as_ref().and_then(ReceiveBuffer::text) {
             line("buffer", buffer);
         }

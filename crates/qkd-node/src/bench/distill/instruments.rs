@@ -70,6 +70,8 @@ fn next_portion(raw: &mut Raw, pieces: usize) -> LinkEvent {
     LinkEvent::Detections {
         detections: Box::new(detections),
         next_slot,
+        // There is no receiver: nobody watches.
+        readings: Box::default(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Optional sections of the detectors: read, written back, compared, refused.
 
-use qkd_optics::{BasisChoice, DetectorEffects};
+use qkd_optics::{BasisChoice, BitAssignment, DetectorEffects};
 
 use super::*;
 use crate::parameters::LinkParameters;
 
 const DETECTOR: &str = "basis_choice = \"active\"
+bit_assignment = \"random\"
 
 [detector.efficiency_mismatch]
 relative_efficiency = [1, 0.9]
@@ -28,6 +29,19 @@ alarm_photons = 5e6
 
 [detector.timing_jitter]
 deviation_ps = 60
+
+[detector.photocurrent_monitor]
+window_slots = 20_000
+alarm_electrons = 2e9
+
+[detector.random_efficiency]
+window_slots = 200_000
+probability = 0.125
+transmittance = 0.5
+
+[detector.arrival_monitor]
+bin_ps = 62.5
+deviation_ps = 55
 
 [protocol]";
 
@@ -62,6 +76,17 @@ fn effects_of_the_detectors_are_read_with_their_defaults_and_read_back() {
         effects.power_monitor.expect("monitor").window_slots,
         1_000_000
     );
+    let current = effects.photocurrent_monitor.expect("ammeter");
+    assert_eq!(
+        (current.avalanche_electrons, current.electrons_per_photon),
+        (1e6, 10.0)
+    );
+    assert_eq!(
+        effects.random_efficiency.expect("attenuator").transmittance,
+        0.5
+    );
+    assert_eq!(effects.arrival_monitor.expect("clock").bin_ps, 62.5);
+    assert_eq!(effects.bit_assignment, BitAssignment::Random);
     // A slot is as long as the clock of 1 GHz makes it.
     assert_eq!(effects.timing_jitter.expect("jitter").slot_ps, 1000.0);
 
@@ -92,6 +117,11 @@ const BAD_EFFECTS: &[Bad] = &[
     bad(["window_slots = 100_000", "window_slots = 100", "100\nblinding"], "detector.linear_mode.window_slots", &["at least 10000 slots"]),
     bad(["threshold_photons = 60", "threshold_photons = 0", "0\n\n[detector.power"], "detector.linear_mode.threshold_photons", &["above 0"]),
     bad(["alarm_photons = 5e6", "alarm_photons = -5e6", "-5e6"], "detector.power_monitor.alarm_photons", &["above 0"]),
+    bad(["\"random\"", "\"fair\"", "\"fair\""], "detector.bit_assignment", &["\"fixed\", or \"random\""]),
+    bad(["alarm_electrons = 2e9", "alarm_electrons = 0", "0\n\n[detector.random"], "detector.photocurrent_monitor.alarm_electrons", &["above 0"]),
+    bad(["window_slots = 200_000", "window_slots = 99_999", "99_999"], "detector.random_efficiency.window_slots", &["at least 100000 slots"]),
+    bad(["transmittance = 0.5", "transmittance = 1", "1\n\n[detector.arr"], "detector.random_efficiency.transmittance", &["below 1"]),
+    bad(["bin_ps = 62.5", "bin_ps = 0", "0\ndeviation"], "detector.arrival_monitor.bin_ps", &["above 0 ps"]),
     bad(["deviation_ps = 60", "deviation_ps = 1001", "1001"], "detector.timing_jitter.deviation_ps", &["duration of a slot"]),
 ];
 

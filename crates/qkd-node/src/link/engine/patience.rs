@@ -42,7 +42,8 @@ impl Patience {
                 AbortReason::VerificationFailed => self.unequal += 1,
                 AbortReason::QberTooHigh
                 | AbortReason::TooFewDetections
-                | AbortReason::ZeroLength => {}
+                | AbortReason::ZeroLength
+                | AbortReason::Alarm(_) => {}
             },
         }
     }

@@ -386,6 +386,7 @@ fn what_only_the_other_side_may_say_or_do_ends_the_link() {
     let detections = LinkEvent::Detections {
         detections: Default::default(),
         next_slot: 1,
+        readings: Default::default(),
     };
     let fault = handle(&mut alice, Time(0), detections).err();
     assert!(matches!(fault, Some(LinkFault::WrongSide(_))));
@@ -421,6 +422,7 @@ fn a_key_is_reported_when_it_is_committed_and_not_before() {
             },
             fixed_length_bits: 327,
             spent: None,
+            alarms: Vec::new(),
             outcome,
         })
     };

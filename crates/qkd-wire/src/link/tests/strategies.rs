@@ -76,12 +76,7 @@ fn basis_statistics() -> impl Strategy<Value = BasisStatistics> {
 }
 
 fn abort() -> impl Strategy<Value = Abort> {
-    let reason = prop_oneof![
-        Just(AbortReason::QberTooHigh),
-        Just(AbortReason::TooFewDetections),
-        Just(AbortReason::ZeroLength),
-        Just(AbortReason::VerificationFailed),
-    ];
+    let reason = proptest::sample::select(AbortReason::ALL.to_vec());
     (reason, finite(), finite()).prop_map(|(reason, observed, limit)| Abort {
         reason,
         observed,

@@ -1,6 +1,6 @@
 //! One block of the report, from what both ends say about it.
 
-use qkd_wire::proto::node::BlockReport;
+use qkd_wire::proto::node::{BlockReport, MonitorAlarm};
 use serde::{Serialize, Serializer};
 
 use super::Outcome;
@@ -15,8 +15,8 @@ pub struct Block {
     pub block: u64,
     /// `key` or `aborted`.
     pub outcome: Outcome,
-    /// `qber_too_high`, `too_few_detections`, `zero_length` or `verification_failed`; `null` with
-    /// a key.
+    /// `qber_too_high`, `too_few_detections`, `zero_length`, `verification_failed` or the name of the
+    /// monitor that stopped it; `null` with a key.
     pub abort: Option<String>,
     /// What was observed: a rate, a count or bits, as the reason says; `null` with a key.
     pub abort_observed: Option<f64>,
@@ -48,6 +48,8 @@ pub struct Block {
     pub correctness: f64,
     /// What the pair had spent with its key; `null` without one.
     pub budget: Option<Budget>,
+    /// What the monitors of both ends said about it.
+    pub alarms: Vec<Alarm>,
     /// Every figure that the ends know of it, by name.
     pub figures: Figures,
     /// The session that the block number counts in.
@@ -59,6 +61,34 @@ pub struct Block {
     /// Why it was aborted, in a sentence.
     #[serde(skip)]
     pub text: String,
+}
+
+/// What a monitor saw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alarm {
+    /// Its name.
+    pub monitor: String,
+    /// What it saw, in the unit of its quantity.
+    pub observed: f64,
+    /// What an undisturbed link shows.
+    pub expected: f64,
+    /// The bound that was crossed.
+    pub limit: f64,
+    /// All of it in one sentence.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl From<&MonitorAlarm> for Alarm {
+    fn from(alarm: &MonitorAlarm) -> Self {
+        Self {
+            monitor: alarm.monitor.clone(),
+            observed: alarm.observed,
+            expected: alarm.expected,
+            limit: alarm.limit,
+            text: alarm.text.clone(),
+        }
+    }
 }
 
 /// What a pair has spent of its failure budget.
@@ -119,6 +149,12 @@ impl Block {
             Outcome::Aborted => first([&alice.abort_reason, &bob.abort_reason]),
         };
         Ok(Self {
+            alarms: alice
+                .alarms
+                .iter()
+                .chain(&bob.alarms)
+                .map(Alarm::from)
+                .collect(),
             session: alice.session,
             block: alice.block,
             outcome,

@@ -224,6 +224,7 @@ impl Town {
             let event = LinkEvent::Detections {
                 detections: Box::new(detections),
                 next_slot: passed,
+                readings: Box::default(),
             };
             self.happen(Side::Bob, [event].into());
         }
