@@ -40,9 +40,10 @@ pub enum Life {
 
 /// Both daemons and their applications.
 pub struct Rig {
-    pub nodes: Nodes,
+    // Applications end before the folder goes in which their certificates are.
     pub applications: Applications,
     pub mail: Mail,
+    pub nodes: Nodes,
     pub kills: u64,
     /// Blocks that Alice had committed when she was last asked.
     pub blocks: u64,
