@@ -63,11 +63,12 @@ async fn bob_refuses_every_wrong_alice_by_its_cause_and_takes_the_right_one() {
         let heard = heard.unwrap_or_else(|status| format!("{status:?}"));
         assert!(heard.contains(lie.complaint()), "{lie:?}: {heard}");
         bob.until_log(lie.complaint()).await;
+        let (failed, garbled) = lie.counts();
         let counted = |now: &NodeStatus| {
             (handshakes(now), malformed(now))
                 == (
-                    handshakes(&before) + u64::from(!lie.is_after_handshake()),
-                    malformed(&before) + u64::from(lie.is_after_handshake()),
+                    handshakes(&before) + u64::from(failed),
+                    malformed(&before) + u64::from(garbled),
                 )
                 && now.session.is_none()
         };
@@ -208,14 +209,18 @@ async fn alice_refuses_every_wrong_bob_by_its_cause_and_takes_the_right_one() {
     nodes.start_alice().await;
     let bob = nodes.pki.files_of(BOB);
     for lie in LIES {
-        let counter = if lie.is_after_handshake() {
-            malformed
-        } else {
-            handshakes
+        let count = |now: &NodeStatus| match lie.counts() {
+            (true, _) => handshakes(now),
+            (false, true) => malformed(now),
+            // Nothing counts it but the fault of the link.
+            (false, false) => u64::MAX,
         };
-        let before = counter(&nodes.alice().status().await);
+        let before = match lie.counts() {
+            (false, false) => 0,
+            (_, _) => count(&nodes.alice().status().await),
+        };
         let fake = FakeBob::start(&nodes, address, &bob, lie).await;
-        let now = blames(nodes.alice(), lie.complaint(), (counter, before)).await;
+        let now = blames(nodes.alice(), lie.complaint(), (&count, before)).await;
         assert_untouched(&now);
         nodes.alice().until_log(lie.complaint()).await;
         let hints = fake.stop().await;
@@ -280,7 +285,7 @@ fn foreign_but_trusting(nodes: &Nodes, name: &str) -> TlsFiles {
 async fn blames(
     alice: &Node,
     complaint: &str,
-    (counter, before): (fn(&NodeStatus) -> u64, u64),
+    (counter, before): (&dyn Fn(&NodeStatus) -> u64, u64),
 ) -> NodeStatus {
     let blamed = |now: &NodeStatus| now.link_fault.contains(complaint) && counter(now) > before;
     alice

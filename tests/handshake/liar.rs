@@ -3,8 +3,9 @@
 use qkd_auth::{Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_node::secret_file::read_pre_shared_key;
+use qkd_session::{Abort, AbortReason, Message};
 use qkd_wire::PROTOCOL_VERSION;
-use qkd_wire::link::Frame as Decoded;
+use qkd_wire::link::{Batch, Frame as Decoded, LinkMessage, MESSAGES_PER_PAYLOAD_MAX};
 use qkd_wire::proto::link::frame::Kind;
 use qkd_wire::proto::link::{Envelope, Frame, Opening, Proof};
 use tonic::Streaming;
@@ -27,9 +28,11 @@ pub enum Lie {
     EnvelopeFirst,
     NoKind,
     AuthenticGarbage,
+    UnannouncedBlock,
+    TooManyMessages,
 }
 
-pub const LIES: [Lie; 13] = [
+pub const LIES: [Lie; 15] = [
     Lie::OtherVersion,
     Lie::ShortNonce,
     Lie::Reflection,
@@ -43,6 +46,8 @@ pub const LIES: [Lie; 13] = [
     Lie::EnvelopeFirst,
     Lie::NoKind,
     Lie::AuthenticGarbage,
+    Lie::UnannouncedBlock,
+    Lie::TooManyMessages,
 ];
 
 impl Lie {
@@ -66,12 +71,72 @@ impl Lie {
             Self::EnvelopeFirst => "sent an envelope where an opening was expected",
             Self::NoKind => "`frame.kind`",
             Self::AuthenticGarbage => "sent a payload that is no message",
+            Self::UnannouncedBlock => "peer sent abort while it was never announced",
+            Self::TooManyMessages => "`payload.messages` has 1025",
         }
     }
 
-    /// Whether the handshake is good.
-    pub fn is_after_handshake(self) -> bool {
-        self == Self::AuthenticGarbage
+    /// Whether it counts as a failed handshake, and whether as a payload that is none.
+    pub fn counts(self) -> (bool, bool) {
+        match self {
+            Self::AuthenticGarbage | Self::TooManyMessages => (false, true),
+            // What it says is a message, and contradicts what went before.
+            Self::UnannouncedBlock => (false, false),
+            Self::OtherVersion
+            | Self::ShortNonce
+            | Self::Reflection
+            | Self::OtherKey
+            | Self::GarbageProof
+            | Self::ShortProof
+            | Self::ReflectedProof
+            | Self::OtherDistance
+            | Self::OtherBlock
+            | Self::OtherBlocksInFlight
+            | Self::EnvelopeFirst
+            | Self::NoKind => (true, false),
+        }
+    }
+
+    /// What it says under a good tag, if its handshake is good.
+    fn payload(self) -> Option<Vec<u8>> {
+        let said = |messages: Vec<LinkMessage>| {
+            let mut batch = Batch::default();
+            let full = messages
+                .into_iter()
+                .filter_map(|message| batch.add(message));
+            let mut payloads: Vec<Vec<u8>> = full.collect();
+            payloads.extend(batch.take());
+            payloads.concat()
+        };
+        let abort = Abort {
+            reason: AbortReason::ZeroLength,
+            observed: 0.0,
+            limit: 0.0,
+        };
+        let block = 7;
+        match self {
+            Self::AuthenticGarbage => Some(vec![0xff; 1000]),
+            Self::UnannouncedBlock => {
+                let message = Message::Abort { block, abort };
+                Some(said(vec![LinkMessage::Session(message)]))
+            }
+            Self::TooManyMessages => Some(said(vec![
+                LinkMessage::Heartbeat;
+                MESSAGES_PER_PAYLOAD_MAX + 1
+            ])),
+            Self::OtherVersion
+            | Self::ShortNonce
+            | Self::Reflection
+            | Self::OtherKey
+            | Self::GarbageProof
+            | Self::ShortProof
+            | Self::ReflectedProof
+            | Self::OtherDistance
+            | Self::OtherBlock
+            | Self::OtherBlocksInFlight
+            | Self::EnvelopeFirst
+            | Self::NoKind => None,
+        }
     }
 }
 
@@ -115,7 +180,9 @@ impl Liar {
             | Lie::ReflectedProof
             | Lie::EnvelopeFirst
             | Lie::NoKind
-            | Lie::AuthenticGarbage => {}
+            | Lie::AuthenticGarbage
+            | Lie::UnannouncedBlock
+            | Lie::TooManyMessages => {}
         }
         Self {
             role,
@@ -166,7 +233,9 @@ impl Liar {
             | Lie::OtherDistance
             | Lie::OtherBlock
             | Lie::OtherBlocksInFlight
-            | Lie::AuthenticGarbage => {}
+            | Lie::AuthenticGarbage
+            | Lie::UnannouncedBlock
+            | Lie::TooManyMessages => {}
         }
         send(opening);
         let theirs = match Decoded::try_from(next(incoming).await?) {
@@ -192,18 +261,20 @@ impl Liar {
             | Lie::OtherBlocksInFlight
             | Lie::EnvelopeFirst
             | Lie::NoKind
-            | Lie::AuthenticGarbage => {}
+            | Lie::AuthenticGarbage
+            | Lie::UnannouncedBlock
+            | Lie::TooManyMessages => {}
         }
         send(Frame {
             kind: Some(Kind::Proof(Proof { tag: proof })),
         });
-        if self.lie == Lie::AuthenticGarbage {
+        if let Some(payload) = self.lie.payload() {
             let Ok(Decoded::Proof(proof)) = Decoded::try_from(next(incoming).await?) else {
                 return Err("no proof".to_owned());
             };
             let mut channel = keyed.receive_proof(&proof).map_err(|e| e.to_string())?;
-            let garbage = channel.seal(vec![0xff; 1000]).map_err(|e| e.to_string())?;
-            send(garbage.into());
+            let sealed = channel.seal(payload).map_err(|e| e.to_string())?;
+            send(sealed.into());
         }
         Ok(())
     }
