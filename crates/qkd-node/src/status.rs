@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts};
 use qkd_auth::RejectCounters;
-use qkd_bits::HealthAlarm;
-use qkd_keystore::Health;
-use qkd_optics::{FrameCounters, Monitor, ReceiverCounters};
+use qkd_optics::{FrameCounters, ReceiverCounters};
 use qkd_security::Statistics;
 use qkd_session::{AbortReason, BlockReport, Outcome, Progress, SessionId};
 use tokio::sync::watch;
@@ -25,9 +23,6 @@ use clock::Pieces;
 
 /// Reports that are remembered.
 const REPORTS_MAX: usize = 4096;
-
-/// Alarms that are remembered.
-const ALARMS_MAX: usize = 64;
 
 /// Bounds between which error rates of blocks are counted: a good link has a few percent, an
 /// intercepted one 25 %.
@@ -257,22 +252,6 @@ impl StatusBoard {
         self.qber.clone()
     }
 
-    /// What an operator must look at, one sentence each; empty when all is well.
-    pub fn alarms(&self, store: &Health) -> Vec<String> {
-        let seen = self.snapshot();
-        let mut alarms: Vec<String> = seen.alarms.into();
-        alarms.extend(seen.fibre_fault);
-        alarms.extend(seen.generator_fault);
-        alarms.extend(seen.certificate.alarms);
-        match store {
-            Health::Sound | Health::Sealed => {}
-            Health::Quarantined { reason } => {
-                alarms.push(format!("the key store is quarantined: {reason}"));
-            }
-        }
-        alarms
-    }
-
     /// Changes whenever a report is added.
     pub fn reported(&self) -> watch::Receiver<u64> {
         self.reported.subscribe()
@@ -302,19 +281,6 @@ impl StatusBoard {
     }
 
     /// Somebody who calls itself the peer was turned away; news only while there is no link.
-    /// The first failure stays: nobody mends a generator by starting another session.
-    pub(crate) fn generator(&self, alarm: HealthAlarm) {
-        let snapshot = &mut self.lock().snapshot;
-        snapshot
-            .generator_fault
-            .get_or_insert_with(|| format!("{}: {alarm}", Monitor::RandomNumbers));
-    }
-
-    /// How the generator has failed, if it has.
-    pub(crate) fn generator_fault(&self) -> Option<String> {
-        self.lock().snapshot.generator_fault.clone()
-    }
-
     pub(crate) fn peer_refused(&self, reason: &str) {
         let mut inner = self.lock();
         if inner.snapshot.link_state == LinkState::Connecting {
@@ -480,21 +446,6 @@ impl StatusBoard {
         });
         drop(inner);
         self.reported.send_replace(number);
-    }
-
-    pub(crate) fn alarm(&self, alarm: String) {
-        let alarms = &mut self.lock().snapshot.alarms;
-        if alarms.back() != Some(&alarm) {
-            if alarms.len() == ALARMS_MAX {
-                alarms.pop_front();
-            }
-            alarms.push_back(alarm);
-        }
-    }
-
-    /// An alarm whose cause is gone.
-    pub(crate) fn withdraw(&self, alarm: &str) {
-        self.lock().snapshot.alarms.retain(|raised| raised != alarm);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,7 +1,14 @@
-//! What monitors said since the daemon began.
+//! What monitors said since the daemon began, and what else an operator must look at.
 
+use qkd_bits::HealthAlarm;
+use qkd_keystore::Health;
 use qkd_optics::{Alarm, Monitor};
 use qkd_session::{BlockReport, SessionId};
+
+use super::StatusBoard;
+
+/// Alarms that are remembered.
+const ALARMS_MAX: usize = 64;
 
 /// The alarms of one monitor.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -26,5 +33,51 @@ pub(super) fn note(monitors: &mut MonitorAlarms, session: SessionId, report: &Bl
         alarms.blocks += u64::from(alarms.last_block != block);
         alarms.last_block = block;
         alarms.last = Some(*alarm);
+    }
+}
+
+impl StatusBoard {
+    /// What an operator must look at, one sentence each; empty when all is well.
+    pub fn alarms(&self, store: &Health) -> Vec<String> {
+        let seen = self.snapshot();
+        let mut alarms: Vec<String> = seen.alarms.into();
+        alarms.extend(seen.fibre_fault);
+        alarms.extend(seen.generator_fault);
+        alarms.extend(seen.certificate.alarms);
+        match store {
+            Health::Sound | Health::Sealed => {}
+            Health::Quarantined { reason } => {
+                alarms.push(format!("the key store is quarantined: {reason}"));
+            }
+        }
+        alarms
+    }
+
+    /// The first failure stays: nobody mends a generator by starting another session.
+    pub(crate) fn generator(&self, alarm: HealthAlarm) {
+        let snapshot = &mut self.lock().snapshot;
+        snapshot
+            .generator_fault
+            .get_or_insert_with(|| format!("{}: {alarm}", Monitor::RandomNumbers));
+    }
+
+    /// How the generator has failed, if it has.
+    pub(crate) fn generator_fault(&self) -> Option<String> {
+        self.lock().snapshot.generator_fault.clone()
+    }
+
+    pub(crate) fn alarm(&self, alarm: String) {
+        let alarms = &mut self.lock().snapshot.alarms;
+        if alarms.back() != Some(&alarm) {
+            if alarms.len() == ALARMS_MAX {
+                alarms.pop_front();
+            }
+            alarms.push_back(alarm);
+        }
+    }
+
+    /// An alarm whose cause is gone.
+    pub(crate) fn withdraw(&self, alarm: &str) {
+        self.lock().snapshot.alarms.retain(|raised| raised != alarm);
     }
 }

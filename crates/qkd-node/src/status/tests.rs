@@ -1,3 +1,4 @@
+use qkd_keystore::Health;
 use qkd_security::{BasisStatistics, Leakage, SecurityParameters, Theorem};
 use qkd_session::Abort;
 

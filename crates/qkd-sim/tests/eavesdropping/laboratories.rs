@@ -7,7 +7,7 @@ use qkd_optics::{
     OutputMonitor, SIGNAL_BAND_MAX_NM, TimeFilter, Watchdog, WeakGenerator,
 };
 use qkd_protocols::Hardware;
-use qkd_sim::{Eavesdropped, Eve, Link, presets};
+use qkd_sim::{Eavesdropped, Eve, EveShare, Link, presets};
 
 use super::links::{detection_probability, faint, link};
 use super::table::{Row, check};
@@ -31,6 +31,13 @@ fn honest_gains(row: &mut Row, seen: &Eavesdropped, link: &Link) {
     }
 }
 
+/// She knows this share of the bits, and errs in none of them.
+fn knows(row: &mut Row, share: f64, seen: &EveShare) {
+    row.share("known bits", share, seen.known.guesses, seen.sifted_bits);
+    let wrong = seen.known.guesses - seen.known.right;
+    row.exactly("wrong among them", 0.0, wrong as f64);
+}
+
 /// `attack_signatures.csv`: QBER (1 − g)/2, g of the bits. A health test finds nothing in it.
 #[test]
 fn a_foreseen_basis_shows_half_of_what_is_not_foreseen_and_gives_all_that_is() {
@@ -50,12 +57,7 @@ fn a_foreseen_basis_shows_half_of_what_is_not_foreseen_and_gives_all_that_is() {
         let all = seen.score.all();
         let mut row = Row::new("random-number", format!("g={g}"), seed);
         row.share("QBER", qber, errors(&seen), all.sifted_bits);
-        row.share("known bits", g, all.known.guesses, all.sifted_bits);
-        row.exactly(
-            "wrong among them",
-            0.0,
-            (all.known.guesses - all.known.right) as f64,
-        );
+        knows(&mut row, g, &all);
         honest_gains(&mut row, &seen, &link);
         check(&row);
     }
@@ -201,12 +203,7 @@ fn a_trojan_horse_is_seen_by_the_watchdog_in_the_signals_band_alone() {
         let mut row = Row::new("trojan-horse", setting, seed);
         row.exactly("errors", 0.0, errors(&seen) as f64);
         let known = 1.0 - f64::exp(-returned);
-        row.share("known bits", known, all.known.guesses, all.sifted_bits);
-        row.exactly(
-            "wrong among them",
-            0.0,
-            (all.known.guesses - all.known.right) as f64,
-        );
+        knows(&mut row, known, &all);
         honest_gains(&mut row, &seen, &link);
         check(&row);
         let said = link.door_alarms().expect("there is such an attack");
@@ -229,12 +226,7 @@ fn detectors_that_glow_give_the_share_of_clicks_away_whose_light_gets_out() {
         let all = seen.score.all();
         let mut row = Row::new("back-flash", format!("isolation {isolation_db} dB"), seed);
         row.exactly("errors", 0.0, errors(&seen) as f64);
-        row.share("known bits", known, all.known.guesses, all.sifted_bits);
-        row.exactly(
-            "wrong among them",
-            0.0,
-            (all.known.guesses - all.known.right) as f64,
-        );
+        knows(&mut row, known, &all);
         honest_gains(&mut row, &seen, &link);
         check(&row);
     }

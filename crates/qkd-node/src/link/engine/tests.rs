@@ -4,7 +4,7 @@ use qkd_auth::{Envelope, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_keystore::SaeId;
 use qkd_messaging::SealedMessage;
-use qkd_protocols::{AliceRecord, Protocol};
+use qkd_protocols::{AliceRecord, LinkSetup};
 use qkd_security::{SecurityParameters, Spent, Theorem};
 use qkd_session::SessionLimits;
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
@@ -23,13 +23,17 @@ const SESSION: SessionId = SessionId(5);
 
 /// Alice's and Bob's end after a handshake, at time zero.
 pub(in crate::link) fn pair() -> (LinkEngine, LinkEngine) {
+    let setup = presets::snspd(25.0).setup().unwrap();
+    connected(&setup, 0, Time(0))
+}
+
+/// Both ends of connection `number` of a link, after its handshake.
+fn connected(setup: &LinkSetup, number: u64, now: Time) -> (LinkEngine, LinkEngine) {
     let psk = || PreSharedKey::new(vec![1; 32].into()).unwrap();
-    let start = |role, seed| {
-        let mut rng = SecretRng::from_seed([seed; 32]);
-        Handshake::start(role, &psk(), Vec::new(), &mut rng).unwrap()
-    };
+    let secret = |seed: u8| SecretRng::from_seed([seed + number as u8; 32]);
+    let start = |role, seed| Handshake::start(role, &psk(), Vec::new(), &mut secret(seed)).unwrap();
     let (alice, opening_a) = start(Role::Alice, 1);
-    let (bob, opening_b) = start(Role::Bob, 2);
+    let (bob, opening_b) = start(Role::Bob, 101);
     let (alice, proof_a) = alice.receive_opening(opening_b).unwrap();
     let (bob, proof_b) = bob.receive_opening(opening_a).unwrap();
     let alice = alice.receive_proof(&proof_b).ok().unwrap();
@@ -38,15 +42,13 @@ pub(in crate::link) fn pair() -> (LinkEngine, LinkEngine) {
         blocks_in_flight_max: 2,
         blocks_max: None,
     };
-    let setup = presets::snspd(25.0).setup().unwrap();
-    let protocol =
-        || -> Box<dyn Protocol> { qkd_protocols::by_name("bb84", setup.clone()).unwrap() };
-    let secret = |seed| SecretRng::from_seed([seed; 32]);
-    let party_a = Party::Alice(Alice::new(SESSION, protocol(), limits, secret(3)));
-    let party_b = Party::Bob(Bob::new(SESSION, protocol(), limits, 0.01, secret(4)));
+    let session = SessionId(SESSION.0 + number);
+    let protocol = || qkd_protocols::by_name("bb84", setup.clone()).unwrap();
+    let party_a = Party::Alice(Alice::new(session, protocol(), limits, secret(51)));
+    let party_b = Party::Bob(Bob::new(session, protocol(), limits, 0.01, secret(151)));
     (
-        LinkEngine::new(SESSION, party_a, alice, Time(0)),
-        LinkEngine::new(SESSION, party_b, bob, Time(0)),
+        LinkEngine::new(session, party_a, alice, now),
+        LinkEngine::new(session, party_b, bob, now),
     )
 }
 

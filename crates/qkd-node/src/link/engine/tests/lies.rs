@@ -124,6 +124,17 @@ fn field_names(lies: &[Lie]) -> BTreeSet<String> {
     named.map(|lie| lie.field.clone()).collect()
 }
 
+fn end_as_the_table_says(lies: &[Lie], honest: &str) {
+    let wrong = against_the_table(lies, honest);
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        lies.len(),
+        wrong.join("\n")
+    );
+}
+
 /// Tells the lies, and returns those that became what the table does not say.
 fn against_the_table(lies: &[Lie], honest: &str) -> Vec<String> {
     let verdicts = verdicts();
@@ -169,28 +180,14 @@ fn every_field_of_every_message_has_its_lies_and_its_verdict() {
 fn lies_about_single_fields_are_caught_or_harmless_as_the_table_says() {
     let (honest, said) = honest_day();
     let lies = told(field_lies(&said), 5);
-    let wrong = against_the_table(&lies, &honest.summary());
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        lies.len(),
-        wrong.join("\n")
-    );
+    end_as_the_table_says(&lies, &honest.summary());
 }
 
 #[test]
 fn what_nobody_asked_for_changes_no_key() {
     let (honest, said) = honest_day();
     let lies = told(unasked_lies(&said), 7);
-    let wrong = against_the_table(&lies, &honest.summary());
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        lies.len(),
-        wrong.join("\n")
-    );
+    end_as_the_table_says(&lies, &honest.summary());
 }
 
 /// Messages that are kept back, said twice or too late, for each kind at some places of the day.

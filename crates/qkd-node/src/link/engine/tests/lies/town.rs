@@ -4,20 +4,20 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use qkd_auth::{Envelope, Handshake, PreSharedKey, Role};
+use qkd_auth::Envelope;
 use qkd_bits::SecretRng;
 use qkd_keystore::{
     DeliveredKey, Health, Input, KeyFetch, KeyRequest, KeyStore, MemoryStorage, Output, SaeId,
     Side, StoreLimits,
 };
 use qkd_messaging::SealedMessage;
-use qkd_session::{Alice, Bob, SessionId, SessionLimits, Time};
+use qkd_session::Time;
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 
-use super::super::{Forge, on_the_wire};
+use super::super::{Forge, connected, on_the_wire};
 use super::light::{ERROR_RATES, Light};
 use super::seen::Seen;
-use crate::link::engine::{LinkEngine, Party};
+use crate::link::engine::LinkEngine;
 use crate::link::{Broken, LinkEffect, LinkEvent};
 
 /// Envelopes in one run: 25 times what an honest one takes. A liar can keep the error correction of each
@@ -59,31 +59,6 @@ pub fn place(side: Side) -> usize {
     }
 }
 
-/// Two engines after a handshake.
-fn engines(light: &Light, number: u64, now: Time) -> (LinkEngine, LinkEngine) {
-    let psk = || PreSharedKey::new(vec![1; 32].into()).unwrap();
-    let secret = |seed: u8| SecretRng::from_seed([seed + number as u8; 32]);
-    let start = |role, seed| Handshake::start(role, &psk(), Vec::new(), &mut secret(seed)).unwrap();
-    let (alice, opening_a) = start(Role::Alice, 1);
-    let (bob, opening_b) = start(Role::Bob, 101);
-    let (alice, proof_a) = alice.receive_opening(opening_b).unwrap();
-    let (bob, proof_b) = bob.receive_opening(opening_a).unwrap();
-    let alice = alice.receive_proof(&proof_b).ok().unwrap();
-    let bob = bob.receive_proof(&proof_a).ok().unwrap();
-    let limits = SessionLimits {
-        blocks_in_flight_max: 2,
-        blocks_max: None,
-    };
-    let session = SessionId(5 + number);
-    let protocol = || qkd_protocols::by_name("bb84", light.setup.clone()).unwrap();
-    let party_a = Party::Alice(Alice::new(session, protocol(), limits, secret(51)));
-    let party_b = Party::Bob(Bob::new(session, protocol(), limits, 0.01, secret(151)));
-    (
-        LinkEngine::new(session, party_a, alice, now),
-        LinkEngine::new(session, party_b, bob, now),
-    )
-}
-
 fn store(side: Side) -> KeyStore {
     let limits = StoreLimits {
         key_size_bits: 64,
@@ -113,7 +88,7 @@ impl Town {
     /// and through `trick` after that.
     pub fn new(forges: Option<[Forge; 2]>, trick: Option<Trick>) -> Self {
         let light = Light::shared();
-        let (mut alice, mut bob) = engines(&light, 0, Time(0));
+        let (mut alice, mut bob) = connected(&light.setup, 0, Time(0));
         if let Some([of_alice, of_bob]) = forges {
             alice.forge = Some(of_alice);
             bob.forge = Some(of_bob);
@@ -177,7 +152,7 @@ impl Town {
             self.stored(side, outputs, &mut VecDeque::new());
         }
         self.connections += 1;
-        let (alice, bob) = engines(&self.light, self.connections, self.now);
+        let (alice, bob) = connected(&self.light.setup, self.connections, self.now);
         self.ends[0].engine = alice;
         self.ends[1].engine = bob;
         let fault = self.seen.fault.take();
