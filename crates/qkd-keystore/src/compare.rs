@@ -6,11 +6,11 @@
 //! has the same bytes; a block of which they differ is thrown away on both sides, with every key that was
 //! cut from it and not given away, and operators are told.
 //!
-//! **What is said about the key: nothing.** The bytes M of some shares are the coefficients of a
-//! polynomial over GF(2¹²⁸) (POLYVAL, RFC 8452), taken at a point that the asking side draws for each
-//! comparison. Its value alone would be 128 bits of knowledge about M. It is therefore added to 16 bytes
-//! P of the same key that no application ever gets: the sum is a one-time pad of it, uniform whatever M
-//! is, since P is as uniform as M and independent of it. Privacy amplification has made nothing
+//! **What is said about the key: nothing**, while P is secret. The bytes M of some shares are the
+//! coefficients of a polynomial over GF(2¹²⁸) (POLYVAL, RFC 8452), taken at a point that the asking side
+//! draws for each comparison. Its value alone would be 128 bits of knowledge about M. It is therefore added
+//! to 16 bytes P of the same key that no application ever gets: the sum is a one-time pad of it, uniform
+//! whatever M is, since P is as uniform as M and independent of it. Privacy amplification has made nothing
 //! else than such bits, so no assumption is added to those of the key. P is burnt durably before the sum
 //! is said, by the same record as an assignment that nobody was answered ([`StoreMessage::Void`]): it is
 //! never used twice, whatever crashes. What the peer answers, equal or not, depends on the difference of
@@ -18,15 +18,34 @@
 //! authentication keys, would make the secrecy of M rest on that hash. The check value of the commit cannot
 //! be computed again: its pad is gone, and so are the bytes that were given away since.)
 //!
+//! **Where P rests.** In memory it is wiped. On disk it lies under the store's key in the record of its
+//! block, as all spent bytes do, until the block is used up and shredded. Whoever has heard the sum, and
+//! gets that record and the store key before, has the rest of that block anyway, and 128 bits of knowledge
+//! about M besides, also where it was given away since.
+//!
 //! **What it finds.** Different bytes of n words of 16 bytes collide for at most n of the 2¹²⁸ points:
-//! 2⁻¹¹⁴ for the largest group. Groups that differ are halved until the block is found; each group takes
-//! its P from one of its own members, so that a P which differs accuses no other block.
+//! 2⁻¹⁰⁹ for a group of the largest size, 2⁻¹⁰⁰ for a share alone that were as large as any can be. Groups
+//! that differ are halved until the block is found; each group takes its P from one of its own members, so
+//! that a P which differs accuses no other block.
+//!
+//! **What it costs.** 16 bytes for each group, side and round, of a share that was used before if there is
+//! one: only untouched shares change hands. A store that gets no more blocks is compared ever less often, up
+//! to once a day, so that it does not eat itself. Who can break the link cannot make a side ask more often:
+//! what was not answered is asked again in the next round, unless it is known to hold a block that differs.
+//!
+//! **When it is not chance.** Defects of memory and disk alter a block or two. After [`DIFFERING_MAX`] blocks
+//! that were thrown away since the store was opened the next one quarantines both stores: a peer that has the
+//! key and lies must not have a whole store thrown away, and an operator has to look at both machines.
 //!
 //! **What is compared**: what the asking side may assign. The link keeps messages in order, so the
 //! peer's copy of those bytes is untouched when the question comes. Keys that wait at the peer for their
 //! slaves have left the owner: there is nothing to compare them with.
+//!
+//! **What it does not clear away.** A peer that has thrown a block away says so in an answer. When that is
+//! lost with the link, this side asks again, unless its own share was used up meanwhile: then what is left of
+//! the block, which is the peer's share, stays here and is counted as the peer's. No key can come of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash as _;
@@ -42,11 +61,18 @@ use crate::{
 /// Bytes of key that one comparison spends.
 const PAD_BYTES: u32 = 16;
 
-/// Bytes that are compared at once, if one share has not more: the store answers others in between.
-const GROUP_BYTES_MAX: u64 = 256 << 10;
+/// Bytes that are compared at once, each share filled up to words of 16, if one share has not more: some
+/// milliseconds, and the store answers others in between.
+const GROUP_BYTES_MAX: u64 = 8 << 20;
 
 /// Shares that are compared at once at most.
 pub(crate) const GROUP_SHARES_MAX: usize = 256;
+
+/// Blocks that are thrown away since the store was opened, at most: more is no bit that fell over.
+const DIFFERING_MAX: u64 = 16;
+
+/// Seconds between two rounds in a store that gets no more blocks, at most, unless it is configured so.
+const PAUSE_MAX_S: u64 = 24 * 3600;
 
 /// Whom a pad is assigned to, where an application would stand.
 const NOBODY: &str = "comparison of both stores";
@@ -63,6 +89,12 @@ pub(crate) struct Comparisons {
     asked: Option<Asked>,
     /// When the latest round began, by the store's own clock.
     began_s: Option<u64>,
+    /// Blocks that had been committed then.
+    commits: u64,
+    /// Seconds from then to the next round, if no block is committed before.
+    pause_s: u64,
+    /// Whether nothing of the latest round differed or went without an answer, so far.
+    is_equal: bool,
     /// Bytes that the peer said are equal, since the store was opened.
     pub(crate) equal_bytes: u64,
     /// Blocks that were thrown away because they were not.
@@ -84,15 +116,35 @@ struct Asked {
 }
 
 impl Comparisons {
-    /// The link has ended: what was asked is asked again.
+    /// The link has ended. What it leaves without an answer waits for the next round: asked again at each
+    /// new link, it would let who breaks links burn a pad with each of them. What is known to differ
+    /// somewhere does not wait.
     pub(crate) fn interrupted(&mut self) {
+        self.is_equal &= self.asked.is_none() && self.due.is_empty();
         if let Some(asked) = self.asked.take() {
             self.due.push_front(asked.group);
         }
+        self.due.retain(|group| group.is_suspect);
+    }
+
+    /// A round begins at `now_s`, in a store to which so many blocks were committed. The next one is as far
+    /// away as configured, or twice as far as this one was from one that found all equal, and since when
+    /// there has been no new block.
+    fn begin_round(&mut self, now_s: u64, commits: u64, every_s: u64) {
+        let is_idle = self.began_s.is_some() && self.commits == commits;
+        self.pause_s = if is_idle && self.is_equal {
+            self.pause_s.saturating_mul(2).min(PAUSE_MAX_S.max(every_s))
+        } else {
+            every_s
+        };
+        self.began_s = Some(now_s);
+        self.commits = commits;
+        self.is_equal = true;
     }
 
     /// A group that differs: the block is in one of its halves.
     fn halve(&mut self, mut shares: Vec<Share>) {
+        self.is_equal = false;
         let second = shares.split_off(shares.len() / 2);
         for shares in [second, shares] {
             self.due.push_front(Group {
@@ -130,15 +182,21 @@ impl KeyStore {
             return;
         }
         let now_s = self.clock.store_s;
-        let is_early = |began_s: u64| now_s < began_s.saturating_add(every_s);
+        let commits = self.ledger.commits;
+        let pause_s = if commits == self.comparisons.commits {
+            self.comparisons.pause_s
+        } else {
+            every_s
+        };
+        let is_early = |began_s: u64| now_s < began_s.saturating_add(pause_s);
         if self.comparisons.began_s.is_some_and(is_early) {
             return;
         }
-        self.comparisons.began_s = Some(now_s);
+        self.comparisons.begin_round(now_s, commits, every_s);
         let mut group = Group::default();
         let mut group_bytes = 0;
         for (share, bytes) in self.pool.held(self.side) {
-            let bytes = u64::from(bytes);
+            let bytes = u64::from(bytes).next_multiple_of(16);
             let shares = group.shares.len();
             let is_full = shares == GROUP_SHARES_MAX || group_bytes + bytes > GROUP_BYTES_MAX;
             if is_full && shares > 0 {
@@ -157,41 +215,33 @@ impl KeyStore {
     /// Of what is too short for a pad and something to compare nothing is asked; it is burnt if it is
     /// suspect.
     fn ask(&mut self, group: Group, outputs: &mut Vec<Output>) {
-        let mut pad = None;
-        let mut ranges = Vec::with_capacity(group.shares.len());
-        for &(block, first) in &group.shares {
-            let free = self.pool.get(&block);
-            let free = free.and_then(|found| found.free_of(self.side, first));
-            let Some((mut offset, mut bytes)) = free else {
-                continue;
-            };
-            if pad.is_none() && bytes > PAD_BYTES {
-                pad = Some(KeyRange {
-                    block,
-                    offset,
-                    bytes: PAD_BYTES,
-                });
-                offset += PAD_BYTES;
-                bytes -= PAD_BYTES;
-            }
-            ranges.push(KeyRange {
+        let free = |&(block, first): &Share| {
+            let found = self.pool.get(&block)?;
+            let (offset, bytes) = found.free_of(self.side, first)?;
+            let range = KeyRange {
                 block,
                 offset,
                 bytes,
-            });
-        }
-        let Some(pad) = pad else {
+            };
+            Some((range, found.untouched(first).is_some()))
+        };
+        let (mut ranges, untouched): (Vec<KeyRange>, Vec<bool>) =
+            group.shares.iter().filter_map(free).unzip();
+        let mut long = (0..ranges.len()).filter(|&at| ranges[at].bytes > PAD_BYTES);
+        let first_long = long.clone().next();
+        let Some(padding) = long.find(|&at| !untouched[at]).or(first_long) else {
             if group.is_suspect {
-                for range in ranges {
-                    drop(self.spend(&range));
-                    let void = self.burnt(range);
-                    self.steps.push(Step::Void);
-                    self.retire_blocks_of(&void);
-                    outputs.push(Output::Send(StoreMessage::Void(void)));
-                }
+                self.burn(ranges, outputs);
             }
             return;
         };
+        let padding = &mut ranges[padding];
+        let pad = KeyRange {
+            bytes: PAD_BYTES,
+            ..*padding
+        };
+        padding.offset += PAD_BYTES;
+        padding.bytes -= PAD_BYTES;
         let point = self.rng.array();
         let spent = self.spend(&pad);
         let tag = self.tag(&point, &ranges, spent);
@@ -208,6 +258,17 @@ impl KeyStore {
             point,
             tag,
         }))));
+    }
+
+    /// Burns what is too short to be compared, here and at the peer.
+    fn burn(&mut self, pieces: Vec<KeyRange>, outputs: &mut Vec<Output>) {
+        for piece in pieces {
+            drop(self.spend(&piece));
+            let void = self.burnt(piece);
+            self.steps.push(Step::Void);
+            self.retire_blocks_of(&void);
+            outputs.push(Output::Send(StoreMessage::Void(void)));
+        }
     }
 
     /// The record of a piece that nobody gets: an assignment that is void from the beginning, so that the
@@ -258,6 +319,10 @@ impl KeyStore {
             self.withdraw(only.block, outputs);
         }
         self.retire_blocks_of(&theirs.pad);
+        if self.health != Health::Sound {
+            // The peer was told of the quarantine, and hears nothing after that.
+            return Ok(());
+        }
         outputs.push(Output::Send(StoreMessage::Compared {
             id: theirs.pad.id,
             is_equal,
@@ -291,6 +356,23 @@ impl KeyStore {
         if is_foreign(&pad) || theirs.ranges.iter().any(is_foreign) {
             return Err(misbehaved("an owner compares free bits of its own share"));
         }
+        let mut shares = BTreeSet::new();
+        let is_again = |range: &KeyRange| {
+            let block = self.pool.get(&range.block);
+            let first = block.and_then(|block| block.cut_for(range));
+            // Both are free, so they end within their share.
+            first.is_some_and(|first| {
+                let is_over_pad = pad.block == range.block
+                    && range.offset < pad.offset + pad.bytes
+                    && pad.offset < range.offset + range.bytes;
+                is_over_pad || !shares.insert((range.block, first))
+            })
+        };
+        if theirs.ranges.iter().any(is_again) {
+            return Err(misbehaved(
+                "it names each share once, and its pad nowhere else",
+            ));
+        }
         Ok(pad)
     }
 
@@ -313,16 +395,27 @@ impl KeyStore {
         }
         match (is_equal, &asked.group.shares[..]) {
             (true, _) => self.comparisons.equal_bytes += asked.bytes,
-            (false, &[(block, _)]) => self.withdraw(block, outputs),
+            (false, &[(block, _)]) => {
+                self.comparisons.is_equal = false;
+                self.withdraw(block, outputs);
+            }
             (false, _) => self.comparisons.halve(asked.group.shares),
         }
         Ok(())
     }
 
     /// Throws a block away whose copies differ, with every key of it that has not left this side. The
-    /// peer does the same: it has found it, or is told now.
+    /// peer does the same: it has found it, or is told now. After too many of them it throws nothing away
+    /// and quarantines both stores.
     fn withdraw(&mut self, id: BlockId, outputs: &mut Vec<Output>) {
         if !self.pool.contains(&id) {
+            return;
+        }
+        if self.comparisons.differing_blocks >= DIFFERING_MAX {
+            let reason = format!(
+                "the copies of more than {DIFFERING_MAX} blocks differ: one of the two stores was altered"
+            );
+            self.quarantine(reason, outputs);
             return;
         }
         let is_of_it = |range: &KeyRange| range.block == id;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use qkd_keystore::invariants::Event;
 use qkd_keystore::{Alarm, Error, Input, KeyRange, RequestError, Side, StoreLimits, StoreMessage};
 
 use crate::world::{World, block, key_of, request};
@@ -190,6 +191,108 @@ fn a_link_that_breaks_at_any_message_leaves_both_with_the_same_bits() {
 }
 
 #[test]
+fn who_breaks_the_link_again_and_again_burns_one_pad_of_each_side_in_a_round() {
+    let mut world = connected();
+    for number in 1..=3 {
+        world.commit_block(number, 4096);
+    }
+    let share = 3 * 4096 / 2 / 8;
+    for _ in 0..40 {
+        for side in SIDES {
+            world.input(side, Input::Time { unix_s: 1000 });
+        }
+        // Before any answer.
+        world.disconnect();
+        world.connect();
+        world.settle();
+    }
+    for side in SIDES {
+        assert_eq!(world.status(side).available_bits / 8, share - PAD);
+        assert_eq!(world.status(side).compared_bytes, 0);
+    }
+    at(&mut world, 1100);
+    for side in SIDES {
+        assert_eq!(world.status(side).compared_bytes, share - 2 * PAD);
+    }
+    world.check_healed();
+}
+
+#[test]
+fn a_store_that_gets_no_more_blocks_is_compared_ever_less_often() {
+    let mut world = connected();
+    for number in 1..=2 {
+        world.commit_block(number, 8192);
+    }
+    let share = 2 * 8192 / 2 / 8;
+    let spent = |world: &World, blocks: u64| {
+        share + blocks * 512 - world.status(Side::Alice).available_bits / 8
+    };
+    // Rounds are at 1000, 1100, 1300, 1700, 2500 …
+    for (unix_s, rounds) in [
+        (1000, 1),
+        (1100, 2),
+        (1299, 2),
+        (1300, 3),
+        (1699, 3),
+        (1700, 4),
+    ] {
+        at(&mut world, unix_s);
+        assert_eq!(spent(&world, 0), rounds * PAD, "at {unix_s}");
+    }
+    // A new block brings the interval back.
+    world.commit_block(3, 8192);
+    for (unix_s, rounds) in [(1799, 4), (1800, 5), (1900, 6)] {
+        at(&mut world, unix_s);
+        assert_eq!(spent(&world, 1), rounds * PAD, "at {unix_s}");
+    }
+    world.check_healed();
+}
+
+#[test]
+fn a_pad_is_taken_from_a_share_that_was_used_before_if_there_is_one() {
+    let mut world = connected();
+    // One more than is compared at once.
+    for number in 1..=257 {
+        world.commit_block(number, 1024);
+    }
+    at(&mut world, 1000);
+    // What is left of Bob's oldest share goes out.
+    world.ask(Side::Bob, request(1, 8 * (64 - 16))).unwrap();
+    world.input(Side::Bob, Input::Time { unix_s: 1100 });
+    let Some(StoreMessage::Compare(question)) = world.in_flight(Side::Alice).pop_back() else {
+        panic!("Bob asks");
+    };
+    assert_eq!(question.ranges.len(), 256);
+    let pad = question.pad.keys[0].ranges[0];
+    assert_eq!(
+        pad.block,
+        block(257),
+        "the first of the other group of the round before"
+    );
+}
+
+#[test]
+fn when_copies_of_too_many_blocks_differ_both_stores_are_quarantined_and_keep_the_rest() {
+    let mut world = connected();
+    for number in 1..=40 {
+        commit_altered(&mut world, number, 2048, 2000);
+    }
+    world.see(Event::Tampered { side: Side::Bob });
+    for side in SIDES {
+        world.input(side, Input::Time { unix_s: 1000 });
+    }
+    world.settle();
+    for side in SIDES {
+        assert!(world.is_quarantined(side), "{side}");
+        let status = world.status(side);
+        assert!(status.differing_blocks <= 16, "{side}");
+        assert!(status.committed_blocks >= 24, "{side}");
+    }
+    let most = SIDES.map(|side| world.status(side).differing_blocks);
+    assert!(most.contains(&16));
+}
+
+#[test]
 fn what_is_too_short_to_be_compared_is_burnt_when_it_is_suspect() {
     let mut world = connected();
     // Shares of 14 bytes are compared with others only.
@@ -242,6 +345,12 @@ fn a_peer_that_compares_what_it_may_not_assign_is_refused() {
     let mut long = (*question).clone();
     long.pad.keys[0].ranges[0].bytes = 17;
     refused(&mut world, long);
+    let mut twice = (*question).clone();
+    twice.ranges.push(twice.ranges[0]);
+    refused(&mut world, twice);
+    let mut in_pad = (*question).clone();
+    in_pad.ranges[0] = in_pad.pad.keys[0].ranges[0];
+    refused(&mut world, in_pad);
     let mut empty = (*question).clone();
     empty.ranges.clear();
     refused(&mut world, empty);
