@@ -174,7 +174,10 @@ impl LinkEngine {
                     Party::Bob(_) => self.bob(now, BobInput::Worked(worked), effects)?,
                 }
             }
-            LinkEvent::Tick { demand } => self.tick(now, demand, effects)?,
+            LinkEvent::Tick { demand, outflow } => {
+                self.patience.network_took(now, outflow);
+                self.tick(now, demand, effects)?;
+            }
         }
         Ok(())
     }

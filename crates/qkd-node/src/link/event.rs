@@ -9,6 +9,8 @@ use qkd_security::{SecurityParameters, Spent};
 use qkd_session::{BlockReport, Work, Worked};
 use qkd_wire::link::{LinkMessage, RelayOutcome, RelayedMessage};
 
+use super::Outflow;
+
 /// What happens to a link.
 pub enum LinkEvent {
     /// An envelope arrived, its tag of whatever length it came with.
@@ -56,6 +58,8 @@ pub enum LinkEvent {
     Tick {
         /// Whether the key store has room for more keys.
         demand: bool,
+        /// How the network takes what this side says.
+        outflow: Outflow,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use qkd_wire::proto::link as proto;
@@ -31,16 +31,32 @@ impl From<usize> for WaitingBytes {
     }
 }
 
+/// How the network takes what is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outflow {
+    /// Bytes of payload that wait for it.
+    pub waiting_bytes: usize,
+    /// Bytes of payload that it has taken since the stream began.
+    pub taken_bytes: u64,
+}
+
+/// The two figures of an [`Outflow`], which both ends of a stream count.
+#[derive(Default)]
+struct Meter {
+    waiting_bytes: AtomicUsize,
+    taken_bytes: AtomicU64,
+}
+
 /// A stream's two ends inside this daemon, and what may wait between them.
 pub fn frames(waiting_bytes: impl Into<WaitingBytes>) -> (FrameSender, Frames) {
     let (frames, receiver) = mpsc::unbounded_channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let meter = Arc::<Meter>::default();
     let sender = FrameSender {
         frames,
-        waiting: waiting.clone(),
+        meter: meter.clone(),
         waiting_bytes: waiting_bytes.into(),
     };
-    (sender, Frames { receiver, waiting })
+    (sender, Frames { receiver, meter })
 }
 
 /// The end that frames go into. It never waits: whoever sends bounds what is under way. Cheap to
@@ -48,7 +64,7 @@ pub fn frames(waiting_bytes: impl Into<WaitingBytes>) -> (FrameSender, Frames) {
 #[derive(Clone)]
 pub struct FrameSender {
     frames: mpsc::UnboundedSender<proto::Frame>,
-    waiting: Arc<AtomicUsize>,
+    meter: Arc<Meter>,
     waiting_bytes: WaitingBytes,
 }
 
@@ -73,9 +89,10 @@ impl FrameSender {
     /// When the stream has ended, or too many bytes wait in it; the frame is gone.
     pub fn send(&self, frame: proto::Frame) -> Result<(), Unsent> {
         let more = bytes(&frame);
-        let bytes = self.waiting.fetch_add(more, Ordering::Relaxed);
+        let waiting = &self.meter.waiting_bytes;
+        let bytes = waiting.fetch_add(more, Ordering::Relaxed);
         if bytes.saturating_add(more) > self.waiting_bytes.max {
-            self.waiting.fetch_sub(more, Ordering::Relaxed);
+            waiting.fetch_sub(more, Ordering::Relaxed);
             return Err(Unsent::NoRoom { bytes });
         }
         self.frames.send(frame).map_err(|_| Unsent::Ended)
@@ -83,14 +100,22 @@ impl FrameSender {
 
     /// Whether so much waits for the network that nothing new should be begun.
     pub fn is_congested(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= self.waiting_bytes.calm
+        self.outflow().waiting_bytes >= self.waiting_bytes.calm
+    }
+
+    /// How the network takes what is said.
+    pub fn outflow(&self) -> Outflow {
+        Outflow {
+            waiting_bytes: self.meter.waiting_bytes.load(Ordering::Relaxed),
+            taken_bytes: self.meter.taken_bytes.load(Ordering::Relaxed),
+        }
     }
 }
 
 /// The end that the network takes frames from.
 pub struct Frames {
     receiver: mpsc::UnboundedReceiver<proto::Frame>,
-    waiting: Arc<AtomicUsize>,
+    meter: Arc<Meter>,
 }
 
 impl Stream for Frames {
@@ -99,7 +124,9 @@ impl Stream for Frames {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.receiver.poll_recv(context).map(|frame| {
             let frame = frame?;
-            self.waiting.fetch_sub(bytes(&frame), Ordering::Relaxed);
+            let (meter, bytes) = (&self.meter, bytes(&frame));
+            meter.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            meter.taken_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             Some(Ok(frame))
         })
     }
@@ -137,6 +164,11 @@ mod tests {
         assert_eq!(sender.send(envelope(51)), full);
         assert!(frames.next().await.is_some());
         assert_eq!(sender.send(envelope(51)), Ok(()));
+        let outflow = Outflow {
+            waiting_bytes: 151,
+            taken_bytes: 100,
+        };
+        assert_eq!(sender.outflow(), outflow);
         drop(frames);
         assert_eq!(sender.send(proto::Frame { kind: None }), Err(Unsent::Ended));
     }

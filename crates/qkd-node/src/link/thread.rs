@@ -122,6 +122,7 @@ impl LinkThread {
             }
             Queueable::Tick => LinkEvent::Tick {
                 demand: !self.outgoing.is_congested() && self.shared.hub.demand(),
+                outflow: self.outgoing.outflow(),
             },
             Queueable::End(reason) => return Err(Over::Because(reason)),
         };

@@ -10,6 +10,7 @@ use qkd_session::SessionLimits;
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
 
 use super::*;
+use crate::link::Outflow;
 use crate::presets;
 
 mod batches;
@@ -288,7 +289,10 @@ fn an_authentic_payload_that_is_no_message_ends_the_link() {
 #[test]
 fn silence_ends_the_link_after_ten_seconds_and_forgeries_do_not_break_it() {
     let (mut alice, mut bob) = pair();
-    let tick = || LinkEvent::Tick { demand: false };
+    let tick = || LinkEvent::Tick {
+        demand: false,
+        outflow: Outflow::default(),
+    };
     let heard = say(&mut alice, LinkMessage::Heartbeat);
     let heard = on_the_wire(&sent(heard)[0]);
     handle(&mut bob, seconds(5), LinkEvent::Envelope(heard.clone())).unwrap();
@@ -301,13 +305,21 @@ fn silence_ends_the_link_after_ten_seconds_and_forgeries_do_not_break_it() {
     ));
 }
 
+/// A look at the clock in a store that wants keys.
+fn wanting() -> LinkEvent {
+    LinkEvent::Tick {
+        demand: true,
+        outflow: Outflow::default(),
+    }
+}
+
 #[test]
 fn an_end_that_has_nothing_to_say_shows_that_it_lives_once_a_second() {
     let (mut alice, _) = pair();
     let mut signs = 0;
     for fifth in 1..=20 {
         let now = Time(fifth * 200_000_000_000);
-        let effects = handle(&mut alice, now, LinkEvent::Tick { demand: true }).unwrap();
+        let effects = handle(&mut alice, now, wanting()).unwrap();
         signs += sent(effects).len();
     }
     assert_eq!(signs, 4);
@@ -316,7 +328,7 @@ fn an_end_that_has_nothing_to_say_shows_that_it_lives_once_a_second() {
 #[test]
 fn demand_at_bob_reaches_alices_transmitter_and_her_clock_his_receiver() {
     let (mut alice, mut bob) = pair();
-    let wanted = handle(&mut bob, Time(0), LinkEvent::Tick { demand: true }).unwrap();
+    let wanted = handle(&mut bob, Time(0), wanting()).unwrap();
     assert!(matches!(wanted[0], LinkEffect::Transmit { wanted: true }));
     let effects = deliver(wanted, &mut alice).unwrap();
     assert!(matches!(

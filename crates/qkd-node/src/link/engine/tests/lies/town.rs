@@ -18,7 +18,7 @@ use super::super::{Forge, connected, on_the_wire};
 use super::light::{ERROR_RATES, Light};
 use super::seen::Seen;
 use crate::link::engine::LinkEngine;
-use crate::link::{Broken, LinkEffect, LinkEvent};
+use crate::link::{Broken, LinkEffect, LinkEvent, Outflow};
 
 /// Envelopes in one run: 25 times what an honest one takes. A liar can keep the error correction of each
 /// block at 2,000 questions and answers, and no more.
@@ -180,7 +180,11 @@ impl Town {
         for _ in 0..seconds {
             self.now = Time(self.now.0 + 1_000_000_000_000);
             for side in [Side::Alice, Side::Bob] {
-                self.happen(side, [LinkEvent::Tick { demand: true }].into());
+                let tick = LinkEvent::Tick {
+                    demand: true,
+                    outflow: Outflow::default(),
+                };
+                self.happen(side, [tick].into());
             }
             self.settle();
         }
