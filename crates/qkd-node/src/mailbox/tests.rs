@@ -349,6 +349,8 @@ async fn a_disk_that_is_nearly_full_takes_no_message_in_and_still_gives_those_th
     let outcome = node.put(message(2, &[1; 16])).await;
     assert_eq!(outcome, RelayOutcome::MailboxFull);
     assert_eq!(node.board.snapshot().alarms, [writer::NO_ROOM]);
+    let again = node.put(message(1, &[1; 16])).await;
+    assert_eq!(again, RelayOutcome::Stored, "its answer was lost");
     assert_eq!(node.waiting(2).await.len(), 2);
     assert_eq!(node.acknowledge(1).await, Ok(1));
     node.is_disk_full.store(false, Ordering::SeqCst);

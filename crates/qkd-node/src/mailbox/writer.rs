@@ -183,10 +183,10 @@ impl Writer {
 
     fn write(&mut self, batch: &[Task]) -> Result<Vec<Done>, StorageError> {
         let mut tallies = self.tallies.clone();
-        let (bytes_max, has_room) = (self.bytes_max, self.has_room);
+        // What comes again is answered as it was, room or not.
+        let bytes_max = if self.has_room { self.bytes_max } else { 0 };
         let done = self.records.change(|changes| {
             let each = batch.iter().map(|task| match task {
-                Task::Put { .. } if !has_room => Ok(Done::Put(RelayOutcome::MailboxFull)),
                 Task::Put { message, .. } => {
                     changes.put(message, &mut tallies, bytes_max).map(Done::Put)
                 }
