@@ -188,7 +188,8 @@ fn decode_announcement(announcement: proto::Announcement) -> Result<Message, Dec
         parts,
         first_slot,
         end_slot,
-        gaps: Gaps::from_bytes(short.into(), long.into()),
+        // The last of those that share a payload would keep all of it: the long ones are copied.
+        gaps: Gaps::from_bytes(short.into(), long.to_vec()),
         bases,
     })
 }

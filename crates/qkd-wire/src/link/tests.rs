@@ -289,6 +289,30 @@ fn nothing_is_no_message() {
 }
 
 #[test]
+fn distances_that_were_said_do_not_keep_the_payload_around_them() {
+    let detections = 100_000;
+    let rare = |at| if at % 1000 == 0 { 300 } else { 7 };
+    let message = LinkMessage::Session(Message::Announcement {
+        block: 1,
+        part: 0,
+        parts: 1,
+        first_slot: 0,
+        end_slot: u64::MAX,
+        gaps: (0..detections).map(rare).collect(),
+        bases: BitString::zeros(detections),
+    });
+    let mut batch = Batch::default();
+    assert_eq!(batch.add(message), None);
+    let mut messages = take_payload(batch.take().unwrap()).unwrap();
+    let Some(LinkMessage::Session(Message::Announcement { gaps, .. })) = messages.pop() else {
+        panic!("an announcement was said");
+    };
+    let (short, long) = gaps.into_bytes();
+    assert_eq!((short.len(), long.len()), (detections, detections / 1000));
+    assert!(short.capacity() + long.capacity() < 2 * detections);
+}
+
+#[test]
 fn the_longest_parts_fit_into_a_message() {
     let detections = qkd_session::DETECTIONS_PER_PART_MAX;
     let announcement = LinkMessage::Session(Message::Announcement {
