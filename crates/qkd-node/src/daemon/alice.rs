@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use qkd_keystore::Side;
 use qkd_optics::{FrameEncoder, Transmitter, transmittance};
@@ -32,6 +32,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(125);
 
 /// Time between two attempts to reach Bob, at most.
 const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// Distance of two links whose end lets her call again after [`RETRY_FIRST`]: one that ends right after
+/// every handshake must not have both sides shake hands, and log it, without a pause.
+const HURRY_EVERY: Duration = Duration::from_secs(10);
 
 /// Time to connect.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -79,6 +83,43 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// How long she waits before she calls again.
+struct Pauses {
+    next: Duration,
+    /// When a link ended after which she was in a hurry.
+    hurried: Option<Instant>,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self {
+            next: RETRY_FIRST,
+            hurried: None,
+        }
+    }
+}
+
+impl Pauses {
+    /// A link has ended that was up. Whether the next pause is the shortest for that, which it is once
+    /// in [`HURRY_EVERY`].
+    fn hurry(&mut self, now: Instant) -> bool {
+        let is_early = |at| now.saturating_duration_since(at) < HURRY_EVERY;
+        if self.hurried.is_some_and(is_early) {
+            return false;
+        }
+        self.hurried = Some(now);
+        self.next = RETRY_FIRST;
+        true
+    }
+
+    /// The pause before the next call.
+    fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = RETRY_MAX.min(2 * pause);
+        pause
+    }
+}
+
 struct Caller<'a> {
     node: &'a LinkNode,
     classical_peer: HostPort,
@@ -97,7 +138,7 @@ impl Caller<'_> {
     async fn keep_linked(&self, shutdown: &Shutdown) {
         let board = &self.node.shared.board;
         let mut said = String::new();
-        let mut pause = RETRY_FIRST;
+        let mut pauses = Pauses::default();
         while !shutdown.is_requested() {
             let ended = match self.node.fault() {
                 None => self.link(shutdown).await,
@@ -108,20 +149,17 @@ impl Caller<'_> {
             if shutdown.is_requested() {
                 return;
             }
-            // The same reason once a second would bury everything else; a link that was up for a
-            // moment deserves its own.
-            if tls::without_now(&said) != tls::without_now(&ended) || was_up {
+            let is_news = was_up && pauses.hurry(Instant::now());
+            // The same reason once a second would bury everything else; a link that was up deserves
+            // its own, unless another one has just ended.
+            if tls::without_now(&said) != tls::without_now(&ended) || is_news {
                 tracing::warn!(reason = ended, "no link to Bob; trying again");
                 said = ended;
             }
-            if was_up {
-                pause = RETRY_FIRST;
-            }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pauses.next()) => {}
                 () = shutdown.requested() => return,
             }
-            pause = RETRY_MAX.min(2 * pause);
         }
     }
 
@@ -236,5 +274,38 @@ fn refused(status: &Status) -> String {
             "Bob cuts the connection off before the call; his log says why".into()
         }
         None => format!("Bob refuses the link: {}", status.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_ends_after_every_handshake_is_made_about_once_a_second() {
+        let begun = Instant::now();
+        let (mut pauses, mut waited, mut calls) = (Pauses::default(), Duration::ZERO, 0);
+        while waited < Duration::from_secs(60) {
+            let _ = pauses.hurry(begun + waited);
+            waited += pauses.next();
+            calls += 1;
+        }
+        assert!((60..90).contains(&calls), "{calls} calls in {waited:?}");
+    }
+
+    #[test]
+    fn a_link_that_was_up_for_ten_seconds_is_made_again_at_once() {
+        let mut at = Instant::now();
+        let mut pauses = Pauses::default();
+        for _ in 0..20 {
+            pauses.next();
+        }
+        assert_eq!(pauses.next(), RETRY_MAX);
+        for _ in 0..3 {
+            assert!(pauses.hurry(at));
+            assert_eq!(pauses.next(), RETRY_FIRST);
+            at += HURRY_EVERY;
+        }
+        assert!(!pauses.hurry(at - HURRY_EVERY / 2));
     }
 }
