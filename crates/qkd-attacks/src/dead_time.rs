@@ -27,7 +27,7 @@ pub struct DeadTime {
 pub struct DeadTimeSettings {
     /// Slots for which a click blinds a detector.
     pub dead_slots: u64,
-    /// Slots from one blinding pulse to the next.
+    /// Slots from one blinding pulse to the next, more than `dead_slots`.
     pub period_slots: u64,
     /// Photons of a blinding pulse.
     pub photons: u64,
@@ -80,7 +80,9 @@ impl DeadTime {
         let usual = DeadTimeSettings::default();
         let slots = |key, default: f64| parameters.number(key, default, 1.0..=1e9, "slots");
         let dead_slots = slots("dead_slots", usual.dead_slots as f64)?;
-        let period_slots = slots("period_slots", dead_slots + 1.0)?;
+        // What one pulse tells has to end before the next one: her notes are slot after slot.
+        let longer = dead_slots + 1.0..=2e9;
+        let period_slots = parameters.number("period_slots", dead_slots + 1.0, longer, "slots")?;
         let photons = parameters.number("photons", usual.photons as f64, 1.0..=1e6, "photons")?;
         let early_ps = parameters.number("early_ps", usual.early_ps, 0.0..=ARRIVAL_MAX_PS, "ps")?;
         Ok(Self::new(DeadTimeSettings {
@@ -138,5 +140,22 @@ impl Attack for DeadTime {
 
     fn notebook(&mut self) -> Option<&mut Notebook> {
         Some(&mut self.notebook)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_cannot_follow_before_the_last_one_has_told_what_it_tells() {
+        for (argument, sound) in [
+            ("dead_slots=10", true),
+            ("dead_slots=10,period_slots=11", true),
+            ("dead_slots=10,period_slots=10", false),
+            ("period_slots=30", false),
+        ] {
+            assert_eq!(DeadTime::read(Some(argument)).is_ok(), sound, "{argument}");
+        }
     }
 }

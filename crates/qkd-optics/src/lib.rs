@@ -60,7 +60,7 @@ pub use light::{
     Direction, ILLUMINATION_MAX, IntensityClass, PHOTONS_MAX, PulseTrain,
 };
 pub use monitor::{Alarm, Monitor};
-pub use receiver::{Arrivals, Level, Readings, Receiver, ReceiverCounters, Weakened};
+pub use receiver::{Arrivals, Level, Readings, Receiver, ReceiverCounters, Weakened, Windows};
 pub use slot_list::{SlotList, SlotsError};
 pub use source::{
     Extinction, HeraldedPairs, INTENSITIES_MAX, INTENSITY_MAX, IntensityNoise, PhotonStatistics,

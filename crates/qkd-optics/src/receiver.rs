@@ -31,7 +31,7 @@ use foreseen::Foreseen;
 use jitter::Jitter;
 use noise::Noise;
 use one_by_one::OneByOne;
-pub use readings::{Level, Readings, Weakened};
+pub use readings::{Level, Readings, Weakened, Windows};
 use scratch::{BLOCK_PULSES, Scratch};
 use surroundings::Surroundings;
 

@@ -332,6 +332,9 @@ impl fmt::Display for Abort {
             AbortReason::VerificationFailed => {
                 f.write_str("the keys still differed after error correction")
             }
+            AbortReason::Alarm(monitor @ Monitor::ArrivalTimes) => {
+                write!(f, "alarm {monitor}: its figures are in Bob's account alone")
+            }
             AbortReason::Alarm(monitor) => write!(
                 f,
                 "alarm {monitor}: {observed:.0} {} where {} {limit:.0} pass",

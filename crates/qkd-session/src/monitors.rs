@@ -1,11 +1,13 @@
 //! What is done when a monitor is not content, and with what it compares.
 //!
-//! Monitors look at a block; they never change what is announced, counted or corrected. Their
-//! limits are exact tails of the binomial distribution around what the link's own model expects,
-//! with room for what the model may be wrong about: an undisturbed block raises each alarm with the
-//! configured probability at most.
+//! Monitors look at a block; they never change what is announced, counted or corrected. Limits on
+//! counts are exact tails of the binomial distribution around what the link's own model expects,
+//! with room for what the model may be wrong about: an undisturbed block raises each of these alarms
+//! with the configured probability at most. Limits on power and current are levels that somebody has
+//! set, far above what is there: no probability belongs to them.
 
 mod signs;
+mod unsteady;
 
 use qkd_optics::{Alarm, Monitor};
 use qkd_protocols::Undisturbed;
@@ -73,7 +75,7 @@ impl Actions {
 pub struct Monitors {
     /// What happens on an alarm.
     pub actions: Actions,
-    /// Probability that an undisturbed block raises the alarm of one monitor, at most.
+    /// Probability that an undisturbed block raises the alarm of one monitor that counts, at most.
     pub false_alarm_probability: f64,
     /// What an undisturbed link shows.
     pub undisturbed: Undisturbed,
@@ -130,11 +132,28 @@ fn rank(monitor: Monitor) -> u8 {
 }
 
 impl From<&Alarm> for Abort {
+    /// What is said in public. The histogram of arrival times tells which detector clicked, of
+    /// batches that may belong to another block as well: nothing but its name is said of it, and its
+    /// figures stay in the account of whoever has it.
     fn from(alarm: &Alarm) -> Self {
+        let (observed, limit) = match alarm.monitor {
+            Monitor::ArrivalTimes => (0.0, 0.0),
+            Monitor::InputPower
+            | Monitor::Photocurrent
+            | Monitor::DoubleClicks
+            | Monitor::RandomEfficiency
+            | Monitor::DetectorBalance
+            | Monitor::DecoyShare
+            | Monitor::ErrorRates
+            | Monitor::RawKeyBias
+            | Monitor::BackwardLight
+            | Monitor::OutputPower
+            | Monitor::RandomNumbers => (alarm.observed, alarm.limit),
+        };
         Self {
             reason: AbortReason::Alarm(alarm.monitor),
-            observed: alarm.observed,
-            limit: alarm.limit,
+            observed,
+            limit,
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::{Error, Link};
 
 /// Blocks of one run: what a run says in public is kept until it ends.
 const BLOCKS_PER_RUN: u64 = 50;
+/// Sifted bits of one run, so that a run of large blocks ends, too.
+const BITS_PER_RUN: u64 = 2_000_000;
 
 /// What monitors said about undisturbed blocks.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +34,17 @@ impl FalseAlarms {
 }
 
 impl Link {
-    /// Runs so many blocks without Eve, in sessions of fifty blocks, each with all monitors looking.
+    /// Runs so many blocks without Eve, in sessions of up to fifty blocks, each with all monitors
+    /// looking; after each session `progress` gets what was seen so far.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn false_alarms(&self, blocks: u64) -> Result<FalseAlarms, Error> {
+    pub fn false_alarms(
+        &self,
+        blocks: u64,
+        mut progress: impl FnMut(&FalseAlarms),
+    ) -> Result<FalseAlarms, Error> {
+        let per_run = (BITS_PER_RUN / self.block_bits.max(1)).clamp(1, BLOCKS_PER_RUN);
         let mut seen = FalseAlarms {
             blocks: 0,
             alarmed: 0,
@@ -46,7 +54,7 @@ impl Link {
             let link = Link {
                 attack: None,
                 monitors: Some(Actions::all(Action::Report)),
-                blocks: BLOCKS_PER_RUN.min(blocks - seen.blocks),
+                blocks: per_run.min(blocks - seen.blocks),
                 seed: self.seed + seen.blocks,
                 ..self.clone()
             };
@@ -55,6 +63,7 @@ impl Link {
                 seen.alarmed += u64::from(!report.alarms.is_empty());
                 seen.alarms.extend(report.alarms);
             }
+            progress(&seen);
         }
         Ok(seen)
     }

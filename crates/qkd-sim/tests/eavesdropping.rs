@@ -352,7 +352,8 @@ fn blinding_for_a_share_of_the_time_gives_that_share_of_the_bits() {
         let dazzled = 10_000.0 / 101.0;
         let expected = attacked / (attacked + honest + dazzled);
         let mut row = Row::new("blinding", format!("share {share}"), seed);
-        // A train in which the light changes is up to 1024 pulses long: 1 % of the period.
+        // A train in which the light changes is up to 1024 pulses long: 1 % of the period, five times
+        // what is added here, and what the literature leaves out, lead and windows, half as much.
         let sigma = (expected * (1.0 - expected) / all.sifted_bits as f64).sqrt();
         row.near("known bits", expected, all.information(), sigma + 0.002);
         row.near(

@@ -65,7 +65,7 @@ fn undisturbed_blocks_of_every_preset_raise_no_alarm() {
         let hardware = preset.parameters(25.0).hardware();
         link.hardware = Some(hardware.expect("a sound preset"));
         link.block_bits = 10_000;
-        let seen = link.false_alarms(4).expect("a sound link");
+        let seen = link.false_alarms(4, |_| {}).expect("a sound link");
         assert_eq!((seen.blocks, seen.alarms), (4, vec![]), "{preset:?}");
     }
 }

@@ -4,8 +4,8 @@ use crate::Error;
 
 /// A monitor of the light at the receiver's entrance: it adds up what arrives in windows of fixed
 /// length and counts the windows that reach an alarm level, the usual watch for bright-light
-/// attacks (Yuan, Dynes and Shields, Nat. Photonics 4, 800 (2010)). Its count is a figure for the
-/// operator; no protocol depends on it.
+/// attacks (Yuan, Dynes and Shields, Nat. Photonics 4, 800 (2010)). A window that reaches the level
+/// stops its block, unless the operator says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PowerMonitor {
     /// Slots over which it adds up; windows begin at multiples of it.

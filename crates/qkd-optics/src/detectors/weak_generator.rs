@@ -4,8 +4,9 @@ use crate::source::check_probability;
 use crate::{Basis, Error};
 
 /// Bob's generator of bases, with a back door: what it says in a share of the slots follows from a
-/// number that Eve knows. Its output is as fair as a sound one's, so that no health test sees it; all
-/// there is against it is to know where the generator comes from.
+/// number that Eve knows. What it says there is Z and X alike: with P(Z) = ½ its output is as fair as a
+/// sound one's, no health test sees it, and all there is against it is to know where the generator
+/// comes from. With another P(Z) the bases lean towards one half, and the bias of the bases shows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeakGenerator {
     /// The number from which it follows.

@@ -47,6 +47,34 @@ pub struct Weakened {
     pub slots: u64,
     /// Registered clicks in them.
     pub clicks: u64,
+    /// The whole windows that came to their end, those of full light and those that were weakened.
+    pub windows: [Windows; 2],
+}
+
+/// Clicks window by window, as far as it takes to know how much they scatter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Windows {
+    /// How many windows.
+    pub count: u64,
+    /// Registered clicks in them.
+    pub clicks: u64,
+    /// Sum of the squares of the clicks of each.
+    pub squares: u128,
+}
+
+impl Windows {
+    /// Takes in one window.
+    pub fn add(&mut self, clicks: u64) {
+        self.count += 1;
+        self.clicks += clicks;
+        self.squares += u128::from(clicks) * u128::from(clicks);
+    }
+
+    fn merge(&mut self, more: &Self) {
+        self.count += more.count;
+        self.clicks += more.clicks;
+        self.squares += more.squares;
+    }
 }
 
 impl Readings {
@@ -79,6 +107,9 @@ impl Readings {
         merge(&mut self.weakened, weakened, |sum, more| {
             sum.slots += more.slots;
             sum.clicks += more.clicks;
+            for (sum, more) in sum.windows.iter_mut().zip(&more.windows) {
+                sum.merge(more);
+            }
         });
     }
 }
@@ -142,6 +173,7 @@ mod tests {
             weakened: Some(Weakened {
                 slots: 20,
                 clicks: 1,
+                windows: Default::default(),
             }),
             ..Readings::default()
         });

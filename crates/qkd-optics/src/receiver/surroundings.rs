@@ -73,11 +73,27 @@ struct Weakening {
     active: bool,
     secret: SecretRng,
     counted: Weakened,
+    /// Slots and clicks of the present window so far.
+    window: [u64; 2],
 }
 
 impl Weakening {
+    fn account(&mut self, slots: u64, clicks: u64) {
+        self.window[0] += slots;
+        self.window[1] += clicks;
+        if self.active {
+            self.counted.slots += slots;
+            self.counted.clicks += clicks;
+        }
+    }
+
     fn enter(&mut self, slot: u64) {
         while slot >= self.until {
+            let [slots, clicks] = std::mem::take(&mut self.window);
+            // None but whole ones can be compared.
+            if slots == self.settings.window_slots {
+                self.counted.windows[usize::from(self.active)].add(clicks);
+            }
             self.active = self.secret.chance(self.settings.probability);
             self.until = self.until.saturating_add(self.settings.window_slots);
         }
@@ -120,6 +136,7 @@ impl Surroundings {
                 active: false,
                 secret: secret.fork(),
                 counted: Weakened::default(),
+                window: [0; 2],
             }),
             illumination: [0.0; 2],
             insertion_transmittance: detectors.insertion_transmittance,
@@ -184,9 +201,8 @@ impl Surroundings {
         let [slots_before, clicks_before] = self.accounted;
         let (slots, new_clicks) = (slot - slots_before, clicks - clicks_before);
         self.accounted = [slot, clicks];
-        if let Some(weakening) = self.weakening.as_mut().filter(|it| it.active) {
-            weakening.counted.slots += slots;
-            weakening.counted.clicks += new_clicks;
+        if let Some(weakening) = &mut self.weakening {
+            weakening.account(slots, new_clicks);
         }
         if self.response == Response::SinglePhotons
             && let Some((current, monitor)) = &mut self.current
@@ -276,5 +292,41 @@ impl Surroundings {
         readings.photocurrent = current.map(|(current, _)| current.take());
         let weakening = self.weakening.as_mut();
         readings.weakened = weakening.map(|it| std::mem::take(&mut it.counted));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole windows alone, however their clicks came to be asked for.
+    #[test]
+    fn windows_that_ended_are_counted_one_by_one() {
+        let mut weakening = Weakening {
+            settings: RandomEfficiency {
+                window_slots: 100,
+                probability: 0.5,
+                transmittance: 0.5,
+            },
+            until: 0,
+            active: false,
+            secret: SecretRng::from_seed([1; 32]),
+            counted: Weakened::default(),
+            window: [0; 2],
+        };
+        weakening.enter(0);
+        for window in 1..=20u64 {
+            weakening.account(60, window);
+            weakening.account(40, 2 * window);
+            weakening.enter(100 * window);
+        }
+        // Lost before its end, and not at its beginning.
+        weakening.account(30, 5);
+        weakening.enter(2_100);
+        let [full, weakened] = weakening.counted.windows;
+        assert!(full.count > 0 && weakened.count > 0);
+        assert_eq!(full.count + weakened.count, 20);
+        assert_eq!(full.clicks + weakened.clicks, 3 * 210);
+        assert_eq!(full.squares + weakened.squares, 9 * 2_870);
     }
 }

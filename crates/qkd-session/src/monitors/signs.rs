@@ -10,6 +10,7 @@ use qkd_security::concentration::{
 };
 
 use super::Monitors;
+use super::unsteady::unsteady_room;
 
 /// How much more or fewer double clicks the model may be wrong about.
 const DOUBLE_CLICKS_FACTOR: f64 = 2.0;
@@ -21,12 +22,10 @@ const BALANCE: f64 = 0.005;
 const ARRIVALS: f64 = 0.002;
 /// Share by which decoys may be more or fewer than the model says.
 const DECOY_SHARE: f64 = 0.1;
-/// Share of the expected errors below which a link is better than a link can be.
+/// Share of the least errors below which a link is better than a link can be.
 const FEWEST_ERRORS: f64 = 0.25;
 /// Share by which errors may be more: acceptance limits are narrower, but not for each basis alone.
 const MOST_ERRORS: f64 = 0.5;
-/// The bias of bits and bases is asked about at five standard deviations, on either side.
-const FIVE_DEVIATIONS: FailureProbability = FailureProbability(2.866_515_718_791_94e-7);
 
 /// Counts of Bob's raw bits in one basis, sifted or not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -173,6 +172,7 @@ impl Monitors {
             clicks / (clicks + others).max(1.0)
         };
         let (least, most) = around(ratio, WEAKENED_SHARE).into_inner();
+        let room = unsteady_room(&weakened, share(ratio), readings.clicks)?;
         let count = Count {
             monitor: Monitor::RandomEfficiency,
             of: Trials {
@@ -180,7 +180,7 @@ impl Monitors {
                 trials: readings.clicks,
             },
             expected: share(ratio),
-            probable: share(least)..=share(most),
+            probable: share(least) - room..=share(most) + room,
         };
         count.alarm(self.failure(2))
     }
@@ -232,7 +232,7 @@ impl Monitors {
                 expected,
                 probable: expected - room..=expected + room,
             };
-            count.alarm(FIVE_DEVIATIONS)
+            count.alarm(self.failure(4))
         };
         let mut alarms = Vec::new();
         alarms.extend(bias(z.bits, expected.key_basis_probability, unlike));
@@ -264,6 +264,7 @@ impl Monitors {
     /// What the errors of one basis say: `index` 0 for the key basis, 1 for the test basis.
     pub(crate) fn of_errors(&self, index: usize, basis: &BasisStatistics) -> Vec<Alarm> {
         let expected = self.undisturbed.error_rates[index];
+        let least = self.undisturbed.least_error_rates[index].min(expected);
         let count = Count {
             monitor: Monitor::ErrorRates,
             of: Trials {
@@ -271,7 +272,7 @@ impl Monitors {
                 trials: basis.total_counts(),
             },
             expected,
-            probable: expected * FEWEST_ERRORS..=expected * (1.0 + MOST_ERRORS),
+            probable: least * FEWEST_ERRORS..=expected * (1.0 + MOST_ERRORS),
         };
         self.heeded(count.alarm(self.failure(4)))
     }

@@ -25,6 +25,8 @@ fn monitors_stop_unless_the_section_says_something_else() {
     );
     let text =
         with("double_clicks = \"report\"\nraw_key_bias = \"off\"\nfalse_alarm_probability = 1e-6");
+    let unchanged = with("random_numbers = \"stop\"\nbackward_light = \"stop\"");
+    assert_eq!(monitors(&unchanged), MonitorsConfig::default());
     let expected = MonitorsConfig {
         actions: Actions::default()
             .with(Monitor::DoubleClicks, Action::Report)
@@ -53,6 +55,21 @@ fn monitors_and_actions_that_there_are_not_are_refused_where_they_stand() {
             "false_alarm_probability = 0",
             "monitors.false_alarm_probability",
             "from 1e-15 to 0.001",
+        ),
+        (
+            "backward_light = \"report\"",
+            "monitors.backward_light",
+            "\"stop\", the only value",
+        ),
+        (
+            "output_power = \"off\"",
+            "monitors.output_power",
+            "\"stop\", the only value",
+        ),
+        (
+            "random_numbers = \"report\"",
+            "monitors.random_numbers",
+            "always ends the link",
         ),
     ] {
         let said = parse(&with(line), Role::Bob).unwrap_err().to_string();
