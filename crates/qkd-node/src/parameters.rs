@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 pub use effects::HardwareEffects;
 use entries::{Entry, accept_entries, entries};
-use qkd_security::{Acceptance, Theorem};
+use qkd_security::{Acceptance, SideChannels, Theorem};
 
 /// The shortest fixed length of which applications get anything: of every block the confirmation of
 /// the key and the refresh of the authentication keys are paid first.
@@ -129,6 +129,8 @@ pub struct SecuritySettings {
     pub secrecy: f64,
     /// Probability that both keys differ unnoticed, per block (ε_cor).
     pub correctness: f64,
+    /// `[security.side_channels]`: what the laboratories may leak, charged in the key length.
+    pub side_channels: SideChannels,
     /// `[security.accept]`: limits of the acceptance test that replace the derived ones.
     pub accept: AcceptLimits,
 }
@@ -265,6 +267,12 @@ mod tests {
         assert_eq!(
             first_difference(&ours, &theirs).unwrap(),
             "channel.distance_km is 25.0 here and 50.0 at the peer"
+        );
+        let mut leaking = presets::snspd(25.0);
+        leaking.security.side_channels.reflected_photons = 1e-7;
+        assert_eq!(
+            first_difference(&ours, &leaking.canonical_text()).unwrap(),
+            "security.side_channels.reflected_photons is not set here and 1e-7 at the peer"
         );
         let mut limited = presets::snspd(25.0);
         limited.security.accept.leaked_bits_max = Some(7);

@@ -134,7 +134,7 @@ impl Protocol for DecoyBb84 {
     }
 
     fn key_length(&self, statistics: &Statistics, leakage: &Leakage) -> KeyLength {
-        let (source, parameters) = (&self.setup.link.source, &self.setup.parameters);
+        let (source, parameters) = (&self.setup.plan.source, &self.setup.parameters);
         let theorem = self.setup.theorem;
         theorem.secret_length(*statistics, source, leakage, parameters)
     }
@@ -143,7 +143,7 @@ impl Protocol for DecoyBb84 {
         self.setup.plan.acceptance.test(
             statistics,
             leakage,
-            &self.setup.link.source,
+            &self.setup.plan.source,
             &self.setup.parameters,
             self.setup.theorem,
         )

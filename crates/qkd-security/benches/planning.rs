@@ -4,11 +4,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use qkd_security::SecurityParameters;
 use qkd_security::mathematics::pow;
 use qkd_security::planning::{
     ChannelModel, PlanInput, PlanLink, PlanTheorem, RECONCILIATION_INEFFICIENCY, optimise, plan,
 };
+use qkd_security::{SecurityParameters, SideChannels};
 
 /// Sifted bits per block, in the table.
 const BLOCKS: [u64; 5] = [100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
@@ -40,6 +40,7 @@ fn snspd(distance_km: f64) -> PlanInput {
             secrecy: 1e-10,
             correctness: 1e-15,
         },
+        side_channels: SideChannels::NONE,
         reconciliation_inefficiency: RECONCILIATION_INEFFICIENCY,
     }
 }

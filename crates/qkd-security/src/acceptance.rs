@@ -80,8 +80,9 @@ pub enum Refusal {
     /// What was seen and said does not leave the length fixed in advance.
     #[error(
         "no secret bits left: {} (bound {bound_bits:.0} bits, fixed length \
-         {secret_length_bits} bits, {leaked_bits} of at most {leaked_bits_max} bits leaked)",
-        shortfall(*.secret_length_bits, *.leaked_bits, *.leaked_bits_max)
+         {secret_length_bits} bits, {leaked_bits} of at most {leaked_bits_max} bits leaked{})",
+        shortfall(*.secret_length_bits, *.leaked_bits, *.leaked_bits_max),
+        side_channels(*.side_channel_bits)
     )]
     ZeroLength {
         /// What the theorem allows for the counts seen; may be negative.
@@ -92,11 +93,20 @@ pub enum Refusal {
         leaked_bits: u64,
         /// Most of them accepted.
         leaked_bits_max: u64,
+        /// Bits that the stated side channels took from the bound.
+        side_channel_bits: f64,
     },
 }
 
 fn percent(errors: u64, counts: u64) -> f64 {
     100.0 * errors as f64 / counts.max(1) as f64
+}
+
+fn side_channels(bits: f64) -> String {
+    match bits > 0.0 {
+        true => format!(", {bits:.0} bits charged for the stated side channels"),
+        false => String::new(),
+    }
 }
 
 fn shortfall(secret_length_bits: u64, leaked_bits: u64, leaked_bits_max: u64) -> &'static str {
@@ -147,6 +157,7 @@ impl Acceptance {
                 secret_length_bits: self.secret_length_bits,
                 leaked_bits: leakage.from_alice_bits,
                 leaked_bits_max: self.leaked_bits_max,
+                side_channel_bits: length.side_channel_bits(),
             });
         }
         Ok(Accepted {

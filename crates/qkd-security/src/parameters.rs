@@ -1,7 +1,7 @@
-use crate::Error;
 use crate::concentration::FailureProbability;
 use crate::error::require;
 use crate::mathematics::exp;
+use crate::{Error, Exposure, SideChannels};
 use std::fmt;
 
 /// The failure budget: ε_total = ε_sec + ε_cor for each block.
@@ -78,17 +78,20 @@ impl fmt::Display for TestedBasis {
     }
 }
 
-/// A phase-randomised weak coherent source with a signal and one decoy.
+/// A phase-randomised weak coherent source with a signal and one decoy, and what is stated of light that
+/// leaves the laboratories on other ways than the link's.
 ///
 /// Holds 0 < ν < μ and probabilities that add up to one; there is no other way to build one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DecoySource {
     intensities: [f64; 2],
     probabilities: [f64; 2],
+    side_channels: SideChannels,
+    exposure: Option<Exposure>,
 }
 
 impl DecoySource {
-    /// A source of `intensities` \[μ, ν\] (mean photons per pulse) chosen with `probabilities`.
+    /// A source without side channels, of `intensities` \[μ, ν\] (mean photons per pulse) chosen with `probabilities`.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] unless 0 < ν < μ ≤ 10, both probabilities are positive and they add
@@ -125,7 +128,39 @@ impl DecoySource {
         Ok(DecoySource {
             intensities,
             probabilities,
+            side_channels: SideChannels::NONE,
+            exposure: None,
         })
+    }
+
+    /// The same source in laboratories that leak so much. Where light may come back there is no key
+    /// before [`exposed`](Self::exposed) says for how long.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] as [`SideChannels::checked`].
+    pub fn with_side_channels(self, side_channels: SideChannels) -> Result<Self, Error> {
+        Ok(DecoySource {
+            side_channels: side_channels.checked()?,
+            ..self
+        })
+    }
+
+    /// The same source in a block that lasts no longer than this.
+    pub fn exposed(self, exposure: Exposure) -> Self {
+        DecoySource {
+            exposure: Some(exposure),
+            ..self
+        }
+    }
+
+    /// What the laboratories may leak.
+    pub fn side_channels(&self) -> SideChannels {
+        self.side_channels
+    }
+
+    /// How long a block lasts at most, where that is known.
+    pub(crate) fn exposure(&self) -> Option<Exposure> {
+        self.exposure
     }
 
     /// \[μ, ν\]: mean photon numbers of signal and decoy.

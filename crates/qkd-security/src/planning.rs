@@ -25,7 +25,7 @@ pub use point::{PlanBlock, PlanBounds, PlanPoint};
 pub use theorem::{ChannelModel, PlanTheorem};
 
 use crate::lim2014::BasisCounts;
-use crate::{Error, SecurityParameters, gllp, repeaterless};
+use crate::{Error, SecurityParameters, SideChannels, gllp, repeaterless};
 use channel::Channel;
 
 /// f when a configuration does not say: what our Cascade stays below on average in blocks from
@@ -77,6 +77,8 @@ pub struct PlanInput {
     pub block_bits: u64,
     /// ε_sec and ε_cor; not looked at for infinitely many pulses.
     pub parameters: SecurityParameters,
+    /// What the laboratories may leak; [`crate::wiesemann2024`] alone reckons with any.
+    pub side_channels: SideChannels,
     /// f: bits disclosed by error correction over the Shannon limit, 1 to 10.
     pub reconciliation_inefficiency: f64,
 }
@@ -101,6 +103,7 @@ struct Frame {
     transmittance_channel: f64,
     block_bits: f64,
     parameters: SecurityParameters,
+    side_channels: SideChannels,
     reconciliation_inefficiency: f64,
 }
 

@@ -1,4 +1,7 @@
-use crate::{DecoySource, Error, Figure, Leakage, SecurityParameters, Statistics, wiesemann2024};
+use crate::{
+    DecoySource, Error, Figure, Leakage, SecurityParameters, SideChannelCharge, Statistics,
+    binary_entropy, wiesemann2024,
+};
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,17 +75,30 @@ pub struct KeyLength {
     pub single_photon_test_min: f64,
     /// v⁺_X1: at most so many errors among the single photons of the test basis.
     pub single_photon_test_errors_max: f64,
-    /// φ: at most this rate of phase errors in the single photons of the key, clamped to ½.
+    /// φ: at most this rate of phase errors in the single photons of the key, clamped to ½; e′ where
+    /// light may come back out of Alice's laboratory.
     pub phase_error_rate: f64,
     /// λ: bits subtracted for what was said in public, verification included.
     pub charged_leakage_bits: f64,
     /// Bits subtracted for the finite failure probability.
     pub security_overhead_bits: f64,
+    /// What was paid for side channels; `None` where none are stated.
+    pub side_channels: Option<SideChannelCharge>,
     /// ℓ before it is clamped at zero and rounded down: negative means no key.
     pub length_unclamped: f64,
 }
 
 impl KeyLength {
+    /// Bits that the stated side channels take away: s⁻_Z1 (h(φ) − h(e)) and what flashes may have
+    /// told; 0 where none are stated.
+    pub fn side_channel_bits(&self) -> f64 {
+        self.side_channels.map_or(0.0, |charge| {
+            let without = binary_entropy(charge.phase_error_rate_without);
+            let light = binary_entropy(self.phase_error_rate) - without;
+            self.single_photon_key_min * light + charge.back_flash_bits
+        })
+    }
+
     /// ℓ in whole bits, 0 when there is no key.
     pub fn secret_length_bits(&self) -> u64 {
         whole_bits(self.length_unclamped)
@@ -90,7 +106,7 @@ impl KeyLength {
 
     /// Every figure with its meaning and unit, in the order in which the length is made of them.
     pub fn figures(&self) -> Vec<Figure> {
-        vec![
+        let mut figures = vec![
             Figure::detections("vacuum_key_max", self.vacuum_key_max, VACUUM_KEY_MAX),
             Figure::detections("vacuum_test_max", self.vacuum_test_max, VACUUM_TEST_MAX),
             Figure::detections(
@@ -119,13 +135,37 @@ impl KeyLength {
                 self.security_overhead_bits,
                 SECRECY_OVERHEAD,
             ),
-            Figure::bits(
-                "length_unclamped_bits",
-                self.length_unclamped,
-                LENGTH_UNCLAMPED,
-            ),
-        ]
+        ];
+        figures.extend(self.side_channels.iter().flat_map(charged));
+        figures.push(Figure::bits(
+            "length_unclamped_bits",
+            self.length_unclamped,
+            LENGTH_UNCLAMPED,
+        ));
+        figures
     }
+}
+
+/// What side channels cost, with the sources of the formulas.
+fn charged(charge: &SideChannelCharge) -> [Figure; 3] {
+    [
+        Figure::plain(
+            "phase_error_rate_without_light",
+            charge.phase_error_rate_without,
+            "the same if no light came back out of Alice's laboratory (e); φ is e′ of Lucamarini et al., \
+             PRX 5, 031030",
+        ),
+        Figure::plain(
+            "basis_imbalance",
+            charge.imbalance,
+            "share of the single photons whose basis that light shows, at most (Δ′)",
+        ),
+        Figure::bits(
+            "back_flash_bits",
+            charge.back_flash_bits,
+            "that light of Bob's clicks may have told, at most (Hoeffding)",
+        ),
+    ]
 }
 
 /// What bounds of the decoy method say, in the words of every account.

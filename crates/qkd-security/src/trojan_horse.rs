@@ -18,14 +18,6 @@ pub struct ReturnedLight {
 }
 
 impl ReturnedLight {
-    /// Δ = (1 − e^(−μ) cos μ)/2: by how much the states of the two bases differ.
-    fn imbalance(&self) -> f64 {
-        let mu = self.photons;
-        // As (1 − e^(−μ)) cos μ + (1 − cos μ), where nothing cancels.
-        let half = sin(0.5 * mu);
-        0.5 * (-exp_m1(-mu) * cos(mu) + 2.0 * half * half)
-    }
-
     /// The phase error rate e′ that privacy amplification has to reckon with where `error_rate` was
     /// measured in the test basis, ½ at most: e + 4Δ′(1−Δ′)(1−2e) + 4(1−2Δ′)√(Δ′(1−Δ′) e(1−e)) with
     /// Δ′ = Δ/Y₁. (The paper's bound after Koashi and Gottesman, Lo, Lütkenhaus and Preskill.)
@@ -40,17 +32,32 @@ impl ReturnedLight {
         let y = self.single_photon_yield;
         let expected = "a yield above 0 and at most 1";
         range::require("single_photon_yield", y, y > 0.0 && y <= 1.0, expected)?;
-        let imbalance = self.imbalance() / y;
-        // Beyond ½ the bases are told apart for all she keeps.
-        if imbalance >= 0.5 {
-            return Ok(0.5);
-        }
-        let product = imbalance * (1.0 - imbalance);
-        let worse = e
-            + 4.0 * product * (1.0 - 2.0 * e)
-            + 4.0 * (1.0 - 2.0 * imbalance) * (product * e * (1.0 - e)).sqrt();
-        Ok(worse.min(0.5))
+        Ok(worsened(e, imbalance(self.photons) / y))
     }
+}
+
+/// Δ = (1 − e^(−μ) cos μ)/2: by how much the states of the two bases differ where light of mean photon
+/// number `photons`, 0 to 1, comes back with them.
+pub(crate) fn imbalance(photons: f64) -> f64 {
+    let mu = photons;
+    // As (1 − e^(−μ)) cos μ + (1 − cos μ), where nothing cancels.
+    let half = sin(0.5 * mu);
+    0.5 * (-exp_m1(-mu) * cos(mu) + 2.0 * half * half)
+}
+
+/// e′, ½ at most, from an error rate of at most ½ and the imbalance Δ′ ≥ 0 of what is kept: the
+/// square of the sine of arcsin √e + 2 arcsin √Δ′, so it grows with both.
+pub(crate) fn worsened(error_rate: f64, imbalance: f64) -> f64 {
+    let e = error_rate;
+    // Beyond ½ the bases are told apart for all she keeps.
+    if imbalance >= 0.5 {
+        return 0.5;
+    }
+    let product = imbalance * (1.0 - imbalance);
+    let worse = e
+        + 4.0 * product * (1.0 - 2.0 * e)
+        + 4.0 * (1.0 - 2.0 * imbalance) * (product * e * (1.0 - e)).sqrt();
+    worse.min(0.5)
 }
 
 #[cfg(test)]
@@ -99,7 +106,7 @@ mod tests {
         };
         assert_eq!(light(0.0, 0.5).phase_error_rate(0.03), Ok(0.03));
         assert_eq!(light(0.1, 1e-3).phase_error_rate(0.01), Ok(0.5));
-        assert!(light(1e-12, 1.0).imbalance() / 5e-13 - 1.0 < 1e-9);
+        assert!(imbalance(1e-12) / 5e-13 - 1.0 < 1e-9);
         for spoilt in [light(-1.0, 1.0), light(1e-6, 0.0), light(f64::NAN, 1.0)] {
             assert!(spoilt.phase_error_rate(0.01).is_err());
         }

@@ -16,21 +16,24 @@
 //!   classes of 2(τ₀ e^μ_k/p_k (m_k + δ_m) + δ_n).
 //! - The phase-error term is Serfling's with failure probability **ε₀²**, because smoothing the
 //!   entropy by ε₀ takes an event of probability ε₀²: that is "ln(1/ε₀) without the ½".
+//! - Stated side channels ([`SideChannels`](crate::SideChannels)) shorten the key further, see
+//!   [`secret_length`].
 //! - Verification costs the larger of log₂(2/ε_cor), the paper's term, and of the tag and outcome
 //!   bits that were really sent: a tag longer than ε_cor needs tells Eve its whole length.
 //!
 //! Assumptions: phase randomisation; basis, bit and intensity independent of each other and
 //! unknown to Eve; detection independent of Bob's basis; squashing (Bob measures a qubit or
-//! nothing, see [`charged_leakage`]); no side channels; a number of announced detections fixed in
-//! advance, so that the choice of when to stop depends on no basis.
+//! nothing, see [`charged_leakage`]); no side channels but those stated; a number of announced
+//! detections fixed in advance, so that the choice of when to stop depends on no basis.
 
 use crate::concentration::{
     FailureProbability, SplitSizes, hoeffding_deviation, serfling_deviation,
 };
 use crate::mathematics::{exp, log2, pow};
+use crate::side_channels::{SinglePhotons, imbalance_max};
 use crate::{
-    BasisStatistics, DecoySource, IntensityClass, KeyLength, Leakage, SecurityParameters, Standing,
-    Statistics, binary_entropy,
+    BasisStatistics, DecoySource, IntensityClass, KeyLength, Leakage, SecurityParameters,
+    SideChannelCharge, Standing, Statistics, binary_entropy, trojan_horse,
 };
 
 /// What [`secret_length`] is worth.
@@ -43,6 +46,18 @@ const SECRECY_PARTS: f64 = 15.0;
 ///
 /// `statistics` may be observed counts or expectation values; counts are dimensionless, lengths
 /// are bits. Never fails: without enough data the length is negative.
+///
+/// Where the laboratories may leak ([`SideChannels`](crate::SideChannels) of the source):
+///
+/// - Light that comes back out of Alice's laboratory makes φ to e′(φ, Δ′) of Lucamarini et al., Phys.
+///   Rev. X 5, 031030 (2015), plus √(ln(1/ε)/(2 s⁻_Z1)). Their relation is one of probabilities; a finite
+///   block has each of its figures at the worse end. The sampling deviation is in φ before, Δ′ counts
+///   quantum coins of all slots that a block may take, and the last term (Azuma's, as Wang, Tamaki and
+///   Curty, arXiv:1803.09508, have it for leaky sources) takes the mean phase error rate to the one of
+///   the block. With Serfling's these are four statements that smoothing rests on: each may fail with ε₀²/4.
+/// - A click of Bob's whose light got out is a bit that Eve has: so many are subtracted as there may be
+///   but for ε₀, for which ε_sec is divided into one part more. Which clicks glow is taken to be chance, and
+///   the bits of those to be told after the last pulse.
 pub fn secret_length(
     statistics: impl Into<Statistics<f64>>,
     source: &DecoySource,
@@ -60,23 +75,35 @@ pub(crate) fn secret_length_charged(
     charged_leakage_bits: f64,
     parameters: &SecurityParameters,
 ) -> KeyLength {
-    let failure = parameters.secrecy_share(SECRECY_PARTS);
+    let leaks = source.side_channels();
+    let parts = match leaks.back_flash_probability > 0.0 {
+        true => SECRECY_PARTS + 1.0,
+        false => SECRECY_PARTS,
+    };
+    let failure = parameters.secrecy_share(parts);
     let key = DecoyBounds::of(&statistics.key, source, failure);
     let test = DecoyBounds::of(&statistics.test, source, failure);
-    let phase_error_rate = phase_error_rate(&key, &test, failure);
-    let security_overhead_bits = 4.0 * log2(SECRECY_PARTS / (parameters.secrecy * pow(2.0, 0.25)));
-    let length_unclamped = key.single_photon_min * (1.0 - binary_entropy(phase_error_rate))
+    let phase = PhaseErrors::of(&key, &test, source, failure);
+    let back_flash_bits = leaks.back_flash_bits(statistics.key.total_counts(), failure);
+    let security_overhead_bits = 4.0 * log2(parts / (parameters.secrecy * pow(2.0, 0.25)));
+    let length_unclamped = key.single_photon_min * (1.0 - binary_entropy(phase.rate))
         - charged_leakage_bits
-        - security_overhead_bits;
+        - security_overhead_bits
+        - back_flash_bits;
     KeyLength {
         vacuum_key_max: key.vacuum_max,
         vacuum_test_max: test.vacuum_max,
         single_photon_key_min: key.single_photon_min,
         single_photon_test_min: test.single_photon_min,
         single_photon_test_errors_max: test.single_photon_errors_max,
-        phase_error_rate,
+        phase_error_rate: phase.rate,
         charged_leakage_bits,
         security_overhead_bits,
+        side_channels: (!leaks.is_none()).then_some(SideChannelCharge {
+            phase_error_rate_without: phase.without_light,
+            imbalance: phase.imbalance,
+            back_flash_bits,
+        }),
         length_unclamped,
     }
 }
@@ -177,18 +204,62 @@ impl DecoyBounds {
     }
 }
 
-/// φ: error rate of the single photons in the test basis plus what sampling may hide, at most ½.
-fn phase_error_rate(key: &DecoyBounds, test: &DecoyBounds, failure: FailureProbability) -> f64 {
-    if key.single_photon_min <= 0.0 || test.single_photon_min <= 0.0 {
-        return 0.5;
+/// φ, and what light from Alice's laboratory has to do with it.
+struct PhaseErrors {
+    /// Error rate of the single photons in the test basis plus what sampling may hide, at most ½.
+    without_light: f64,
+    /// Δ′, at most ½.
+    imbalance: f64,
+    /// φ, at most ½.
+    rate: f64,
+}
+
+impl PhaseErrors {
+    fn of(
+        key: &DecoyBounds,
+        test: &DecoyBounds,
+        source: &DecoySource,
+        failure: FailureProbability,
+    ) -> PhaseErrors {
+        let light = source.side_channels().reflected_photons > 0.0;
+        let detected = SinglePhotons {
+            key: key.single_photon_min,
+            test: test.single_photon_min,
+        };
+        if detected.key <= 0.0 || detected.test <= 0.0 {
+            return PhaseErrors {
+                without_light: 0.5,
+                imbalance: if light { 0.5 } else { 0.0 },
+                rate: 0.5,
+            };
+        }
+        let sizes = SplitSizes {
+            observed: detected.test,
+            inferred: detected.key,
+        };
+        let observed = test.single_photon_errors_max / test.single_photon_min;
+        let sampled =
+            |event: FailureProbability| (observed + serfling_deviation(sizes, event)).min(0.5);
+        let smoothing_event = FailureProbability(failure.0 * failure.0);
+        let without_light = sampled(smoothing_event);
+        if !light {
+            return PhaseErrors {
+                without_light,
+                imbalance: 0.0,
+                rate: without_light,
+            };
+        }
+        // Serfling's, the coins of either basis, and the step from probabilities to the block.
+        let event = FailureProbability(smoothing_event.0 / 4.0);
+        let imbalance = imbalance_max(source, detected, event);
+        let step = hoeffding_deviation(detected.key, event) / detected.key;
+        let rate = trojan_horse::worsened(sampled(event), imbalance) + step;
+        PhaseErrors {
+            without_light,
+            imbalance,
+            rate: rate.min(0.5),
+        }
     }
-    let sizes = SplitSizes {
-        observed: test.single_photon_min,
-        inferred: key.single_photon_min,
-    };
-    let smoothing_event = FailureProbability(failure.0 * failure.0);
-    let observed = test.single_photon_errors_max / test.single_photon_min;
-    (observed + serfling_deviation(sizes, smoothing_event)).min(0.5)
 }
 
 #[cfg(test)]

@@ -322,8 +322,8 @@ impl fmt::Display for Abort {
                 f.write_str("the theorem leaves no secret bit")
             }
             AbortReason::ZeroLength if *limit <= 0.0 => f.write_str(
-                "the link was planned with a key of length zero: blocks of this size leave nothing \
-                 that an honest channel is sure to reach",
+                "the link was planned with a key of length zero: blocks of this size, with the side \
+                 channels that are stated, leave nothing that an honest channel is sure to reach",
             ),
             AbortReason::ZeroLength => write!(
                 f,

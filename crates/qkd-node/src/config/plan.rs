@@ -15,8 +15,8 @@ mod tests;
 use std::path::Path;
 
 pub use input::{PlanError, PlanFibre};
-use qkd_security::SecurityParameters;
 use qkd_security::planning::{PlanTheorem, RECONCILIATION_INEFFICIENCY};
+use qkd_security::{SecurityParameters, SideChannels};
 
 use super::ConfigError;
 use crate::parameters::{ChannelParameters, DetectorParameters, HardwareEffects, ProtocolName};
@@ -86,6 +86,8 @@ pub struct PlanSecurity {
     pub block_bits: u64,
     /// ε_sec and ε_cor of a block; 1e-10 and 1e-15 when absent.
     pub parameters: SecurityParameters,
+    /// What the laboratories may leak; nothing when absent.
+    pub side_channels: SideChannels,
 }
 
 impl Default for PlanSecurity {
@@ -97,6 +99,7 @@ impl Default for PlanSecurity {
                 secrecy: 1e-10,
                 correctness: 1e-15,
             },
+            side_channels: SideChannels::NONE,
         }
     }
 }
@@ -142,6 +145,7 @@ impl PlanConfig {
                 theorem: PlanTheorem::default(),
                 block_bits: parameters.security.block_bits,
                 parameters: security,
+                side_channels: parameters.security.side_channels,
             },
             effects: parameters.effects,
             line: Line::Preset(preset),

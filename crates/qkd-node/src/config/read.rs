@@ -11,7 +11,8 @@ use super::{
     AliceConfig, BobConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig, Role, SessionConfig,
     TlsFiles,
 };
-use super::{debug, delivery, detector_effects, effects, eve, monitors, rules, store};
+use super::{debug, delivery, detector_effects, effects, eve, monitors, rules};
+use super::{side_channels, store};
 use crate::parameters::{
     AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
     ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
@@ -45,8 +46,14 @@ pub(super) const EVE_SECTIONS: &[&str] = &[
 /// The keys of Alice's `[quantum]`.
 const ALICE_QUANTUM_KEYS: [&str; 3] = ["peer", "slots_per_second_max", "segment_loss_db"];
 
-pub(super) const SECURITY_KEYS: &[&str] =
-    &["theorem", "block_bits", "secrecy", "correctness", "accept"];
+pub(super) const SECURITY_KEYS: &[&str] = &[
+    "theorem",
+    "block_bits",
+    "secrecy",
+    "correctness",
+    "side_channels",
+    "accept",
+];
 
 pub(super) const PROTOCOL: Rule<ProtocolName> = Rule {
     expected: "the name of a protocol, \"bb84\"",
@@ -345,6 +352,7 @@ fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
         block_bits: security.required("block_bits", &rules::BLOCK_BITS)?,
         secrecy: security.required("secrecy", &rules::FAILURE_PROBABILITY)?,
         correctness: security.required("correctness", &rules::FAILURE_PROBABILITY)?,
+        side_channels: side_channels::read(&security)?,
         accept: accept_limits(&security)?,
     })
 }

@@ -143,7 +143,8 @@ fn every_role_reads_back_what_it_writes() {
         )
         .replace(
             "[channel]",
-            "[security.accept]\nleaked_bits_max = 9\ntest_errors_max = [4, 5]\n[channel]",
+            "[security.side_channels]\nreflected_photons = 1e-7\nback_flash_probability = 0.001\n\
+             [security.accept]\nleaked_bits_max = 9\ntest_errors_max = [4, 5]\n[channel]",
         )
         .replace("name = \"kme-alice\"", "name = 'kme-al'")
         .replace("kme = \"kme-alice\"", "kme = \"kme-al\"")
@@ -318,6 +319,8 @@ const BAD_VALUES: &[Bad] = &[
     bad(["block_bits = 1_000_000", "block_bits = 999", "999"], "security.block_bits", &["from 1000"]),
     bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["from 1e-100 to 0.01"]),
     bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["from 1e-100 to 0.01"]),
+    bad(["correctness = 1e-15", "correctness = 1e-15\nside_channels = { reflected_photons = 2 }", "2 }"], "security.side_channels.reflected_photons", &["from 0 to 1", "per slot"]),
+    bad(["correctness = 1e-15", "correctness = 1e-15\nside_channels = { back_flash_probability = 1 }", "1 }"], "security.side_channels.back_flash_probability", &["below 1"]),
     bad(["correctness = 1e-15", "correctness = 1e-15\naccept = { key_counts_min = [1] }", "[1]"], "security.accept.key_counts_min", &["two whole numbers"]),
     bad(["blocks_in_flight_max = 2", "blocks_in_flight_max = 0", "0\n\n[store]"], "session.blocks_in_flight_max", &["from 1 to 256"]),
     bad(["blocks_in_flight_max = 2", "blocks_max = 0", "0\n\n[store]"], "session.blocks_max", &["from 1"]),

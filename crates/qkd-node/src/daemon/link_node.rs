@@ -92,6 +92,7 @@ impl LinkNode {
             tracing::warn!(
                 distance_km = config.parameters.channel.distance_km,
                 block_bits = config.parameters.security.block_bits,
+                side_channel_bits = setup.plan.length_expected.side_channel_bits(),
                 "the expected channel leaves no secret key: every block will abort"
             );
         }

@@ -4,6 +4,7 @@ use qkd_optics::{
     Background, BasisChoice, Beam, BitAssignment, ChannelEffects, Daylight, DetectorEffects,
     FreeSpace, PolarisationDrift, SatellitePass, SharedFibre, SourceEffects, Turbulence, Window,
 };
+use qkd_security::SideChannels;
 
 use super::{
     AcceptLimits, ChannelParameters, DetectorParameters, LinkParameters, ProtocolParameters,
@@ -302,7 +303,19 @@ impl Entries {
         self.add("block_bits", security.block_bits.to_string());
         self.float("secrecy", security.secrecy);
         self.float("correctness", security.correctness);
+        self.side_channels(security.side_channels);
         self.accept(&security.accept);
+    }
+
+    /// What is not stated has no entry.
+    fn side_channels(&mut self, leaks: SideChannels) {
+        self.section = "security.side_channels";
+        for (key, value) in [
+            ("reflected_photons", leaks.reflected_photons),
+            ("back_flash_probability", leaks.back_flash_probability),
+        ] {
+            self.float_if_set(key, (value != 0.0).then_some(value));
+        }
     }
 
     fn accept(&mut self, accept: &AcceptLimits) {

@@ -39,7 +39,8 @@ impl LinkParameters {
             channel.rotation_error(),
         ];
         let model = LinkModel {
-            source: DecoySource::new([real[0], real[1]], self.source.intensity_probabilities)?,
+            source: DecoySource::new([real[0], real[1]], self.source.intensity_probabilities)?
+                .with_side_channels(self.security.side_channels)?,
             detector_efficiency,
             dead_time_slots: detectors.blind_slots(),
             transmittance_channel: channel.mean_transmittance(ideal.transmittance_channel),

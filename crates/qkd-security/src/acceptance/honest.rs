@@ -214,7 +214,7 @@ impl Honest<'_> {
             verification_tag_bits: VERIFICATION_BITS,
             ..Leakage::default()
         };
-        let source = &self.link.source;
+        let source = &self.plan.source;
         let length = self
             .theorem
             .secret_length(statistics, source, &leakage, self.parameters);

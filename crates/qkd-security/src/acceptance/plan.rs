@@ -2,8 +2,8 @@ use super::chance::{deviation_by_chance, drop_by_chance};
 use super::inefficiency::cascade_inefficiency_max;
 use crate::error::require;
 use crate::{
-    Acceptance, BasisStatistics, Error, KeyLength, Leakage, LinkModel, SecurityParameters,
-    Statistics, Theorem, binary_entropy,
+    Acceptance, BasisStatistics, DecoySource, Error, Exposure, KeyLength, Leakage, LinkModel,
+    SecurityParameters, Statistics, Theorem, binary_entropy,
 };
 
 /// Bits of the verification: a tag of 128, and whether it agreed.
@@ -117,6 +117,8 @@ pub struct BlockPlan {
     pub slots_expected: f64,
     /// Standard deviation of the slots that a block takes.
     pub slots_deviation: f64,
+    /// The source as the theorem has to be told of it: with the slots in which light may come back.
+    pub source: DecoySource,
     /// The limits, and ℓ.
     pub acceptance: Acceptance,
     /// f: largest inefficiency of error correction that limits and ℓ leave room for.
@@ -167,6 +169,10 @@ impl BlockPlan {
             "a link with more detections",
         )?;
 
+        let source = link.source.exposed(Exposure {
+            slots_max: slots.ceil(),
+            key_basis_probability: link.key_basis_probability,
+        });
         let statistics_expected = expected.per_detection.scaled(detections);
         let inefficiency_max = margin.inefficiency_max(&statistics_expected);
         let length_at = |statistics: Statistics<f64>| {
@@ -175,7 +181,7 @@ impl BlockPlan {
                 verification_tag_bits: margin.verification_bits,
                 ..Leakage::default()
             };
-            theorem.secret_length(statistics, &link.source, &leakage, &parameters)
+            theorem.secret_length(statistics, &source, &leakage, &parameters)
         };
         let worse = with_more_errors(&statistics_expected, margin.model_error);
         let safe = length_at(worse).length_unclamped
@@ -188,6 +194,7 @@ impl BlockPlan {
             slots_max: slots.ceil() as u64,
             slots_expected,
             slots_deviation: (detections * link.slots_variance_per_detection()).sqrt(),
+            source,
             acceptance: Acceptance {
                 secret_length_bits,
                 ..limits(&statistics_expected, inefficiency_max, &margin)

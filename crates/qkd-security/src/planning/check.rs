@@ -20,6 +20,7 @@ impl Frame {
         if input.theorem.is_finite() {
             check_block(input)?;
         }
+        check_side_channels(input)?;
         Ok(Frame {
             theorem: input.theorem,
             channel: channel(input),
@@ -27,9 +28,24 @@ impl Frame {
             transmittance_channel: link.transmittance_channel,
             block_bits: input.block_bits as f64,
             parameters: input.parameters,
+            side_channels: input.side_channels,
             reconciliation_inefficiency: input.reconciliation_inefficiency,
         })
     }
+}
+
+/// No theorem overlooks what is stated.
+fn check_side_channels(input: &PlanInput) -> Result<(), Error> {
+    let leaks = input.side_channels.checked()?;
+    let expected = "0 under every theorem but wiesemann2024, which alone reckons with it";
+    for (what, value) in [
+        ("reflected_photons", leaks.reflected_photons),
+        ("back_flash_probability", leaks.back_flash_probability),
+    ] {
+        let holds = value == 0.0 || input.theorem == PlanTheorem::Wiesemann2024;
+        require(what, value, holds, expected)?;
+    }
+    Ok(())
 }
 
 fn channel(input: &PlanInput) -> Channel {

@@ -5,7 +5,8 @@ use super::{CLASSES_MAX, Frame, Outcome, PlanBounds, Setting};
 use crate::lim2014::{self, BasisCounts, LoweredCounts};
 use crate::mathematics::log2;
 use crate::{
-    BasisStatistics, DecoySource, Error, Statistics, binary_entropy, rusca2018, wiesemann2024,
+    BasisStatistics, DecoySource, Error, Exposure, Margin, Statistics, binary_entropy, rusca2018,
+    wiesemann2024,
 };
 
 /// What a block is expected to show.
@@ -15,6 +16,8 @@ pub(super) struct Expectation {
     test: BasisCounts,
     /// λ_EC = f n h(E), not rounded.
     leaked_bits: f64,
+    /// How long the running system waits for such a block, in slots.
+    slots_max: f64,
 }
 
 /// A theorem, applied to what a block is expected to show. All charge log₂(2/ε_cor) for the
@@ -42,6 +45,7 @@ pub(super) fn outcome(
         key,
         test,
         leaked_bits: frame.reconciliation_inefficiency * key.total_counts() * entropy,
+        slots_max: slots * Margin::default().slots_factor,
     };
     Ok(Outcome::Block {
         slots,
@@ -61,6 +65,12 @@ pub(super) fn wiesemann2024(
     let parameters = frame.parameters;
     let charged = expectation.leaked_bits + log2(2.0 / parameters.correctness);
     let (statistics, source) = one_decoy(setting, expectation)?;
+    let exposure = Exposure {
+        slots_max: expectation.slots_max,
+        key_basis_probability: setting.key_basis_probability,
+    };
+    let source = source.with_side_channels(frame.side_channels)?;
+    let source = source.exposed(exposure);
     let length = wiesemann2024::secret_length_charged(&statistics, &source, charged, &parameters);
     Ok(PlanBounds::Wiesemann2024(length))
 }

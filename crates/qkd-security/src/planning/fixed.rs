@@ -31,7 +31,8 @@ fn derive(input: &PlanInput) -> Result<BlockPlan, Error> {
     let [signal, decoy, _] = setting.intensities;
     let [p_signal, p_decoy, _] = setting.probabilities;
     let model = LinkModel {
-        source: DecoySource::new([signal, decoy], [p_signal, p_decoy])?,
+        source: DecoySource::new([signal, decoy], [p_signal, p_decoy])?
+            .with_side_channels(input.side_channels)?,
         key_basis_probability: link.key_basis_probability,
         clock_hz: link.clock_hz,
         transmittance_channel: link.transmittance_channel,

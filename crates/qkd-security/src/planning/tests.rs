@@ -35,6 +35,7 @@ fn snspd(loss_db: f64) -> PlanInput {
             secrecy: 1e-10,
             correctness: 1e-15,
         },
+        side_channels: SideChannels::NONE,
         reconciliation_inefficiency: RECONCILIATION_INEFFICIENCY,
     }
 }

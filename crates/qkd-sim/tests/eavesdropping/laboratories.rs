@@ -7,6 +7,8 @@ use qkd_optics::{
     OutputMonitor, SIGNAL_BAND_MAX_NM, TimeFilter, Watchdog, WeakGenerator,
 };
 use qkd_protocols::Hardware;
+use qkd_security::SideChannels;
+use qkd_security::back_flash::LeavingFlashes;
 use qkd_sim::{Eavesdropped, Eve, EveShare, Link, presets};
 
 use super::links::{detection_probability, faint, link};
@@ -230,6 +232,82 @@ fn detectors_that_glow_give_the_share_of_clicks_away_whose_light_gets_out() {
         honest_gains(&mut row, &seen, &link);
         check(&row);
     }
+}
+
+/// Bits that a block of this link is charged for what its laboratories are stated to leak, for each bit
+/// of its key basis, and the fixed length.
+fn charged(link: &mut Link, leaks: SideChannels) -> (f64, u64) {
+    link.model.source = link
+        .model
+        .source
+        .with_side_channels(leaks)
+        .expect("in range");
+    link.block_bits = 10_000_000;
+    let plan = link.plan().expect("a sound link");
+    let bits = plan.statistics_expected.key.total_counts();
+    let charged = plan.length_expected.side_channel_bits() / bits;
+    (charged, plan.acceptance.secret_length_bits)
+}
+
+/// She scores herself: with as much light as was stated she never has more than was taken away for it.
+#[test]
+fn eve_learns_no_more_of_a_leaking_laboratory_than_is_charged_for_it() {
+    for (seed, photons, key) in [(163, 1e3, true), (164, 2e4, true), (165, 5e6, false)] {
+        let mut link = faint(seed);
+        link.door = door([170.0, 80.0]);
+        let spec = format!("trojan-horse:photons={photons},wavelength_nm=1924");
+        link.attack = Some(Eve::at_bobs_door(spec));
+        let light = InwardLight {
+            wavelength_nm: 1924.0,
+            photons,
+        };
+        let leaks = SideChannels {
+            reflected_photons: link.door.returned_photons(&light),
+            ..SideChannels::NONE
+        };
+        let (charged, fixed) = charged(&mut link, leaks);
+        let all = link
+            .eavesdrop(0..1_000_000)
+            .expect("a sound link")
+            .score
+            .all();
+        let (known, paid) = (all.known.right as f64, charged * all.sifted_bits as f64);
+        assert!(known <= paid, "{photons}: {known} of {paid} bits");
+        assert_eq!(
+            fixed > 0,
+            key,
+            "{photons}: {fixed} bits, {charged} charged for each"
+        );
+    }
+    let mut link = faint(166);
+    let flashes = BackFlash {
+        probability: 0.06,
+        isolation_db: 3.0,
+    };
+    hardware(&mut link).detectors.effects.back_flash = Some(flashes);
+    link.attack = Some(Eve::at_bobs_door("back-flash:1"));
+    let probability = flashes.probability * qkd_optics::transmittance(3.0);
+    let leaks = SideChannels {
+        back_flash_probability: probability,
+        ..SideChannels::NONE
+    };
+    let (charged, fixed) = charged(&mut link, leaks);
+    assert!(
+        charged > probability && fixed > 0,
+        "{charged}, {fixed} bits"
+    );
+    let all = link
+        .eavesdrop(0..2_000_000)
+        .expect("a sound link")
+        .score
+        .all();
+    // With perfect detectors she has the whole mean: the rest of the charge is for her luck.
+    let flashes = LeavingFlashes { probability };
+    let paid = flashes
+        .charged_bits(all.sifted_bits, 1e-11)
+        .expect("in range");
+    let known = all.known.right;
+    assert!(known > 0 && known <= paid, "{known} of {paid} bits");
 }
 
 /// Twice as bright, Bob counts what he always counts, and Eve holds photons of a signal with probability

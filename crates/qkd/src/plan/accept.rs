@@ -227,6 +227,7 @@ fn limits(name: &str, config: &PlanConfig, args: &AcceptArgs) -> Result<Limits, 
             place,
             length_expected_bits: plan.length_expected.length_unclamped,
             fixed_length_bits: plan.acceptance.secret_length_bits,
+            side_channel_bits: plan.length_expected.side_channel_bits(),
         });
     }
     let uncovered = config.effects.uncovered();

@@ -9,6 +9,17 @@ use super::accept::bits;
 use super::plot;
 use crate::exit::Exit;
 
+/// What side channels cost, in words; nothing where none are stated.
+fn charged(side_channel_bits: f64) -> String {
+    match side_channel_bits > 0.0 {
+        true => format!(
+            "; the stated side channels cost {}",
+            bits(side_channel_bits)
+        ),
+        false => String::new(),
+    }
+}
+
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -28,9 +39,10 @@ pub enum Fault {
     /// Every block would be refused.
     #[error(
         "{configuration}{place}: no length can be fixed with these margins: the theorem gives {} \
-         at the expected counts, {} are left",
+         at the expected counts, {} are left{}",
         bits(*.length_expected_bits),
-        bits(*.fixed_length_bits as f64)
+        bits(*.fixed_length_bits as f64),
+        charged(*.side_channel_bits)
     )]
     NoLength {
         /// Its name.
@@ -41,6 +53,8 @@ pub enum Fault {
         length_expected_bits: f64,
         /// What the margins leave of it.
         fixed_length_bits: u64,
+        /// What the stated side channels cost of what the theorem gives.
+        side_channel_bits: f64,
     },
     /// The options do not go together.
     #[error("{0}")]

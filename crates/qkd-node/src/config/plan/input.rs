@@ -89,6 +89,7 @@ impl PlanConfig {
             channel: theorem.default_channel(),
             block_bits: self.security.block_bits,
             parameters: self.security.parameters,
+            side_channels: self.security.side_channels,
             reconciliation_inefficiency: self.protocol.reconciliation_inefficiency,
         })
     }
@@ -132,6 +133,11 @@ impl PlanConfig {
             };
             let reason = format!("{theorem} takes {many} intensities, not {found}");
             return contradiction("source.intensities", reason);
+        }
+        if theorem != PlanTheorem::Wiesemann2024 && !self.security.side_channels.is_none() {
+            let reason =
+                format!("{theorem} does not reckon with side channels: wiesemann2024 does");
+            return contradiction("security.side_channels", reason);
         }
         if !theorem.is_finite() {
             return Ok(());
@@ -260,6 +266,7 @@ impl PlanConfig {
                 block_bits: security.block_bits,
                 secrecy: security.parameters.secrecy,
                 correctness: security.parameters.correctness,
+                side_channels: security.side_channels,
                 accept: AcceptLimits::default(),
             },
             effects: self.effects.clone(),

@@ -7,7 +7,7 @@ use qkd_security::{Error, SecurityParameters};
 
 use super::super::document::{Document, Rule, Section};
 use super::super::place::ConfigError;
-use super::super::{effects, measured, read, rules};
+use super::super::{effects, measured, read, rules, side_channels};
 use super::{Line, PlanConfig, PlanError, PlanProtocol, PlanSecurity, PlanSource};
 use crate::parameters::{HardwareEffects, ProtocolName};
 
@@ -150,6 +150,7 @@ fn security(root: &Section<'_>) -> Result<PlanSecurity, ConfigError> {
             secrecy: failure("secrecy", default.parameters.secrecy)?,
             correctness: failure("correctness", default.parameters.correctness)?,
         },
+        side_channels: side_channels::read(&section)?,
     })
 }
 
@@ -197,6 +198,8 @@ pub(super) fn key_of(error: &Error) -> &'static str {
         ("dead_time", "detector.dead_time_ns"),
         ("clock_hz", "source.clock_hz"),
         ("block_bits", "security.block_bits"),
+        ("reflected_photons", "security.side_channels"),
+        ("back_flash", "security.side_channels"),
         ("secrecy", "security.secrecy"),
         ("correctness", "security.correctness"),
         (

@@ -394,6 +394,26 @@ fn a_theorem_that_takes_other_intensities_says_so() {
 }
 
 #[test]
+fn side_channels_are_planned_with_or_refused_and_never_overlooked() {
+    let leaking = (
+        "correctness = 1e-15",
+        "correctness = 1e-15\nside_channels = { reflected_photons = 1e-6 }",
+    );
+    let refused = said(leaking, &[PlanTheorem::Gllp]);
+    for word in ["security.side_channels", "gllp does not reckon with"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    let fibre = PlanFibre::DistanceKm(25.0);
+    let rate = |text: &str| {
+        let config = parse(text, &[]).unwrap();
+        let input = config.input(PlanTheorem::Wiesemann2024, fibre).unwrap();
+        plan(&input).unwrap().secret_bits_per_pulse
+    };
+    let (tight, leaks) = (rate(LINK), rate(&LINK.replace(leaking.0, leaking.1)));
+    assert!(0.0 < leaks && leaks < tight, "{leaks} of {tight}");
+}
+
+#[test]
 fn lim2014_refuses_decoys_that_its_bounds_do_not_hold_for() {
     let three = |intensities: &str| {
         let text = LINK

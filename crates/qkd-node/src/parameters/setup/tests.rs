@@ -6,6 +6,7 @@ use qkd_optics::{
     Gating, IntensityNoise, LinearMode, PolarisationDrift, PreparationError, SatellitePass,
     SharedFibre, SharedLength, SourceEffects, TimingJitter, Window,
 };
+use qkd_security::SideChannels;
 use qkd_session::Outcome as Ended;
 
 use super::*;
@@ -128,6 +129,30 @@ fn effects_that_the_theorem_does_not_cover_are_named_by_their_keys() {
     });
     let said = parameters.effects.uncovered();
     assert!(said[1].starts_with("[detector.efficiency_mismatch] is not covered"));
+}
+
+/// Which is what limits, `qkd plan accept` and daemons are made from.
+#[test]
+fn stated_side_channels_shorten_the_fixed_length_and_nothing_stated_changes_nothing() {
+    let tight = presets::snspd(25.0).block_plan().unwrap();
+    assert_eq!(tight.length_expected.side_channels, None);
+    let fixed = |reflected_photons, back_flash_probability| {
+        let mut parameters = presets::snspd(25.0);
+        parameters.security.side_channels = SideChannels {
+            reflected_photons,
+            back_flash_probability,
+        };
+        let plan = parameters.block_plan().unwrap();
+        let limits = plan.acceptance;
+        assert_eq!(limits.key_errors_max, tight.acceptance.key_errors_max);
+        assert!(plan.length_expected.side_channel_bits() >= 0.0);
+        limits.secret_length_bits
+    };
+    let lengths = [(0.0, 0.0), (1e-9, 0.0), (1e-7, 0.0), (1e-7, 0.01)].map(|(a, b)| fixed(a, b));
+    assert_eq!(lengths[0], tight.acceptance.secret_length_bits);
+    assert!(lengths.is_sorted_by(|a, b| a > b), "{lengths:?}");
+    assert!(lengths[3] > 0);
+    assert_eq!(fixed(0.1, 0.0), 0);
 }
 
 /// How the first block of a link ends that is planned as `planned` and built as `built`.

@@ -64,7 +64,7 @@ fn facts(limits: &Limits) -> Vec<(&'static str, String)> {
     let expected = plan.length_expected.length_unclamped;
     let second = 1.0 / limits.clock_hz;
     let rate_bps = delivered_bits(fixed) as f64 / (plan.slots_expected * second);
-    vec![
+    let mut facts = vec![
         (
             "Block",
             format!(
@@ -123,7 +123,13 @@ fn facts(limits: &Limits) -> Vec<(&'static str, String)> {
                 share(margin.model_count)
             ),
         ),
-    ]
+    ];
+    if plan.length_expected.side_channels.is_some() {
+        let charged = bits(plan.length_expected.side_channel_bits());
+        let what = format!("{charged} of what it gives are charged already");
+        facts.insert(4, ("Side channels", what));
+    }
+    facts
 }
 
 /// A share as per cent, with no more digits than it has.
