@@ -78,23 +78,10 @@ impl Lie {
 
     /// Whether it counts as a failed handshake, and whether as a payload that is none.
     pub fn counts(self) -> (bool, bool) {
-        match self {
-            Self::AuthenticGarbage | Self::TooManyMessages => (false, true),
-            // What it says is a message, and contradicts what went before.
-            Self::UnannouncedBlock => (false, false),
-            Self::OtherVersion
-            | Self::ShortNonce
-            | Self::Reflection
-            | Self::OtherKey
-            | Self::GarbageProof
-            | Self::ShortProof
-            | Self::ReflectedProof
-            | Self::OtherDistance
-            | Self::OtherBlock
-            | Self::OtherBlocksInFlight
-            | Self::EnvelopeFirst
-            | Self::NoKind => (true, false),
-        }
+        let shakes_hands = self.payload().is_some();
+        // What it says is a message, and contradicts what went before.
+        let is_a_message = self == Self::UnannouncedBlock;
+        (!shakes_hands, shakes_hands && !is_a_message)
     }
 
     /// What it says under a good tag, if its handshake is good.

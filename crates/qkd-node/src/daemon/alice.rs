@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -74,7 +73,6 @@ pub(super) async fn run(
         onward: onward.map_err(NodeError::Thread)?,
         slots_per_second_max,
         segment_loss_db,
-        was_up: AtomicBool::new(false),
     };
     tokio::try_join!(node.serve(listeners, shutdown.clone()), async {
         caller.keep_linked(&shutdown).await;
@@ -129,8 +127,6 @@ struct Caller<'a> {
     slots_per_second_max: f64,
     /// Loss up to whoever gets the light first, dB; all of the channel's when absent.
     segment_loss_db: Option<f64>,
-    /// Whether the last call came to a session.
-    was_up: AtomicBool,
 }
 
 impl Caller<'_> {
@@ -140,11 +136,13 @@ impl Caller<'_> {
         let mut said = String::new();
         let mut pauses = Pauses::default();
         while !shutdown.is_requested() {
-            let ended = match self.node.fault() {
-                None => self.link(shutdown).await,
-                Some(fault) => fault,
+            let (ended, was_up) = match self.node.fault() {
+                None => match self.link(shutdown).await {
+                    Ok(ended) => (ended, true),
+                    Err(reason) => (reason, false),
+                },
+                Some(fault) => (fault, false),
             };
-            let was_up = self.was_up.swap(false, Ordering::Relaxed);
             board.link(LinkState::Connecting, &ended);
             if shutdown.is_requested() {
                 return;
@@ -164,24 +162,23 @@ impl Caller<'_> {
     }
 
     /// One connection from call to end; says why it ended.
-    async fn link(&self, shutdown: &Shutdown) -> String {
+    ///
+    /// # Errors
+    /// Why there was none.
+    async fn link(&self, shutdown: &Shutdown) -> Result<String, String> {
         // A connection that is served ends in its own good order; one that is still being made can
         // simply be dropped.
         let made = tokio::select! {
             made = self.connect() => made,
-            () = shutdown.requested() => return "this node is shutting down".into(),
+            () = shutdown.requested() => return Err("this node is shutting down".into()),
         };
-        let (connection, transmitter) = match made {
-            Ok(made) => made,
-            Err(reason) => return reason,
-        };
+        let (connection, transmitter) = made?;
         let session = connection.established.session;
-        self.was_up.store(true, Ordering::Relaxed);
         tracing::info!(%session, "link to Bob established");
-        serve(connection, &self.node.shared, shutdown, |link, commands| {
+        let served = serve(connection, &self.node.shared, shutdown, |link, commands| {
             self.start(session, transmitter, link, commands)
-        })
-        .await
+        });
+        Ok(served.await)
     }
 
     /// Calls Bob and shakes hands with him; the error says why there is no connection.
