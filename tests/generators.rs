@@ -1,7 +1,7 @@
 //! A random generator that fails, in a daemon: its health tests stop the link, and no key comes of it.
 
 use qkd_bits::Defect;
-use qkd_wire::proto::node::NodeStatus;
+use qkd_wire::proto::node::{MonitorStatus, NodeStatus};
 
 use crate::support::Nodes;
 
@@ -35,5 +35,9 @@ async fn a_generator_that_fails_ends_the_link_for_good_on_either_side_and_no_key
             let made = (status.blocks_with_key, status.stored_key_count);
             assert_eq!(made, (0, 0), "{}", node.name);
         }
+        let status = broken.status().await;
+        let named = |it: &&MonitorStatus| it.name == "random_numbers";
+        let monitor = status.monitors.iter().find(named).unwrap();
+        assert_eq!((monitor.action.as_str(), monitor.alarms), ("stop", 1));
     }
 }

@@ -40,6 +40,17 @@ impl HealthTest {
         }
     }
 
+    /// What a sound generator shows on average: of the longest run of equal bits in a window it is
+    /// log₂ 8192 + γ/ln 2 − ½ (Schilling, Coll. Math. J. 21, 196 (1990)).
+    pub fn expected(self) -> f64 {
+        match self {
+            HealthTest::RepetitionCount => 13.3,
+            HealthTest::AdaptiveProportion => PROPORTION_BITS as f64 / 2.0,
+            HealthTest::LongProportion => WINDOW_BITS as f64 / 2.0,
+            HealthTest::Recurrence => 0.0,
+        }
+    }
+
     fn evidence(self) -> &'static str {
         match self {
             HealthTest::RepetitionCount => "equal bits in a row",

@@ -17,7 +17,7 @@ use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_optics::{
     FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters, SlotList,
 };
-use qkd_session::SessionId;
+use qkd_session::{Action, SessionId};
 
 pub use crate::quantum::RECEIVE_BUFFER_BYTES;
 pub use qkd_optics::FRAME_BYTES;
@@ -86,6 +86,7 @@ impl Sending {
             transmitter,
             encoder: FrameEncoder::new(shape),
             onward: onward.sender(),
+            failed_generator: Action::Stop,
             unannounced_slots_max: u64::MAX,
             link,
             board: board.clone(),
@@ -193,6 +194,7 @@ impl Receiving {
         let path = ReceivePath {
             receiver,
             order: FrameOrder::new(quantum::address(SESSION), OrderLimits::default(), 0),
+            failed_generator: Action::Stop,
             link,
             board: board.clone(),
         };

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use qkd_bits::HealthAlarm;
+
 /// Everything that watches a link for somebody in it, each by one sign.
 ///
 /// The sign is what instruments or public counts show. No monitor proves an eavesdropper, and none
@@ -151,6 +153,18 @@ pub struct Alarm {
     pub expected: f64,
     /// The bound that was crossed: an upper one when it lies above the expectation.
     pub limit: f64,
+}
+
+impl From<HealthAlarm> for Alarm {
+    fn from(failed: HealthAlarm) -> Self {
+        Self {
+            monitor: Monitor::RandomNumbers,
+            observed: f64::from(failed.observed),
+            expected: failed.test.expected(),
+            // The limit of a health test sounds already, that of an alarm would have passed.
+            limit: f64::from(failed.limit) - 1.0,
+        }
+    }
 }
 
 impl fmt::Display for Alarm {

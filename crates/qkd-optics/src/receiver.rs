@@ -261,6 +261,7 @@ impl Receiver {
             double_clicks: new.double_clicks,
             detector_clicks: self.detector_clicks.as_mut().map(std::mem::take),
             arrivals: self.arrivals.as_mut().map(ArrivalClock::take),
+            generator: self.generator_alarm(),
             ..Readings::default()
         };
         let clicks = self.counters.clicks;

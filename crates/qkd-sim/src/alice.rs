@@ -3,7 +3,7 @@
 use qkd_optics::{Alarm, PulseTrain, Transmitter};
 use qkd_protocols::AliceRecord;
 use qkd_security::SecurityParameters;
-use qkd_session::{Alice, AliceInput, AliceOutput, BlockReport, Distilled, Message, Time};
+use qkd_session::{Action, Alice, AliceInput, AliceOutput, BlockReport, Distilled, Message, Time};
 
 use crate::Error;
 
@@ -12,29 +12,38 @@ pub(crate) struct AliceLaboratory {
     pub(crate) engine: Alice,
     /// What her own diodes say, all through the run.
     door_alarms: Vec<Alarm>,
+    failed_generator: Action,
     pub(crate) begun: Vec<SecurityParameters>,
     pub(crate) distilled: Vec<Distilled>,
     pub(crate) reports: Vec<BlockReport>,
 }
 
 impl AliceLaboratory {
-    pub(crate) fn new(transmitter: Transmitter, engine: Alice, door_alarms: Vec<Alarm>) -> Self {
+    pub(crate) fn new(
+        transmitter: Transmitter,
+        engine: Alice,
+        door_alarms: Vec<Alarm>,
+        failed_generator: Action,
+    ) -> Self {
         Self {
             transmitter,
             engine,
             door_alarms,
+            failed_generator,
             begun: Vec::new(),
             distilled: Vec::new(),
             reports: Vec::new(),
         }
     }
 
-    /// Nothing leaves once the generator of Alice's choices has failed.
+    /// Nothing leaves once the generator of Alice's choices has failed, if that is to stop her.
     pub(crate) fn transmit(&mut self, span: u32) -> Result<PulseTrain, Error> {
         let train = self.transmitter.transmit(span);
         match self.transmitter.generator_alarm() {
-            None => Ok(train),
-            Some(alarm) => Err(qkd_optics::Error::Generator(alarm).into()),
+            Some(alarm) if self.failed_generator == Action::Stop => {
+                Err(qkd_optics::Error::Generator(alarm).into())
+            }
+            Some(_) | None => Ok(train),
         }
     }
 
@@ -61,7 +70,9 @@ impl AliceLaboratory {
                     } => {
                         let record = AliceRecord::new(self.transmitter.recall(&slots)?);
                         self.transmitter.forget_before(end_slot);
-                        let alarms = AliceInput::Alarms(self.door_alarms.clone());
+                        let failed = self.transmitter.generator_alarm().map(Alarm::from);
+                        let alarms = self.door_alarms.iter().copied().chain(failed);
+                        let alarms = AliceInput::Alarms(alarms.collect());
                         more.extend(self.engine.handle_at_once(now, alarms)?);
                         let recalled = AliceInput::Recalled { block, record };
                         more.extend(self.engine.handle_at_once(now, recalled)?);

@@ -1,22 +1,24 @@
 //! Bob's laboratory: his receiver and his engine.
 
 use qkd_optics::{Detections, PulseFrame, Receiver};
-use qkd_session::{BlockReport, Bob, BobInput, BobOutput, Distilled, Message, Time};
+use qkd_session::{Action, BlockReport, Bob, BobInput, BobOutput, Distilled, Message, Time};
 
 use crate::Error;
 
 pub(crate) struct BobLaboratory {
     pub(crate) receiver: Receiver,
     pub(crate) engine: Bob,
+    failed_generator: Action,
     pub(crate) distilled: Vec<Distilled>,
     pub(crate) reports: Vec<BlockReport>,
 }
 
 impl BobLaboratory {
-    pub(crate) fn new(receiver: Receiver, engine: Bob) -> Self {
+    pub(crate) fn new(receiver: Receiver, engine: Bob, failed_generator: Action) -> Self {
         Self {
             receiver,
             engine,
+            failed_generator,
             distilled: Vec::new(),
             reports: Vec::new(),
         }
@@ -42,7 +44,9 @@ impl BobLaboratory {
             self.receiver.detect(frame.into_light(), &mut detections)?;
         }
         self.receiver.advance_to(next_slot, &mut detections);
-        if let Some(alarm) = self.receiver.generator_alarm() {
+        if self.failed_generator == Action::Stop
+            && let Some(alarm) = self.receiver.generator_alarm()
+        {
             return Err(qkd_optics::Error::Generator(alarm).into());
         }
         let next_slot = self.receiver.next_slot();

@@ -6,8 +6,8 @@ use qkd_attacks::{AttackTally, TowardsAlice};
 use qkd_bits::{Defect, PhysicsRng, SecretRng};
 use qkd_keystore::Side;
 use qkd_optics::{
-    Alarm, AlicesDoor, FrameAddress, FrameEncoder, FrameOrder, FrameShape, OrderLimits, Receiver,
-    ReceiverCounters, Transmitter,
+    Alarm, AlicesDoor, FrameAddress, FrameEncoder, FrameOrder, FrameShape, Monitor, OrderLimits,
+    Receiver, ReceiverCounters, Transmitter,
 };
 use qkd_protocols::{Hardware, LinkSetup};
 use qkd_security::{BlockPlan, LinkModel, Margin, SecurityParameters, Spent, Theorem};
@@ -45,7 +45,8 @@ pub struct Link {
     pub defects: [Option<Defect>; 2],
     /// Eve, if she is there.
     pub attack: Option<Eve>,
-    /// What becomes of a block on an alarm of each monitor; nobody looks when absent.
+    /// What becomes of a block on an alarm of each monitor; nobody looks when absent, but a generator
+    /// that fails ends the run.
     pub monitors: Option<Actions>,
     /// The datagrams that the network loses.
     pub frame_loss: FrameLoss,
@@ -271,14 +272,16 @@ impl Run {
             alice = alice.with_monitors(monitors.clone());
             bob = bob.with_monitors(monitors);
         }
+        let actions = link.monitors.unwrap_or_default();
+        let failed_generator = actions.of(Monitor::RandomNumbers);
         let order = OrderLimits::default();
         let tap = match &link.attack {
             Some(eve) => Some(Tap::new(eve, nature.fork(), nature.fork())?),
             None => None,
         };
         Ok(Self {
-            alice: AliceLaboratory::new(transmitter, alice, link.door_alarms()?),
-            bob: BobLaboratory::new(receiver, bob),
+            alice: AliceLaboratory::new(transmitter, alice, link.door_alarms()?, failed_generator),
+            bob: BobLaboratory::new(receiver, bob, failed_generator),
             channel: QuantumChannel::new(
                 FrameEncoder::new(shape),
                 FrameOrder::new(address, order, 0),

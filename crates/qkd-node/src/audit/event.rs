@@ -41,6 +41,8 @@ pub enum Kind {
     StoreQuarantined,
     /// A block was thrown away because the two copies of it differed.
     CopiesDiffer,
+    /// A random generator failed its health tests, and ended the link.
+    GeneratorFailed,
     /// Messages of the classical channel, or handshakes on it, were refused.
     LinkRejected,
     /// What may call and how much it may take was read again.
@@ -66,6 +68,7 @@ impl Kind {
             Kind::StoreSealed => "store-sealed",
             Kind::StoreQuarantined => "store-quarantined",
             Kind::CopiesDiffer => "copies-differ",
+            Kind::GeneratorFailed => "generator-failed",
             Kind::LinkRejected => "link-rejected",
             Kind::ConfigurationChanged => "configuration-changed",
         }

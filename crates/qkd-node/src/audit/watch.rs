@@ -1,5 +1,5 @@
 //! What the node itself has to say: its key store's health, keys that expired, copies of keys that
-//! differ, and what strangers tried on the classical channel. Read off what is shown anyway, once a second at most.
+//! differ, a random generator that failed, and what strangers tried on the classical channel. Read off what is shown anyway, once a second at most.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ struct Seen {
     health: Health,
     expired: u64,
     differing_blocks: u64,
+    generator_failed: bool,
     rejected: [u64; KINDS.len()],
 }
 
@@ -54,6 +55,7 @@ pub(crate) async fn watch(log: Arc<AuditLog>, hub: Arc<KeyHub>, board: StatusBoa
         health: Health::Sound,
         expired: 0,
         differing_blocks: 0,
+        generator_failed: false,
         rejected: [0; KINDS.len()],
     };
     loop {
@@ -84,6 +86,10 @@ impl Seen {
             let blocks = store.differing_blocks - self.differing_blocks;
             log.note(Event::new(Kind::CopiesDiffer).number("blocks", blocks));
             self.differing_blocks = store.differing_blocks;
+        }
+        if let (false, Some(fault)) = (self.generator_failed, &board.generator_fault) {
+            log.note(Event::new(Kind::GeneratorFailed).text("reason", fault));
+            self.generator_failed = true;
         }
         let rejected = rejected(board);
         if rejected != self.rejected {

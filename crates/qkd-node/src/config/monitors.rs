@@ -15,18 +15,17 @@ const ACTION: Rule<Action> = Rule {
     known: &["stop", "report", "off"],
 };
 
-/// For what daemons have no alarm about: a failed generator always ends the link, and diodes at
-/// Alice's door are there in simulations alone. A setting that does nothing would promise something.
+/// For what daemons have no alarm about: diodes at Alice's door are there in simulations alone. A
+/// setting that does nothing would promise something.
 const STOP_ONLY: Rule<Action> = Rule {
-    expected: "\"stop\", the only value: no instrument of a daemon raises this alarm, and a random \
-               number generator that fails its tests always ends the link",
+    expected: "\"stop\", the only value: no instrument of a daemon raises this alarm",
     read: |value| Action::by_name(value.as_str()?).filter(|action| *action == Action::Stop),
     known: &["stop"],
 };
 
 fn rule(monitor: Monitor) -> &'static Rule<Action> {
     match monitor {
-        Monitor::BackwardLight | Monitor::OutputPower | Monitor::RandomNumbers => &STOP_ONLY,
+        Monitor::BackwardLight | Monitor::OutputPower => &STOP_ONLY,
         Monitor::InputPower
         | Monitor::Photocurrent
         | Monitor::DoubleClicks
@@ -35,7 +34,8 @@ fn rule(monitor: Monitor) -> &'static Rule<Action> {
         | Monitor::ArrivalTimes
         | Monitor::DecoyShare
         | Monitor::ErrorRates
-        | Monitor::RawKeyBias => &ACTION,
+        | Monitor::RawKeyBias
+        | Monitor::RandomNumbers => &ACTION,
     }
 }
 

@@ -249,6 +249,7 @@ impl Caller<'_> {
             encoder: FrameEncoder::new(shape),
             onward: self.onward.sender(),
             slots_per_second_max: self.slots_per_second_max,
+            failed_generator: self.node.failed_generator(),
             unannounced_slots_max: self.node.unannounced_slots_max(self.slots_per_second_max),
             link,
             board: self.node.shared.board.clone(),

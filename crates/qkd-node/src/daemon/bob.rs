@@ -223,6 +223,7 @@ impl Answerer {
                 let path = ReceivePath {
                     receiver: receiver.map_err(std::io::Error::other)?,
                     order: FrameOrder::new(address, limits, 0),
+                    failed_generator: node.failed_generator(),
                     link,
                     board: board.clone(),
                 };

@@ -9,7 +9,7 @@ use qkd_bits::health::{CutOffs, HealthTests};
 use qkd_delivery::{Access, Directory, Kme, KmeId};
 use qkd_keystore::{Health, KeyStore, SaeId, Side, Step, StoreLimits};
 use qkd_protocols::{LinkSetup, Protocol};
-use qkd_session::{Monitors, SessionLimits, UNANNOUNCED_BLOCKS_MAX};
+use qkd_session::{Action, Monitor, Monitors, SessionLimits, UNANNOUNCED_BLOCKS_MAX};
 use qkd_wire::proto::link as proto;
 use qkd_wire::proto::node::Role as ProtoRole;
 use tokio::net::TcpListener;
@@ -199,6 +199,11 @@ impl LinkNode {
             false_alarm_probability,
             undisturbed: self.setup.undisturbed(),
         }
+    }
+
+    /// What happens once the generator that light or its measurement is drawn from has failed.
+    pub(super) fn failed_generator(&self) -> Action {
+        self.config.monitors.actions.of(Monitor::RandomNumbers)
     }
 
     /// As [`waiting_bytes_max`] for this link.

@@ -60,6 +60,7 @@ impl BareLink {
                     | LinkEvent::Committed { .. }
                     | LinkEvent::Discarded { .. }
                     | LinkEvent::Recalled { .. }
+                    | LinkEvent::Alarms(_)
                     | LinkEvent::Worked(_)
                     | LinkEvent::Tick { .. },
                 )

@@ -143,6 +143,7 @@ impl LinkEngine {
                 self.patience.went_on(now);
                 self.discarded(block, reason, effects);
             }
+            LinkEvent::Alarms(alarms) => self.alice(now, AliceInput::Alarms(alarms), effects)?,
             LinkEvent::Recalled { block, record } => {
                 self.alice(now, AliceInput::Recalled { block, record }, effects)?;
             }

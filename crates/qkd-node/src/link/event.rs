@@ -3,7 +3,7 @@
 use qkd_auth::Envelope;
 use qkd_bits::SecretBits;
 use qkd_keystore::{BlockId, DiscardReason, StoreMessage};
-use qkd_optics::{Detections, Readings, SlotList};
+use qkd_optics::{Alarm, Detections, Readings, SlotList};
 use qkd_protocols::AliceRecord;
 use qkd_security::{SecurityParameters, Spent};
 use qkd_session::{BlockReport, Work, Worked};
@@ -38,6 +38,8 @@ pub enum LinkEvent {
         /// What was sent in them.
         record: AliceRecord,
     },
+    /// What the monitors of Alice's transmitter say about the slots of the block that is recalled next.
+    Alarms(Vec<Alarm>),
     /// Alice's transmitter has come so far.
     Emitted {
         /// Slots since the session began.
@@ -74,6 +76,7 @@ impl LinkEvent {
             | Self::Committed { .. }
             | Self::Discarded { .. }
             | Self::Recalled { .. }
+            | Self::Alarms(_)
             | Self::Emitted { .. }
             | Self::Worked(_)
             | Self::Tick { .. } => 0,

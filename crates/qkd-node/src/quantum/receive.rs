@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use qkd_optics::{Detections, FrameOrder, PulseTrain, Readings, Receiver as OpticalReceiver};
+use qkd_session::Action;
 
 use super::Command;
 use super::light_in::LightIn;
@@ -46,6 +47,8 @@ pub struct ReceivePath {
     pub receiver: OpticalReceiver,
     /// Puts frames into order.
     pub order: FrameOrder,
+    /// What happens once the generator of Bob's choices has failed.
+    pub failed_generator: Action,
     /// Whom to tell.
     pub link: LinkHandle,
     /// What the operator sees.
@@ -240,7 +243,9 @@ impl Measuring {
     /// Hands on what Alice's authenticated clock covers. The quantum channel is nobody's: without
     /// this, one forged frame of the future would make Bob announce slots that she never sent.
     fn report(&mut self) {
-        if let Some(alarm) = self.path.receiver.generator_alarm() {
+        if self.path.failed_generator == Action::Stop
+            && let Some(alarm) = self.path.receiver.generator_alarm()
+        {
             // Nothing more is said of what it chose, however long the link takes to end.
             if self.path.board.generator_fault().is_none() {
                 self.path.board.generator(alarm);

@@ -13,6 +13,7 @@ use qkd_optics::{
     Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, SlotList, Transmitter,
 };
 use qkd_protocols::AliceRecord;
+use qkd_session::Action;
 
 use super::onward::DATAGRAMS_AT_ONCE_MAX;
 use super::{Command, OnwardSender};
@@ -51,6 +52,8 @@ pub struct TransmitPath {
     pub slots_per_second_max: f64,
     /// Slots that may wait for Bob's announcement: he wants light, so he has to announce it.
     pub unannounced_slots_max: u64,
+    /// What happens once the generator of her choices has failed: anything but a stop lets light go on.
+    pub failed_generator: Action,
     /// Whom to tell.
     pub link: LinkHandle,
     /// What the operator sees.
@@ -155,7 +158,9 @@ impl Emitting {
             }
         }
         // What a generator that has failed made stays in this room.
-        if let Some(alarm) = path.transmitter.generator_alarm() {
+        if path.failed_generator == Action::Stop
+            && let Some(alarm) = path.transmitter.generator_alarm()
+        {
             path.board.generator(alarm);
             return Err(Error::Generator(alarm));
         }
@@ -203,6 +208,9 @@ impl Emitting {
         let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
         let record = AliceRecord::new(transmitter.recall(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
+        if let Some(failed) = transmitter.generator_alarm() {
+            self.path.link.tell(LinkEvent::Alarms(vec![failed.into()]));
+        }
         self.path.link.tell(LinkEvent::Recalled { block, record });
         self.announced_slots = end_slot;
         self.pace.blocked(began.elapsed());

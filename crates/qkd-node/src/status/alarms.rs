@@ -53,12 +53,18 @@ impl StatusBoard {
         alarms
     }
 
-    /// The first failure stays: nobody mends a generator by starting another session.
-    pub(crate) fn generator(&self, alarm: HealthAlarm) {
+    /// The generator has failed and ends the link. The first failure stays: nobody mends a generator by
+    /// starting another session. It counts as one block, which there is none of any more.
+    pub(crate) fn generator(&self, failed: HealthAlarm) {
         let snapshot = &mut self.lock().snapshot;
-        snapshot
-            .generator_fault
-            .get_or_insert_with(|| format!("{}: {alarm}", Monitor::RandomNumbers));
+        if snapshot.generator_fault.is_none() {
+            let alarm = Alarm::from(failed);
+            tracing::error!("alarm of {alarm}");
+            snapshot.generator_fault = Some(format!("{}: {failed}", alarm.monitor));
+            let alarms = &mut snapshot.monitors[alarm.monitor.index()];
+            alarms.blocks += 1;
+            alarms.last = Some(alarm);
+        }
     }
 
     /// How the generator has failed, if it has.

@@ -1,4 +1,7 @@
+use qkd_bits::HealthAlarm;
+use qkd_bits::health::HealthTest;
 use qkd_keystore::Health;
+use qkd_optics::Monitor;
 use qkd_security::{BasisStatistics, Leakage, SecurityParameters, Theorem};
 use qkd_session::Abort;
 
@@ -105,6 +108,25 @@ fn a_fibre_that_leads_nowhere_is_an_alarm_while_it_does() {
     assert_eq!(alarms, ["look here", "light goes nowhere"]);
     board.fibre(None);
     assert_eq!(board.alarms(&Health::Sound), ["look here"]);
+}
+
+#[test]
+fn a_generator_that_fails_raises_the_alarm_of_its_monitor_once() {
+    let board = StatusBoard::default();
+    let failed = HealthAlarm {
+        test: HealthTest::RepetitionCount,
+        observed: 512,
+        limit: 65,
+    };
+    board.generator(failed);
+    board.generator(failed);
+    let alarms = board.snapshot().monitors[Monitor::RandomNumbers.index()];
+    assert_eq!(alarms.blocks, 1);
+    let last = alarms.last.unwrap();
+    assert_eq!((last.observed, last.limit), (512.0, 64.0));
+    let said = board.alarms(&Health::Sound);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("random_numbers: "), "{said:?}");
 }
 
 /// A board on which so many slots went by in each of these pieces of light.

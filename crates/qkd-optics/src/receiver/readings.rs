@@ -1,5 +1,7 @@
 //! What the receiver's own instruments show: all that a real one would, and nothing more.
 
+use qkd_bits::HealthAlarm;
+
 use super::arrivals::Arrivals;
 
 /// Readings of Bob's instruments over a stretch of slots. They are input of the session's monitors,
@@ -23,6 +25,8 @@ pub struct Readings {
     pub arrivals: Option<Arrivals>,
     /// What the random-efficiency test counted while the light was weakened.
     pub weakened: Option<Weakened>,
+    /// How the generator of Bob's choices has failed, in these slots or before.
+    pub generator: Option<HealthAlarm>,
 }
 
 /// A quantity that is added up over windows and has a level that it should not reach.
@@ -89,6 +93,7 @@ impl Readings {
             photocurrent,
             arrivals,
             weakened,
+            generator,
         } = later;
         self.slots += slots;
         self.clicks += clicks;
@@ -102,6 +107,7 @@ impl Readings {
                 *sum += more;
             }
         });
+        self.generator = self.generator.or(*generator);
         merge(&mut self.input_power, input_power, Level::add);
         merge(&mut self.photocurrent, photocurrent, Level::add);
         merge(&mut self.weakened, weakened, |sum, more| {

@@ -310,3 +310,23 @@ fn the_same_seed_sends_the_same_light_on_every_machine() {
         (39_332, 2_995_827_940_305_049_192)
     );
 }
+
+/// Pulses whose state is that of the one 128 pulses before: of 256 words to a kibibyte 128 come again,
+/// less where a tie between has moved them apart.
+fn repeated_share(alice: &mut Transmitter) -> f64 {
+    let train = alice.transmit(1_000_000);
+    let said: Vec<u8> = train.pulses.iter().map(|it| it.state.code()).collect();
+    let again = said.iter().zip(&said[128..]).filter(|(a, b)| a == b);
+    again.count() as f64 / (said.len() - 128) as f64
+}
+
+/// Four states: by chance the one before is the same again in about a third of the cases.
+#[test]
+fn who_knows_half_of_what_a_repeating_generator_chose_knows_the_rest() {
+    let chance = repeated_share(&mut transmitter(0.1, 9));
+    assert!(chance < 0.4, "{chance}");
+    let mut alice = transmitter(0.1, 9);
+    alice.spoil_generator(Defect::Periodic { bytes: 512 });
+    let again = repeated_share(&mut alice);
+    assert!(again > 0.5, "{again}");
+}

@@ -112,7 +112,9 @@ impl Monitors {
             self.detector_balance(readings),
         ];
         let arrivals = self.arrivals(readings);
-        self.heeded(alarms.into_iter().flatten().chain(arrivals))
+        let generator = readings.generator.map(Alarm::from);
+        let alarms = alarms.into_iter().flatten().chain(arrivals);
+        self.heeded(alarms.chain(generator))
     }
 
     /// The bin of either histogram that strays; the worst one of all that do.

@@ -42,6 +42,7 @@ fn readings() -> Readings {
         arrivals: None,
         // A tenth of the slots with half of the clicks: 1/19 of all.
         weakened: Some(weakened(5_263)),
+        generator: None,
     }
 }
 

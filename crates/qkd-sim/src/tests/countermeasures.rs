@@ -1,5 +1,6 @@
 //! Attack by attack, which countermeasure names it in the first block, and what is lost without it.
 
+use qkd_bits::Defect;
 use qkd_optics::{
     ArrivalMonitor, BitAssignment, DetectorEffects, EfficiencyMismatch, LinearMode, Monitor,
     PhotocurrentMonitor, PowerMonitor, RandomEfficiency, Watchdog,
@@ -222,6 +223,37 @@ fn four_state_bob_leaves_nothing_to_learn_from_the_detector_that_clicked() {
             "{assignment:?}: {share} against {right}"
         );
     }
+}
+
+/// Half of what Alice's generator says in each kibibyte it says twice, so half of the bits follow from the
+/// others: a key comes of it that counts all of them, and nobody else sees anything.
+#[test]
+fn a_generator_that_repeats_itself_is_seen_by_its_health_tests_alone() {
+    let mut link = short(25.0, 98);
+    link.defects[0] = Some(Defect::Periodic { bytes: 512 });
+    let monitor = Monitor::RandomNumbers;
+    link.monitors = Some(Actions::default().with(monitor, Action::Off));
+    let unseen = check(&link, &Expect::Key);
+    assert_eq!(
+        (&unseen.alice[0].alarms[..], &unseen.bob[0].alarms[..]),
+        (&[][..], &[][..])
+    );
+    link.monitors = Some(Actions::default().with(monitor, Action::Report));
+    let reported = check(&link, &Expect::Key);
+    assert_eq!(reported.alice[0].alarms.len(), 1);
+    let alarm = reported.alice[0].alarms[0];
+    assert_eq!((alarm.monitor, alarm.expected), (monitor, 0.0));
+    assert!(alarm.observed > alarm.limit, "{alarm}");
+    link.monitors = Some(Actions::default());
+    assert!(
+        link.run().is_err(),
+        "nothing leaves a laboratory whose generator has failed"
+    );
+    link.defects = [None, Some(Defect::Periodic { bytes: 512 })];
+    link.monitors = Some(Actions::default().with(monitor, Action::Report));
+    let at_bob = check(&link, &Expect::Key);
+    assert_eq!(at_bob.bob[0].alarms.len(), 1);
+    assert_eq!(at_bob.bob[0].alarms[0].monitor, monitor);
 }
 
 /// Alice says nothing of a block that somebody looked into her laboratory in.

@@ -23,14 +23,16 @@ fn monitors_stop_unless_the_section_says_something_else() {
         monitors(&bob_text()).actions.of(Monitor::InputPower),
         Action::Stop
     );
-    let text =
-        with("double_clicks = \"report\"\nraw_key_bias = \"off\"\nfalse_alarm_probability = 1e-6");
+    let text = with(
+        "double_clicks = \"report\"\nraw_key_bias = \"off\"\nrandom_numbers = \"report\"\nfalse_alarm_probability = 1e-6",
+    );
     let unchanged = with("random_numbers = \"stop\"\nbackward_light = \"stop\"");
     assert_eq!(monitors(&unchanged), MonitorsConfig::default());
     let expected = MonitorsConfig {
         actions: Actions::default()
             .with(Monitor::DoubleClicks, Action::Report)
-            .with(Monitor::RawKeyBias, Action::Off),
+            .with(Monitor::RawKeyBias, Action::Off)
+            .with(Monitor::RandomNumbers, Action::Report),
         false_alarm_probability: 1e-6,
     };
     assert_eq!(monitors(&text), expected);
@@ -65,11 +67,6 @@ fn monitors_and_actions_that_there_are_not_are_refused_where_they_stand() {
             "output_power = \"off\"",
             "monitors.output_power",
             "\"stop\", the only value",
-        ),
-        (
-            "random_numbers = \"report\"",
-            "monitors.random_numbers",
-            "always ends the link",
         ),
     ] {
         let said = parse(&with(line), Role::Bob).unwrap_err().to_string();
