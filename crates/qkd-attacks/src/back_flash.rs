@@ -5,7 +5,7 @@ use qkd_optics::{EvePort, FlashPhoton};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Catching back-flashes (Kurtsiefer et al., J. Mod. Opt. 48, 2039 (2001); Pinheiro et al., Opt. Express
 /// 26, 21020 (2018)).
@@ -16,8 +16,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 /// backwards, and the efficiency of her detectors.
 pub struct BackFlash {
     efficiency: f64,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl BackFlash {
@@ -39,8 +38,7 @@ impl BackFlash {
     pub fn new(efficiency: f64) -> Self {
         Self {
             efficiency,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -61,21 +59,17 @@ impl Attack for BackFlash {
 
     fn catch(&mut self, photons: Vec<FlashPhoton>, rng: &mut PhysicsRng) {
         for photon in photons {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             if rng.chance(self.efficiency) {
-                self.tally.intercepted += 1;
+                self.record.tally.intercepted += 1;
                 let slot = photon.slot();
                 let bit = photon.measure();
-                self.notebook.write(slot, Note::Seen { bit });
+                self.record.notebook.write(slot, Note::Seen { bit });
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

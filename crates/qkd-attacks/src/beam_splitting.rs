@@ -6,7 +6,7 @@ use qkd_optics::EvePort;
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Beam splitting: at Alice's door a beam splitter sends to Eve what the fibre would have lost, and a
 /// lossless line brings the rest to Bob (Bennett et al., J. Cryptol. 5, 3 (1992)).
@@ -15,8 +15,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 /// of intensity μ she holds some with probability 1 − e^(−μ(1−η)), whether Bob clicks or not.
 pub struct BeamSplitting {
     line: LineLoss,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl BeamSplitting {
@@ -38,8 +37,7 @@ impl BeamSplitting {
     pub fn new(loss_db: f64) -> Self {
         Self {
             line: LineLoss::new(loss_db),
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -64,7 +62,7 @@ impl Attack for BeamSplitting {
 
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(mut pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             let photons = pulse.photons();
             let lost = |_: &u8| rng.chance(self.line.loss_probability());
             // A beam splitter sends every photon its own way.
@@ -73,25 +71,21 @@ impl Attack for BeamSplitting {
                 pulse.forward();
                 continue;
             }
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let slot = pulse.slot();
             if taken == photons {
-                self.notebook.write(slot, Note::Kept(pulse.keep()));
+                self.record.notebook.write(slot, Note::Kept(pulse.keep()));
                 continue;
             }
             if let Some(kept) = pulse.split_off(taken) {
-                self.notebook.write(slot, Note::Kept(kept));
+                self.record.notebook.write(slot, Note::Kept(kept));
             }
-            self.tally.resent += 1;
+            self.record.tally.resent += 1;
             pulse.forward();
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

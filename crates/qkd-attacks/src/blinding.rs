@@ -5,7 +5,7 @@ use qkd_optics::{BRIGHT_PHOTONS_MAX, CraftedPulse, Direction, EvePort, ILLUMINAT
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
+use crate::{About, Attack, Error, Record, Site, Verdict, either};
 
 /// Blinding with faked states (Lydersen et al., Nat. Photonics 4, 686 (2010)).
 ///
@@ -15,8 +15,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 /// double clicks, and she knows every bit.
 pub struct Blinding {
     settings: BlindingSettings,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 /// How bright, and when.
@@ -77,8 +76,7 @@ impl Blinding {
     pub fn new(settings: BlindingSettings) -> Self {
         Self {
             settings,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -133,14 +131,14 @@ impl Attack for Blinding {
             return;
         }
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             if !attacks {
                 pulse.forward();
                 continue;
             }
             let basis = either(rng);
             let seen = pulse.measure(basis);
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let (_, is_blind) = self.phase(seen.slot);
             if !is_blind || !rng.chance(self.settings.triggered) {
                 continue;
@@ -152,18 +150,12 @@ impl Attack for Blinding {
                 arrival_ps: 0.0,
             };
             if port.inject_crafted(seen.slot, &trigger).is_ok() {
-                self.tally.resent += 1;
-                self.notebook
-                    .write(seen.slot, Note::Measured { basis, bit });
+                self.record.sent(seen.slot, Note::Measured { basis, bit });
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

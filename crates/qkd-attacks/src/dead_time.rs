@@ -5,7 +5,7 @@ use qkd_optics::{ARRIVAL_MAX_PS, Basis, CraftedPulse, Direction, EvePort, Monito
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// The dead-time attack (Weier et al., New J. Phys. 13, 073024 (2011)).
 ///
@@ -18,8 +18,7 @@ pub struct DeadTime {
     settings: DeadTimeSettings,
     /// First slot of the next period.
     next_slot: u64,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 /// When she blinds, and how.
@@ -70,8 +69,7 @@ impl DeadTime {
         Self {
             settings,
             next_slot: 0,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -105,17 +103,17 @@ impl DeadTime {
         if port.inject_crafted(slot, &pulse).is_err() {
             // What came before has passed by now: the next one is the one in the way.
             if let Some(alices) = port.next_pulse() {
-                self.tally.intercepted += 1;
+                self.record.tally.intercepted += 1;
                 alices.block();
             }
             if port.inject_crafted(slot, &pulse).is_err() {
                 return;
             }
         }
-        self.tally.resent += 1;
+        self.record.tally.resent += 1;
         for slot in slot + 1..=slot + self.settings.dead_slots {
             let awake = Note::Measured { basis, bit: !bit };
-            self.notebook.write(slot, awake);
+            self.record.notebook.write(slot, awake);
         }
     }
 }
@@ -134,12 +132,8 @@ impl Attack for DeadTime {
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }
 

@@ -4,7 +4,7 @@ use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
 
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Denial of service: a cut fibre, or one that loses a share of the pulses more than it should.
 ///
@@ -12,7 +12,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 /// and reported.
 pub struct DenialOfService {
     share: f64,
-    tally: AttackTally,
+    record: Record,
 }
 
 impl DenialOfService {
@@ -34,7 +34,7 @@ impl DenialOfService {
     pub fn new(share: f64) -> Self {
         Self {
             share,
-            tally: AttackTally::default(),
+            record: Record::default(),
         }
     }
 
@@ -54,9 +54,9 @@ impl Attack for DenialOfService {
             port.stop();
         }
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             if rng.chance(self.share) {
-                self.tally.intercepted += 1;
+                self.record.tally.intercepted += 1;
                 pulse.block();
             } else {
                 pulse.forward();
@@ -64,11 +64,7 @@ impl Attack for DenialOfService {
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        None
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

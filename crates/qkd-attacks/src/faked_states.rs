@@ -6,7 +6,7 @@ use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 use crate::notebook::Note;
 use crate::parameters::Parameters;
 use crate::time_shift::FavourablePs;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
+use crate::{About, Attack, Error, Record, Site, Verdict, either};
 
 /// Faked states under efficiency mismatch (Makarov, Anisimov and Skaar, Phys. Rev. A 74, 022313
 /// (2006)).
@@ -18,8 +18,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 /// of the sifted bits she knows (1+r)/(1+3r).
 pub struct FakedStates {
     favourable_ps: FavourablePs,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl FakedStates {
@@ -41,8 +40,7 @@ impl FakedStates {
     pub fn new(favourable_ps: FavourablePs) -> Self {
         Self {
             favourable_ps,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -59,14 +57,14 @@ impl Attack for FakedStates {
 
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             let basis = either(rng);
             let other = match basis {
                 Basis::Z => Basis::X,
                 Basis::X => Basis::Z,
             };
             let seen = pulse.measure(basis);
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let faked = CraftedPulse {
                 direction: Direction::of(other, !seen.bit),
                 photons: seen.photons.into(),
@@ -74,19 +72,14 @@ impl Attack for FakedStates {
             };
             // The slot was emptied just now: the port has no reason to refuse.
             if port.inject_crafted(seen.slot, &faked).is_ok() {
-                self.tally.resent += 1;
                 let bit = seen.bit;
-                self.notebook
-                    .write(seen.slot, Note::Measured { basis, bit });
+                let note = Note::Measured { basis, bit };
+                self.record.sent(seen.slot, note);
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

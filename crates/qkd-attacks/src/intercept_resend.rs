@@ -5,7 +5,7 @@ use qkd_optics::{Basis, CraftedPulse, Direction, EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
+use crate::{About, Attack, Error, Record, Site, Verdict, either};
 
 /// Intercept-resend on a fraction f of the detections (Bennett and Brassard 1984).
 ///
@@ -19,8 +19,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict, either};
 pub struct InterceptResend {
     fraction: f64,
     strategy: Strategy,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 /// Along which direction Eve measures.
@@ -74,8 +73,7 @@ impl InterceptResend {
         Ok(Self {
             fraction,
             strategy,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         })
     }
 
@@ -107,7 +105,7 @@ impl Attack for InterceptResend {
 
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             if !rng.chance(self.fraction) {
                 pulse.forward();
                 continue;
@@ -120,7 +118,7 @@ impl Attack for InterceptResend {
             };
             let along = basis.map_or(Direction::BREIDBART, |basis| Direction::of(basis, false));
             let bit = pulse.measure_along(along).bit;
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let replacement = CraftedPulse {
                 direction: along.with_bit(bit),
                 photons: photons.into(),
@@ -129,28 +127,24 @@ impl Attack for InterceptResend {
             // The slot is the one just emptied, so that the port has no reason to refuse; were it
             // to, the pulse would be lost like any that Eve fails to replace.
             if port.inject_crafted(slot, &replacement).is_ok() {
-                self.tally.resent += 1;
                 let note = match basis {
                     Some(basis) => Note::Measured { basis, bit },
                     None => Note::Likely { bit },
                 };
-                self.notebook.write(slot, note);
+                self.record.sent(slot, note);
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AttackTally;
     use qkd_bits::SecretRng;
     use qkd_optics::{Detection, Detectors, Fibre, Receiver, Source, Transmitter};
 
@@ -204,7 +198,7 @@ mod tests {
         Run {
             alice,
             clicks,
-            tally: attack.tally(),
+            tally: attack.record().tally,
         }
     }
 

@@ -6,9 +6,7 @@ use qkd_optics::{EvePort, InwardLight, Monitor};
 use crate::line_loss::LineLoss;
 use crate::parameters::Parameters;
 use crate::trojan_horse::inward_light;
-use crate::{
-    About, Attack, AttackTally, BeamSplitting, Error, Notebook, Site, TowardsAlice, Verdict,
-};
+use crate::{About, Attack, BeamSplitting, Error, Record, Site, TowardsAlice, Verdict};
 
 /// Laser seeding (Huang et al., Phys. Rev. Applied 12, 064043 (2019); Pang et al., Phys. Rev. Applied 13,
 /// 034008 (2020)).
@@ -84,11 +82,7 @@ impl Attack for LaserSeeding {
         TowardsAlice::Light(self.light)
     }
 
-    fn tally(&self) -> AttackTally {
-        self.splitting.tally()
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        self.splitting.notebook()
+    fn record(&mut self) -> &mut Record {
+        self.splitting.record()
     }
 }

@@ -24,6 +24,7 @@ mod passive;
 mod phase_remapping;
 mod photon_number_splitting;
 mod random_number;
+mod record;
 mod time_shift;
 mod trojan_horse;
 mod unambiguous_discrimination;
@@ -43,6 +44,7 @@ pub use passive::Passive;
 pub use phase_remapping::PhaseRemapping;
 pub use photon_number_splitting::{Forwarded, PhotonNumberSplitting};
 pub use random_number::RandomNumber;
+pub use record::{AttackTally, Record};
 pub use time_shift::{FavourablePs, TimeShift};
 pub use trojan_horse::TrojanHorse;
 pub use unambiguous_discrimination::UnambiguousDiscrimination;
@@ -70,11 +72,8 @@ pub trait Attack: Send {
         let _gone = (photons, rng);
     }
 
-    /// What it has done so far.
-    fn tally(&self) -> AttackTally;
-
-    /// What Eve knows of the bits by it, if that is anything.
-    fn notebook(&mut self) -> Option<&mut Notebook>;
+    /// What it has done so far, and what Eve knows by it.
+    fn record(&mut self) -> &mut Record;
 }
 
 /// What comes to Alice's laboratory from the fibre.
@@ -91,28 +90,6 @@ pub enum TowardsAlice {
         /// 1 to 4; at 4 they come out right.
         step: u8,
     },
-}
-
-/// What an attack has done, in pulses that held light.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AttackTally {
-    /// Pulses that came by.
-    pub pulses_seen: u64,
-    /// Pulses that were measured.
-    pub intercepted: u64,
-    /// Pulses that were sent in their place.
-    pub resent: u64,
-}
-
-impl AttackTally {
-    /// This and another one together.
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            pulses_seen: self.pulses_seen + other.pulses_seen,
-            intercepted: self.intercepted + other.intercepted,
-            resent: self.resent + other.resent,
-        }
-    }
 }
 
 /// One of the two bases, by the fall of a fair coin. A table answers: a branch would be mistaken half of

@@ -4,12 +4,12 @@ use qkd_bits::PhysicsRng;
 use qkd_optics::EvePort;
 
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Counts pulses and touches none: the control of every attack.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Passive {
-    tally: AttackTally,
+    record: Record,
 }
 
 impl Passive {
@@ -40,16 +40,12 @@ impl Attack for Passive {
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             pulse.forward();
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        None
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

@@ -5,7 +5,7 @@ use qkd_optics::{Basis, Direction, EvePort, Monitor, Orientation};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, TowardsAlice, Verdict};
+use crate::{About, Attack, Error, Record, Site, TowardsAlice, Verdict};
 
 /// Phase remapping (Fung, Qi, Tamaki and Lo, Phys. Rev. A 75, 032314 (2007); done by Xu, Qi and Lo, New
 /// J. Phys. 12, 113026 (2010)).
@@ -18,8 +18,7 @@ pub struct PhaseRemapping {
     step: u8,
     /// What she measures along, and what she sends.
     answers: Vec<Answer>,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,8 +55,7 @@ impl PhaseRemapping {
         Self {
             step,
             answers: answers.collect(),
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -84,7 +82,7 @@ impl Attack for PhaseRemapping {
 
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             // What holds for one photon does not for several, and she has enough of one.
             if pulse.photons() > 1 {
                 pulse.block();
@@ -93,12 +91,11 @@ impl Attack for PhaseRemapping {
             let slot = pulse.slot();
             let chosen = rng.below(self.answers.len() as u64) as usize;
             let Answer { along, basis, bit } = self.answers[chosen];
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             // A 0 is what the measurement along a direction says of light that points there.
             let is_no = pulse.measure_at(along).bit;
             if !is_no && port.inject(slot, basis, bit, 1).is_ok() {
-                self.tally.resent += 1;
-                self.notebook.write(slot, Note::Likely { bit });
+                self.record.sent(slot, Note::Likely { bit });
             }
         }
     }
@@ -107,12 +104,8 @@ impl Attack for PhaseRemapping {
         TowardsAlice::Remapped { step: self.step }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }
 

@@ -6,7 +6,7 @@ use qkd_optics::{EvePort, Monitor};
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Photon-number splitting (Huttner et al., Phys. Rev. A 51, 1863 (1995); Brassard et al., Phys. Rev.
 /// Lett. 85, 1330 (2000)).
@@ -18,8 +18,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 pub struct PhotonNumberSplitting {
     line: LineLoss,
     forwarded: Forwarded,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 /// What Bob gets of a pulse of n photons.
@@ -52,8 +51,7 @@ impl PhotonNumberSplitting {
         Self {
             line: LineLoss::new(loss_db),
             forwarded,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -74,7 +72,7 @@ impl Attack for PhotonNumberSplitting {
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
         while let Some(mut pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             let photons = pulse.photons();
             let (wants, is_behind) = (self.line.wants(), self.line.is_behind());
             self.line.owe(photons);
@@ -91,21 +89,17 @@ impl Attack for PhotonNumberSplitting {
                 continue;
             }
             self.line.pay();
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let slot = pulse.slot();
             if let Some(photons) = pulse.split_off(kept) {
-                self.notebook.write(slot, Note::Kept(photons));
+                self.record.notebook.write(slot, Note::Kept(photons));
             }
-            self.tally.resent += 1;
+            self.record.tally.resent += 1;
             pulse.forward();
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

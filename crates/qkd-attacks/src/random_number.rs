@@ -5,7 +5,7 @@ use qkd_optics::{EvePort, Monitor, WeakGenerator};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Intercept-resend with a back door in Bob's generator of bases (Bouda et al., Phys. Rev. A 86, 062308
 /// (2012)).
@@ -16,8 +16,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 /// intercept-resend.
 pub struct RandomNumber {
     seed: u64,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl RandomNumber {
@@ -39,8 +38,7 @@ impl RandomNumber {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -59,26 +57,21 @@ impl Attack for RandomNumber {
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
-            self.tally.intercepted += 1;
+            self.record.tally.pulses_seen += 1;
+            self.record.tally.intercepted += 1;
             let basis = WeakGenerator::foreseen(self.seed, pulse.slot());
             let seen = pulse.measure(basis);
             // The slot was emptied just now: the port has no reason to refuse.
             let sent = port.inject(seen.slot, basis, seen.bit, seen.photons);
             if sent.is_ok() {
-                self.tally.resent += 1;
                 let bit = seen.bit;
-                self.notebook
-                    .write(seen.slot, Note::Measured { basis, bit });
+                let note = Note::Measured { basis, bit };
+                self.record.sent(seen.slot, note);
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

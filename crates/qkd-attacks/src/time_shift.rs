@@ -5,7 +5,7 @@ use qkd_optics::{EvePort, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// When light has to arrive for one detector to see better than the other, in ps relative to the
 /// middle of the slot.
@@ -48,8 +48,7 @@ impl FavourablePs {
 /// 1 − h(1/(1+m)) bits of it. Nothing is an error.
 pub struct TimeShift {
     favourable_ps: FavourablePs,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl TimeShift {
@@ -72,8 +71,7 @@ impl TimeShift {
     pub fn new(favourable_ps: FavourablePs) -> Self {
         Self {
             favourable_ps,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -90,22 +88,18 @@ impl Attack for TimeShift {
 
     fn act(&mut self, port: &mut EvePort, rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
-            self.tally.intercepted += 1;
+            self.record.tally.pulses_seen += 1;
+            self.record.tally.intercepted += 1;
             let slot = pulse.slot();
             let bit = rng.bit();
             // Refused, and lost, only if somebody before her has shifted it already.
             if pulse.forward_later(self.favourable_ps.of(bit)).is_ok() {
-                self.notebook.write(slot, Note::Likely { bit });
+                self.record.notebook.write(slot, Note::Likely { bit });
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

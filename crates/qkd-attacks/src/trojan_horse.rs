@@ -5,7 +5,7 @@ use qkd_optics::{EvePort, INWARD_PHOTONS_MAX, InwardLight, Monitor};
 
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, TowardsAlice, Verdict};
+use crate::{About, Attack, Error, Record, Site, TowardsAlice, Verdict};
 
 /// The Trojan horse (Vakhitov et al., J. Mod. Opt. 48, 2023 (2001); Lucamarini et al., Phys. Rev. X 5,
 /// 031030 (2015)).
@@ -16,8 +16,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, TowardsAlice, Ver
 /// Alice's own pulses pass untouched, so that nothing shows in Bob's counts.
 pub struct TrojanHorse {
     light: InwardLight,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl TrojanHorse {
@@ -42,8 +41,7 @@ impl TrojanHorse {
     pub fn new(light: InwardLight) -> Self {
         Self {
             light,
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -72,8 +70,10 @@ impl Attack for TrojanHorse {
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
         for photons in port.take_reflections() {
-            self.tally.intercepted += 1;
-            self.notebook.write(photons.slot(), Note::Kept(photons));
+            self.record.tally.intercepted += 1;
+            self.record
+                .notebook
+                .write(photons.slot(), Note::Kept(photons));
         }
     }
 
@@ -81,11 +81,7 @@ impl Attack for TrojanHorse {
         TowardsAlice::Light(self.light)
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

@@ -6,7 +6,7 @@ use qkd_optics::{EvePort, Monitor};
 use crate::line_loss::LineLoss;
 use crate::notebook::Note;
 use crate::parameters::Parameters;
-use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
+use crate::{About, Attack, Error, Record, Site, Verdict};
 
 /// Unambiguous state discrimination (Dušek, Jahma and Lütkenhaus, Phys. Rev. A 62, 022306 (2000)).
 ///
@@ -16,8 +16,7 @@ use crate::{About, Attack, AttackTally, Error, Notebook, Site, Verdict};
 /// fibre she replaced hides it.
 pub struct UnambiguousDiscrimination {
     line: LineLoss,
-    tally: AttackTally,
-    notebook: Notebook,
+    record: Record,
 }
 
 impl UnambiguousDiscrimination {
@@ -39,8 +38,7 @@ impl UnambiguousDiscrimination {
     pub fn new(loss_db: f64) -> Self {
         Self {
             line: LineLoss::new(loss_db),
-            tally: AttackTally::default(),
-            notebook: Notebook::default(),
+            record: Record::default(),
         }
     }
 
@@ -60,7 +58,7 @@ impl Attack for UnambiguousDiscrimination {
 
     fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
         while let Some(pulse) = port.next_pulse() {
-            self.tally.pulses_seen += 1;
+            self.record.tally.pulses_seen += 1;
             let (photons, slot) = (pulse.photons(), pulse.slot());
             let (wants, is_behind) = (self.line.wants(), self.line.is_behind());
             self.line.owe(photons);
@@ -72,24 +70,19 @@ impl Attack for UnambiguousDiscrimination {
                 pulse.block();
                 continue;
             }
-            self.tally.intercepted += 1;
+            self.record.tally.intercepted += 1;
             let Some((basis, bit)) = pulse.discriminate() else {
                 continue;
             };
             // The slot was emptied just now: the port has no reason to refuse.
             if port.inject(slot, basis, bit, 1).is_ok() {
                 self.line.pay();
-                self.tally.resent += 1;
-                self.notebook.write(slot, Note::Measured { basis, bit });
+                self.record.sent(slot, Note::Measured { basis, bit });
             }
         }
     }
 
-    fn tally(&self) -> AttackTally {
-        self.tally
-    }
-
-    fn notebook(&mut self) -> Option<&mut Notebook> {
-        Some(&mut self.notebook)
+    fn record(&mut self) -> &mut Record {
+        &mut self.record
     }
 }

@@ -100,9 +100,7 @@ impl Tap {
 
     /// Lets her keep notes, so that she can be asked.
     pub fn take_notes(&mut self) {
-        if let Some(notebook) = self.attack.notebook() {
-            notebook.open();
-        }
+        self.attack.record().notebook.open();
     }
 
     /// Lets Alice transmit so many slots, while Eve does what she does to her laboratory, and returns
@@ -154,10 +152,8 @@ impl Tap {
     /// never sees.
     pub fn ask(&mut self, slot: u64, alice: &Choice) {
         let basis = alice.basis;
-        let guess = match self.attack.notebook() {
-            Some(notebook) => notebook.hear(Announced { slot, basis }, &mut self.nature),
-            None => None,
-        };
+        let notebook = &mut self.attack.record().notebook;
+        let guess = notebook.hear(Announced { slot, basis }, &mut self.nature);
         let share = self.score.share_mut(basis, alice.intensity.0.into());
         share.sifted_bits += 1;
         if let Some(guess) = guess {
@@ -172,13 +168,11 @@ impl Tap {
 
     /// Nothing will be said of slots before this one any more.
     pub fn forget_before(&mut self, slot: u64) {
-        if let Some(notebook) = self.attack.notebook() {
-            notebook.forget_before(slot);
-        }
+        self.attack.record().notebook.forget_before(slot);
     }
 
-    pub fn tally(&self) -> AttackTally {
-        self.attack.tally()
+    pub fn tally(&mut self) -> AttackTally {
+        self.attack.record().tally
     }
 
     pub fn score(&self) -> EveScore {

@@ -154,7 +154,7 @@ impl Link {
         counts.receiver = bob.counters().since(&before);
         Ok(Eavesdropped {
             photons: counts,
-            tally: tap.as_ref().map(Tap::tally).unwrap_or_default(),
+            tally: tap.as_mut().map(Tap::tally).unwrap_or_default(),
             score: tap.as_ref().map(Tap::score).unwrap_or_default(),
         })
     }

@@ -68,8 +68,8 @@ impl QuantumChannel {
     }
 
     /// What Eve did, when she was there.
-    pub(crate) fn tally(&self) -> Option<AttackTally> {
-        self.tap.as_ref().map(Tap::tally)
+    pub(crate) fn tally(&mut self) -> Option<AttackTally> {
+        self.tap.as_mut().map(Tap::tally)
     }
 
     /// Slots whose frames were lost.

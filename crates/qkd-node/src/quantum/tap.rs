@@ -92,12 +92,12 @@ impl Tap {
     /// # Errors
     /// When there is no such attack, or it cannot be run here.
     pub fn new(spec: &str, stand: Stand) -> Result<Self, TapError> {
-        let running = Running::new(spec, &stand)?;
+        let mut running = Running::new(spec, &stand)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 stand,
                 earlier: Mutex::default(),
-                tally: Mutex::new(running.attack.tally()),
+                tally: Mutex::new(running.attack.record().tally),
                 running: Mutex::new(running),
                 frames: AtomicU64::new(0),
                 corrupt: AtomicU64::new(0),
@@ -111,12 +111,12 @@ impl Tap {
     /// # Errors
     /// As [`new`](Self::new); the present one goes on.
     pub fn set(&self, spec: &str) -> Result<(), TapError> {
-        let next = Running::new(spec, &self.shared.stand)?;
+        let mut next = Running::new(spec, &self.shared.stand)?;
         let mut running = lock(&self.shared.running);
         let mut tally = lock(&self.shared.tally);
         let mut earlier = lock(&self.shared.earlier);
         *earlier = earlier.plus(*tally);
-        *tally = next.attack.tally();
+        *tally = next.attack.record().tally;
         *running = next;
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Tap {
             let arriving = line.before.carry(frame.into_light(), &mut bench.nature);
             let mut port = EvePort::new(arriving, bench.nature.fork());
             attack.act(&mut port, &mut bench.eve);
-            *lock(&self.shared.tally) = attack.tally();
+            *lock(&self.shared.tally) = attack.record().tally;
             line.behind.carry(port.finish(), &mut bench.nature)
         };
         if encoder.encode(light, &mut bench.datagrams).is_ok() {
