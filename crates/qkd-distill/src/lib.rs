@@ -17,6 +17,7 @@ mod error;
 mod gf2;
 mod key;
 pub mod reconcile;
+mod squares;
 mod verify;
 
 pub use amplify::{seed_bits, toeplitz_hash};

@@ -1,7 +1,6 @@
 //! From 64 rows of bits to one word per column and back: 64 × 64 transposes, four at a time.
 
-/// Matrices that are transposed side by side.
-const MATRICES: usize = 4;
+use crate::squares::{ABREAST as MATRICES, transpose};
 
 /// Words for which [`gather`] and [`scatter`] have whole steps.
 pub(super) const WORDS_MIN: usize = 64 * MATRICES;
@@ -44,25 +43,4 @@ pub(super) fn scatter(values: &[u64], rows: &mut [u64]) {
         }
     }
     zeroize::Zeroize::zeroize(&mut bits);
-}
-
-#[inline(always)]
-fn transpose(bits: &mut [[u64; MATRICES]; 64]) {
-    let mut mask = u64::MAX >> 32;
-    let mut width = 32;
-    while width > 0 {
-        for i in 0..32 {
-            let low = i & (width - 1) | (i & !(width - 1)) << 1;
-            let high = low | width;
-            let (mut a, mut b) = (bits[low], bits[high]);
-            for k in 0..MATRICES {
-                let swapped = (a[k] >> width ^ b[k]) & mask;
-                b[k] ^= swapped;
-                a[k] ^= swapped << width;
-            }
-            (bits[low], bits[high]) = (a, b);
-        }
-        width /= 2;
-        mask ^= mask << width;
-    }
 }

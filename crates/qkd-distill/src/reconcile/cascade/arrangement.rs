@@ -185,7 +185,7 @@ impl Work for Answer<'_> {
 #[inline(always)]
 fn parts(bits: &Parities, leaves: &[Leaf], levels: u32, parities: &mut Packer) {
     if levels == 1 {
-        put_each(leaves.iter(), parities, |leaf| {
+        put_each(leaves, parities, |leaf| {
             bits.between(leaf.start, leaf.start + (1 << (leaf.size_log2 - 1)))
         });
         return;

@@ -5,10 +5,11 @@ use std::f64::consts::FRAC_1_SQRT_2;
 /// A partition of all places of one pass into leaves, each with the known parity of the errors
 /// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
 /// a sub-block is used again when a later correction makes it odd.
+///
+/// To find where a leaf starts or ends is to walk from cell to cell: leaves are longer than a few of
+/// them only where errors are rare.
 pub(super) struct Leaves {
     cells: Vec<Cell>,
-    /// One bit for each cell: whether a leaf starts there.
-    inhabited: Vec<u64>,
     blocks: Blocks,
 }
 
@@ -120,21 +121,18 @@ impl Leaves {
         let cells = blocks.words();
         let mut leaves = Self {
             cells: vec![Cell::default(); cells],
-            inhabited: vec![0; cells.div_ceil(64)],
             blocks,
         };
         for region in blocks.regions() {
-            if region.size_log2 >= 6 {
-                for start in (region.start..region.end()).step_by(1 << region.size_log2) {
-                    leaves.cut(start);
-                }
-            } else if region.count > 0 {
-                let heads = u64::MAX / (u64::MAX >> (64 - (1 << region.size_log2)));
-                let (first, end) = (region.start / 64, region.end().div_ceil(64));
-                for cell in first..end {
-                    leaves.cells[cell as usize].starts = heads;
-                    leaves.inhabited[cell as usize / 64] |= 1 << (cell % 64);
-                }
+            // Where leaves start in a cell, and from one such cell to the next.
+            let (starts, step) = match region.size_log2.checked_sub(6) {
+                Some(cells_log2) => (1, 1 << cells_log2),
+                None => (u64::MAX / (u64::MAX >> (64 - (1 << region.size_log2))), 1),
+            };
+            let mut cell = region.start as usize / 64;
+            while cell < region.end().div_ceil(64) as usize {
+                leaves.cells[cell].starts = starts;
+                cell += step;
             }
             leaves.cut(region.end());
         }
@@ -148,28 +146,18 @@ impl Leaves {
     /// Has a leaf start at `place`.
     #[inline(always)]
     pub(super) fn cut(&mut self, place: u32) {
-        let cell = place as usize / 64;
-        self.cells[cell].starts |= 1 << (place % 64);
-        self.inhabited[cell / 64] |= 1 << (cell % 64);
+        self.cells[place as usize / 64].starts |= 1 << (place % 64);
     }
 
     /// Cuts leaves of 2^`size_log2` places by halves, down to each of `places`.
     #[inline(always)]
     pub(super) fn cut_down_to(&mut self, places: &[u32], size_log2: u32) {
         let cuts = &CUTS[size_log2.min(6) as usize];
-        if size_log2 <= 6 {
-            for &place in places {
-                self.cells[place as usize / 64].starts |= cuts[place as usize % 64];
-            }
-            return;
-        }
         for &place in places {
             for i in 6..size_log2 {
                 self.cut((place >> i | 1) << i);
             }
-            let cell = place as usize / 64;
-            self.cells[cell].starts |= cuts[place as usize % 64];
-            self.inhabited[cell / 64] |= 1 << (cell % 64);
+            self.cells[place as usize / 64].starts |= cuts[place as usize % 64];
         }
     }
 
@@ -177,11 +165,14 @@ impl Leaves {
     /// `touched`.
     #[inline(always)]
     pub(super) fn toggle_all(&mut self, places: &[u32], touched: &mut Vec<u32>) {
-        touched.extend(places.iter().map(|&place| {
+        let before = touched.len();
+        touched.resize(before + places.len(), 0);
+        // A loop, or it is not compiled for the caller's instructions.
+        for (touched, &place) in touched[before..].iter_mut().zip(places) {
             let start = self.start_of(place);
             self.toggle(start);
-            start
-        }));
+            *touched = start;
+        }
     }
 
     /// Keeps those of `starts` that are marked, each once, and takes the mark off.
@@ -201,15 +192,9 @@ impl Leaves {
     pub(super) fn start_of(&self, place: u32) -> u32 {
         let mut cell = place as usize / 64;
         let mut starts = self.cells[cell].starts & u64::MAX >> (63 - place % 64);
-        if starts == 0 {
-            let mut row = cell / 64;
-            let mut inhabited = self.inhabited[row] & ((1 << (cell % 64)) - 1);
-            // Place 0 starts a leaf, so the walk ends.
-            while inhabited == 0 {
-                row -= 1;
-                inhabited = self.inhabited[row];
-            }
-            cell = row * 64 + 63 - inhabited.leading_zeros() as usize;
+        // Place 0 starts a leaf, so the walk ends; blocks have at most 256 cells.
+        while starts == 0 {
+            cell -= 1;
             starts = self.cells[cell].starts;
         }
         cell as u32 * 64 + 63 - starts.leading_zeros()
@@ -220,15 +205,9 @@ impl Leaves {
     pub(super) fn end_of(&self, start: u32) -> u32 {
         let mut cell = start as usize / 64;
         let mut starts = self.cells[cell].starts & u64::MAX << (start % 64) << 1;
-        if starts == 0 {
-            let mut row = cell / 64;
-            let mut inhabited = self.inhabited[row] & u64::MAX << (cell % 64) << 1;
-            // Where the last leaf ends another one is said to start, so the walk ends.
-            while inhabited == 0 {
-                row += 1;
-                inhabited = self.inhabited[row];
-            }
-            cell = row * 64 + inhabited.trailing_zeros() as usize;
+        // Where the last leaf ends another one is said to start, so the walk ends.
+        while starts == 0 {
+            cell += 1;
             starts = self.cells[cell].starts;
         }
         cell as u32 * 64 + starts.trailing_zeros()

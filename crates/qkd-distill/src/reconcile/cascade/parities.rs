@@ -79,10 +79,13 @@ impl Parities {
         let count = region.count() as usize;
         let size_log2 = region.size_log2();
         if let Some(words_log2) = size_log2.checked_sub(6) {
-            let blocks = words.chunks(1 << words_log2);
-            put_each(blocks.take(count), parities, |block| {
-                parity(block.iter().fold(0, |sum, word| sum ^ word))
-            });
+            let words = &words[..count << words_log2];
+            // Sizes that the compiler knows are unrolled.
+            match words_log2 {
+                0 => put_blocks(words, 1, parities),
+                1 => put_blocks(words, 2, parities),
+                _ => put_blocks(words, 1 << words_log2, parities),
+            }
             return;
         }
         // The parity of each block comes to stand at its beginning.
@@ -102,11 +105,12 @@ impl Parities {
     pub(super) fn halves(&self, starts: &[u32], half_log2: u32, parities: &mut Packer) {
         if half_log2 < 6 {
             let low = (1 << (1 << half_log2)) - 1;
-            put_each(starts.iter(), parities, |&start| {
-                parity(self.words[start as usize / FAN] >> (start % 64) & low)
+            let words = &self.words[..];
+            put_each(starts, parities, |start| {
+                parity(words[start as usize / FAN] >> (start % 64) & low)
             });
         } else {
-            put_each(starts.iter(), parities, |&start| {
+            put_each(starts, parities, |start| {
                 self.between(start, start + (1 << half_log2))
             });
         }
@@ -169,19 +173,25 @@ impl Parities {
 
 /// Puts one bit for each of `items` into a message.
 #[inline(always)]
-pub(super) fn put_each<I: ExactSizeIterator>(
-    mut items: I,
-    parities: &mut Packer,
-    parity: impl Fn(I::Item) -> u64,
-) {
-    while items.len() > 0 {
-        let count = items.len().min(64);
+pub(super) fn put_each<T: Copy>(items: &[T], parities: &mut Packer, parity: impl Fn(T) -> u64) {
+    for items in items.chunks(64) {
         let mut word = 0;
-        for i in 0..64 {
-            let Some(item) = items.next() else { break };
+        for (i, &item) in items.iter().enumerate() {
             word |= parity(item) << i;
         }
-        parities.put(word, count);
+        parities.put(word, items.len());
+    }
+}
+
+/// Puts the parities of blocks of `block_words` words into a message; `words` are whole blocks.
+#[inline(always)]
+fn put_blocks(words: &[u64], block_words: usize, parities: &mut Packer) {
+    for words in words.chunks(64 * block_words) {
+        let mut sums = 0;
+        for (i, block) in words.chunks_exact(block_words).enumerate() {
+            sums |= parity(block.iter().fold(0, |sum, word| sum ^ word)) << i;
+        }
+        parities.put(sums, words.len() / block_words);
     }
 }
 

@@ -388,29 +388,37 @@ impl Work for Positions<'_> {
     #[inline(always)]
     fn run(self) -> Vec<u32> {
         let Self(schedule) = self;
-        let mut positions = vec![0; schedule.errors_found + AT_ONCE];
-        let mut listed = 0;
-        for (&word, first) in schedule.errors.iter().zip((0..).step_by(64)) {
-            let mut rest = word;
-            let end = listed + word.count_ones() as usize;
-            // Some of these are too many most of the time, which costs less than to be mistaken
-            // about how many they are.
-            loop {
-                for position in &mut positions[listed..listed + AT_ONCE] {
-                    *position = first + rest.trailing_zeros();
-                    rest &= rest.wrapping_sub(1);
-                }
-                listed += AT_ONCE;
-                if listed >= end {
-                    break;
-                }
-            }
-            listed = end;
+        // Some of these are too many most of the time, which costs less than to be mistaken about how
+        // many they are.
+        if schedule.errors_found < schedule.errors.len() {
+            listed::<2>(&schedule.errors, schedule.errors_found)
+        } else {
+            listed::<4>(&schedule.errors, schedule.errors_found)
         }
-        positions.truncate(listed);
-        positions
     }
 }
 
-/// Positions of a word that are listed without asking whether there are as many.
-const AT_ONCE: usize = 4;
+/// Which bits of `words` are set, `count` of them; `AT_ONCE` of a word are listed without asking
+/// whether there are as many.
+#[inline(always)]
+fn listed<const AT_ONCE: usize>(words: &[u64], count: usize) -> Vec<u32> {
+    let mut positions = vec![0; count + AT_ONCE];
+    let mut listed = 0;
+    for (&word, first) in words.iter().zip((0..).step_by(64)) {
+        let mut rest = word;
+        let end = listed + word.count_ones() as usize;
+        loop {
+            for position in &mut positions[listed..listed + AT_ONCE] {
+                *position = first + rest.trailing_zeros();
+                rest &= rest.wrapping_sub(1);
+            }
+            listed += AT_ONCE;
+            if listed >= end {
+                break;
+            }
+        }
+        listed = end;
+    }
+    positions.truncate(listed);
+    positions
+}

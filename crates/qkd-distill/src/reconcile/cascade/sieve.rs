@@ -24,17 +24,17 @@ impl Sieve {
     pub(super) fn new(chosen: Vec<u64>, sizes: [f64; 2], instructions: Instructions) -> Self {
         let words = chosen.len();
         let mut sum = 0u32;
-        let mut chosen_before = Vec::with_capacity(words + 1);
+        let mut chosen_before = vec![0; words + 1];
         // What a word writes is written again by the next one, unless it was right.
         let mut chosen_words = vec![0; words + 1];
         let mut other_words = vec![0; words + 1];
-        chosen_before.push(0);
         for (word, i) in chosen.iter().zip(0..) {
+            chosen_before[i as usize] = sum;
             chosen_words[sum.div_ceil(64) as usize] = i;
             other_words[(i * 64 - sum).div_ceil(64) as usize] = i;
             sum += word.count_ones();
-            chosen_before.push(sum);
         }
+        chosen_before[words] = sum;
         let others = words as u32 * 64 - sum;
         Self {
             chosen,
@@ -128,35 +128,60 @@ impl Sieve {
     pub(super) fn sort(&self, bits: &[u64]) -> Zeroizing<Vec<u64>> {
         let mut sorted = Zeroizing::new(vec![0; self.blocks.words()]);
         let (chosen, others) = sorted.split_at_mut(self.others_start() as usize / 64);
-        self.gather(bits, chosen, 0);
-        self.gather(bits, others, u64::MAX);
+        let (mut chosen, mut others) = (Filled::new(chosen), Filled::new(others));
+        for (&word, &mask) in bits.iter().zip(&self.chosen) {
+            let count = mask.count_ones();
+            chosen.put(self.instructions.extract(word, mask), count);
+            others.put(self.instructions.extract(word, !mask), 64 - count);
+        }
+        chosen.finish();
+        others.finish();
         sorted
     }
+}
 
-    /// Writes those of `bits` that are chosen, or the others when all are inverted.
-    #[inline(always)]
-    fn gather(&self, bits: &[u64], sorted: &mut [u64], invert: u64) {
-        let (mut at, mut pending, mut filled) = (0, 0, 0);
-        for (&word, &chosen) in bits.iter().zip(&self.chosen) {
-            let mask = chosen ^ invert;
-            // Behind the last bit of this kind there may be no word.
-            if mask == 0 {
-                continue;
-            }
-            let taken = self.instructions.extract(word, mask);
-            let whole = pending | taken << filled;
-            let end = filled + mask.count_ones();
-            sorted[at] = whole;
-            // Whether it is full is as good as random: a branch would be mistaken.
-            let full = u64::from(end / 64);
-            // Two shifts: a whole word may have found room.
-            let over = taken >> (63 - filled) >> 1;
-            pending = whole ^ ((whole ^ over) & full.wrapping_neg());
-            at += full as usize;
-            filled = end % 64;
+/// Words that are being filled with bits.
+struct Filled<'a> {
+    words: &'a mut [u64],
+    /// Which of them is being filled.
+    at: usize,
+    pending: u64,
+    /// Bits of `pending`.
+    filled: u32,
+}
+
+impl<'a> Filled<'a> {
+    fn new(words: &'a mut [u64]) -> Self {
+        Self {
+            words,
+            at: 0,
+            pending: 0,
+            filled: 0,
         }
-        if filled > 0 {
-            sorted[at] = pending;
+    }
+
+    /// Appends the `count` lowest bits of `bits`, 0 to 64; higher ones are zero.
+    #[inline(always)]
+    fn put(&mut self, bits: u64, count: u32) {
+        let whole = self.pending | bits << self.filled;
+        // Behind the last bit there may be no word.
+        if let Some(word) = self.words.get_mut(self.at) {
+            *word = whole;
+        }
+        // Two shifts: a whole word may have found room.
+        let over = bits >> (63 - self.filled) >> 1;
+        let end = self.filled + count;
+        // Whether it is full is as good as random: a branch would be mistaken.
+        self.pending = std::hint::select_unpredictable(end >= 64, over, whole);
+        self.at += end as usize / 64;
+        self.filled = end % 64;
+    }
+
+    /// Writes the last word, when it is not full.
+    #[inline(always)]
+    fn finish(self) {
+        if self.filled > 0 {
+            self.words[self.at] = self.pending;
         }
     }
 }

@@ -10,9 +10,8 @@ use qkd_bits::SecretRng;
 use zeroize::Zeroizing;
 
 use super::layout::shuffled;
+use crate::squares::{ABREAST, SIDE, transpose};
 
-/// Side of a tile in bits: a word.
-const SIDE: usize = 64;
 /// Rotations that one draw of 64 bits gives.
 const ROTATIONS: usize = 10;
 /// Bits of a tile.
@@ -97,42 +96,23 @@ impl Tiles {
     #[inline(always)]
     pub(super) fn read(&self, key: &[u64], out: &mut [u64]) {
         let words = self.piece_words as usize;
-        let mut tile = Zeroizing::new([0; SIDE]);
+        let mut tiles = Zeroizing::new([[0; ABREAST]; SIDE]);
         for (piece, out) in key.chunks_exact(words).zip(out.chunks_exact_mut(words)) {
-            let columns = self.word_of_column.chunks_exact(SIDE);
-            for (rows, columns) in self.rows.chunks_exact(SIDE).zip(columns) {
-                for (line, row) in tile.iter_mut().zip(rows) {
-                    *line = piece[usize::from(row.word)].rotate_left(u32::from(row.rotation));
+            let columns = self.word_of_column.chunks(ABREAST * SIDE);
+            for (rows, columns) in self.rows.chunks(ABREAST * SIDE).zip(columns) {
+                for (tile, rows) in rows.chunks_exact(SIDE).enumerate() {
+                    for r in 0..SIDE {
+                        let word = piece[usize::from(rows[r].word)];
+                        tiles[r][tile % ABREAST] = word.rotate_left(u32::from(rows[r].rotation));
+                    }
                 }
-                transpose(&mut tile);
-                for (line, &column) in tile.iter().zip(columns) {
-                    out[usize::from(column)] = *line;
+                transpose(&mut tiles);
+                for (tile, columns) in columns.chunks_exact(SIDE).enumerate() {
+                    for c in 0..SIDE {
+                        out[usize::from(columns[c])] = tiles[c][tile % ABREAST];
+                    }
                 }
             }
-        }
-    }
-}
-
-/// Swaps bit c of line r with bit r of line c (Warren, *Hacker's Delight*, section 7-3).
-#[inline(always)]
-fn transpose(lines: &mut [u64; SIDE]) {
-    swap_squares::<32>(lines, 0x0000_0000_ffff_ffff);
-    swap_squares::<16>(lines, 0x0000_ffff_0000_ffff);
-    swap_squares::<8>(lines, 0x00ff_00ff_00ff_00ff);
-    swap_squares::<4>(lines, 0x0f0f_0f0f_0f0f_0f0f);
-    swap_squares::<2>(lines, 0x3333_3333_3333_3333);
-    swap_squares::<1>(lines, 0x5555_5555_5555_5555);
-}
-
-/// Swaps the two squares off the diagonal in all squares of twice `WIDTH` bits.
-#[inline(always)]
-fn swap_squares<const WIDTH: usize>(lines: &mut [u64; SIDE], low: u64) {
-    for pair in lines.chunks_exact_mut(2 * WIDTH) {
-        let (upper, lower) = pair.split_at_mut(WIDTH);
-        for (a, b) in upper.iter_mut().zip(lower) {
-            let differing = (*a >> WIDTH ^ *b) & low;
-            *a ^= differing << WIDTH;
-            *b ^= differing;
         }
     }
 }
@@ -140,19 +120,6 @@ fn swap_squares<const WIDTH: usize>(lines: &mut [u64; SIDE], low: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn transposing_swaps_lines_with_columns() {
-        let mut rng = SecretRng::from_seed([3; 32]);
-        let lines: [u64; 64] = std::array::from_fn(|_| rng.next_u64());
-        let mut swapped = lines;
-        transpose(&mut swapped);
-        for (r, line) in lines.iter().enumerate() {
-            for (c, column) in swapped.iter().enumerate() {
-                assert_eq!(column >> r & 1, line >> c & 1, "{r}, {c}");
-            }
-        }
-    }
 
     /// What the second pass is for: bits that shared a word are spread over all of the piece.
     #[test]
