@@ -27,6 +27,7 @@ const ROW: &[&str] = &[
     "failure_rate_low",
     "failure_rate_high",
     "rounds",
+    "authentication",
     "ratio_to_hash",
     "secret_bps",
 ];
@@ -91,6 +92,7 @@ fn every_stage_has_its_rows_with_figures_that_fit_together() {
         ["verify", null, null],
         ["amplify", null, null],
         ["authenticate", null, null],
+        ["authenticate", null, null],
     ]);
     assert_eq!(serde_json::json!(whose), expected);
     for row in rows {
@@ -122,7 +124,13 @@ fn every_stage_has_its_rows_with_figures_that_fit_together() {
         assert!(leaked > 0.0 && leaked < 16_384.0, "{row}");
     }
     assert_eq!(number(&rows[5], "output_bits"), 8192.0);
-    assert!(number(&rows[6], "ratio_to_hash") > 0.1, "{}", rows[6]);
+    for (row, authentication) in rows[6..]
+        .iter()
+        .zip(["hmac-sha-256", "polyval-hmac-sha-256"])
+    {
+        assert_eq!(row["authentication"], authentication);
+        assert!(number(row, "ratio_to_hash") > 0.1, "{row}");
+    }
     assert!(report["peer"].is_null() && report["seconds"].is_null());
 }
 
@@ -215,12 +223,13 @@ fn where_there_can_be_no_key_blocks_are_lost_and_none_has_failed() {
     #[rustfmt::skip]
     let report = report_of(&[
         "--stages", "pipeline", "--qber", "8%", "--block-bits", "1e5", "--seconds", "0.2",
-        "--cores", "2", "--blocks-in-flight", "4",
+        "--cores", "2", "--blocks-in-flight", "4", "--authentication", "polyval-hmac-sha-256",
     ]);
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
     for row in rows {
         assert_eq!(number(row, "fixed_length_bits"), 0.0, "{row}");
+        assert_eq!(row["authentication"], "polyval-hmac-sha-256", "{row}");
         assert_eq!(number(row, "failures"), 0.0, "{row}");
         assert_eq!(number(row, "failure_rate"), 0.0, "{row}");
         assert_eq!(row["lost"], row["blocks"], "{row}");

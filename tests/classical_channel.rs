@@ -5,6 +5,7 @@ mod forged;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use qkd_auth::Authentication;
 use qkd_wire::proto::link::frame::Kind;
 use qkd_wire::proto::link::{Envelope, Frame, Opening, Proof, Refusal};
 use qkd_wire::proto::node::{LinkState, NodeStatus, RejectCounters};
@@ -119,9 +120,10 @@ fn receiver(nodes: &Nodes, direction: Direction) -> &Node {
 }
 
 /// Both ends, with the man in the middle; light stops when the keys of one block are in store.
-async fn quiet_link() -> (Nodes, Interceptor) {
+async fn quiet_link(authentication: Authentication) -> (Nodes, Interceptor) {
     // 80 keys are fewer than one block gives.
-    let mut nodes = Nodes::builder().key_count_max(80).prepare();
+    let link = Nodes::builder().key_count_max(80);
+    let mut nodes = link.authentication(authentication).prepare();
     // A block takes about a second, so that none is full before the last one is in store.
     nodes.alice_config.slots_per_second_max = 2e7;
     nodes.alice_config.link.session.blocks_in_flight_max = 1;
@@ -152,7 +154,16 @@ async fn quiet(nodes: &Nodes, middle: &Interceptor) {
 
 #[tokio::test]
 async fn a_forgery_is_counted_by_its_kind_and_changes_nothing_else() {
-    let (nodes, middle) = quiet_link().await;
+    forgeries_change_nothing_else(Authentication::HmacSha256).await;
+}
+
+#[tokio::test]
+async fn a_forgery_is_counted_where_payloads_are_hashed_before_they_are_tagged() {
+    forgeries_change_nothing_else(Authentication::PolyvalHmacSha256).await;
+}
+
+async fn forgeries_change_nothing_else(authentication: Authentication) {
+    let (nodes, middle) = quiet_link(authentication).await;
     let before = [nodes.alice().status().await, nodes.bob().status().await];
     for direction in Direction::BOTH {
         for forgery in FORGERIES {
@@ -291,7 +302,7 @@ impl Loss {
 }
 
 async fn a_loss_is_survived(loss: Loss) {
-    let (nodes, middle) = quiet_link().await;
+    let (nodes, middle) = quiet_link(Authentication::default()).await;
     let before = nodes.bob().status().await;
     let lost = Instant::now();
     middle.play(Box::new(loss.trick()));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use qkd_auth::{Channel, Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Channel, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_wire::link::Frame as Decoded;
 use qkd_wire::proto::link::frame::Kind;
@@ -53,7 +53,7 @@ fn payloads(record: &[Recorded], direction: Direction) -> Vec<DynamicMessage> {
 
 #[tokio::test]
 async fn every_field_of_every_message_is_forged_in_vain() {
-    let (nodes, middle) = quiet_link().await;
+    let (nodes, middle) = quiet_link(Authentication::default()).await;
     let before = [nodes.alice().status().await, nodes.bob().status().await];
     let record = middle.record();
     for direction in Direction::BOTH {
@@ -112,7 +112,7 @@ async fn every_field_of_every_message_is_forged_in_vain() {
 
 #[tokio::test]
 async fn every_field_of_an_envelope_is_forged_in_vain() {
-    let (nodes, middle) = quiet_link().await;
+    let (nodes, middle) = quiet_link(Authentication::default()).await;
     let before = [nodes.alice().status().await, nodes.bob().status().await];
     for direction in Direction::BOTH {
         let node = receiver(&nodes, direction);
@@ -154,7 +154,9 @@ fn shake_hands(forge: Forge<'_>) -> [Option<Channel>; 2] {
     let start = |role, seed| {
         let mut rng = SecretRng::from_seed([seed; 32]);
         let parameters = b"channel.distance_km = 25.0\n".to_vec();
-        Handshake::start(role, &key(), parameters, &mut rng).expect("the parameters are short")
+        let tags = Authentication::default();
+        Handshake::start(role, &key(), tags, parameters, &mut rng)
+            .expect("the parameters are short")
     };
     let ((alice, opening_a), (bob, opening_b)) = (start(Role::Alice, 1), start(Role::Bob, 2));
     let arrives = |from, frame| Decoded::try_from(forge(from, frame)?).ok();

@@ -1,6 +1,6 @@
 //! A peer who lies in the handshake, or right after it.
 
-use qkd_auth::{Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_node::secret_file::read_pre_shared_key;
 use qkd_session::{Abort, AbortReason, Message};
@@ -24,6 +24,7 @@ pub enum Lie {
     ReflectedProof,
     OtherDistance,
     OtherBlock,
+    OtherAuthentication,
     OtherBlocksInFlight,
     EnvelopeFirst,
     NoKind,
@@ -32,7 +33,7 @@ pub enum Lie {
     TooManyMessages,
 }
 
-pub const LIES: [Lie; 15] = [
+pub const LIES: [Lie; 16] = [
     Lie::OtherVersion,
     Lie::ShortNonce,
     Lie::Reflection,
@@ -42,6 +43,7 @@ pub const LIES: [Lie; 15] = [
     Lie::ReflectedProof,
     Lie::OtherDistance,
     Lie::OtherBlock,
+    Lie::OtherAuthentication,
     Lie::OtherBlocksInFlight,
     Lie::EnvelopeFirst,
     Lie::NoKind,
@@ -65,6 +67,8 @@ impl Lie {
             Self::ShortProof => "`proof.tag`",
             Self::OtherDistance => "channel.distance_km is 25.0 here and 50.0 at the peer",
             Self::OtherBlock => "security.block_bits is 200000 here and 100000 at the peer",
+            // The values stand in quotation marks, which a log writes otherwise.
+            Self::OtherAuthentication => "configured differently: security.authentication is",
             Self::OtherBlocksInFlight => {
                 "session.blocks_in_flight_max is 32 here and 31 at the peer"
             }
@@ -120,6 +124,7 @@ impl Lie {
             | Self::ReflectedProof
             | Self::OtherDistance
             | Self::OtherBlock
+            | Self::OtherAuthentication
             | Self::OtherBlocksInFlight
             | Self::EnvelopeFirst
             | Self::NoKind => None,
@@ -133,6 +138,7 @@ pub struct Liar {
     role: Role,
     lie: Lie,
     key: Vec<u8>,
+    authentication: Authentication,
     parameters: String,
 }
 
@@ -158,6 +164,9 @@ impl Liar {
             Lie::OtherKey => key[0] ^= 1,
             Lie::OtherDistance => link.parameters.channel.distance_km = 50.0,
             Lie::OtherBlock => link.parameters.security.block_bits = 100_000,
+            Lie::OtherAuthentication => {
+                link.parameters.security.authentication = Authentication::PolyvalHmacSha256;
+            }
             Lie::OtherBlocksInFlight => link.session.blocks_in_flight_max -= 1,
             Lie::OtherVersion
             | Lie::ShortNonce
@@ -175,6 +184,7 @@ impl Liar {
             role,
             lie,
             key,
+            authentication: link.parameters.security.authentication,
             parameters: link.agreed_text(),
         }
     }
@@ -201,7 +211,7 @@ impl Liar {
         let key = PreSharedKey::new(self.key.clone().into()).expect("it is long enough");
         let mut rng = SecretRng::from_seed([7; 32]);
         let parameters = self.parameters.into_bytes();
-        let started = Handshake::start(self.role, &key, parameters, &mut rng);
+        let started = Handshake::start(self.role, &key, self.authentication, parameters, &mut rng);
         let (handshake, ours) = started.expect("the parameters are short");
         let mut opening = Frame::from(ours);
         match self.lie {
@@ -219,6 +229,7 @@ impl Liar {
             | Lie::ReflectedProof
             | Lie::OtherDistance
             | Lie::OtherBlock
+            | Lie::OtherAuthentication
             | Lie::OtherBlocksInFlight
             | Lie::AuthenticGarbage
             | Lie::UnannouncedBlock
@@ -245,6 +256,7 @@ impl Liar {
             | Lie::ReflectedProof
             | Lie::OtherDistance
             | Lie::OtherBlock
+            | Lie::OtherAuthentication
             | Lie::OtherBlocksInFlight
             | Lie::EnvelopeFirst
             | Lie::NoKind

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use qkd_auth::Authentication;
 use qkd_node::config::{
     AliceConfig, BobConfig, ClientProfile, DebugConfig, DeliveryConfig, EveConfig, EveFibre,
     EvePosition, HostPort, IdentityRule, LinkConfig, MessagesConfig, MonitorsConfig, NodeConfig,
@@ -37,6 +38,12 @@ impl Builder {
     /// Sifted bits of a block; 200,000 when not said, which give about 90 keys in about a second.
     pub fn block_bits(mut self, block_bits: u64) -> Self {
         self.parameters.security.block_bits = block_bits;
+        self
+    }
+
+    /// How messages are tagged; by HMAC alone when not said.
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.parameters.security.authentication = authentication;
         self
     }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use qkd_auth::{Channel, Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Channel, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use rustix::time::{ClockId, clock_gettime};
 use sha2::{Digest, Sha256};
@@ -21,11 +21,12 @@ fn processor_time() -> Duration {
 }
 
 /// Two ends of a channel, Alice's first.
-fn pair() -> (Channel, Channel) {
+fn pair(authentication: Authentication) -> (Channel, Channel) {
     let honest = "both ends hold the key";
     let psk = PreSharedKey::new(vec![7; 32].into()).expect(honest);
     let mut rng = SecretRng::from_seed([1; 32]);
-    let mut start = |role| Handshake::start(role, &psk, Vec::new(), &mut rng).expect(honest);
+    let mut start =
+        |role| Handshake::start(role, &psk, authentication, Vec::new(), &mut rng).expect(honest);
     let ((alice, a), (bob, b)) = (start(Role::Alice), start(Role::Bob));
     let (alice, proof_a) = alice.receive_opening(b).expect(honest);
     let (bob, proof_b) = bob.receive_opening(a).expect(honest);
@@ -36,8 +37,8 @@ fn pair() -> (Channel, Channel) {
 }
 
 /// Where the processor time of an envelope is spent: at its sender, at its receiver.
-fn spent(times: u64, bytes: usize) -> [Duration; 2] {
-    let (mut alice, mut bob) = pair();
+fn spent(authentication: Authentication, times: u64, bytes: usize) -> [Duration; 2] {
+    let (mut alice, mut bob) = pair(authentication);
     let mut sums = [Duration::ZERO; 2];
     let mut left = times;
     while left > 0 {
@@ -63,12 +64,15 @@ fn spent(times: u64, bytes: usize) -> [Duration; 2] {
 
 fn authenticate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authenticate");
-    for bytes in [100usize, 1_000, 100_000] {
+    for bytes in [100usize, 1_000, 16_000, 256_000] {
         group.throughput(Throughput::Bytes(bytes as u64));
-        for (name, end) in [("seal", 0), ("open", 1)] {
-            group.bench_function(BenchmarkId::new(name, bytes), |bencher| {
-                bencher.iter_custom(|times| spent(times, bytes)[end]);
-            });
+        for authentication in Authentication::ALL {
+            for (what, end) in [("seal", 0), ("open", 1)] {
+                let name = format!("{what} {authentication}");
+                group.bench_function(BenchmarkId::new(name, bytes), |bencher| {
+                    bencher.iter_custom(|times| spent(authentication, times, bytes)[end]);
+                });
+            }
         }
         let messages: Vec<_> = (0..AT_ONCE).map(|_| vec![3u8; bytes]).collect();
         group.bench_function(BenchmarkId::new("hash", bytes), |bencher| {

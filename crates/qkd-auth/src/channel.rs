@@ -3,8 +3,8 @@
 use qkd_bits::SecretBytes;
 
 use crate::schedule::Root;
-use crate::tag::TagKey;
-use crate::{Envelope, Error, Reject, RejectCounters, Role, TAG_BYTES};
+use crate::tag::{HEAD_BYTES, TagKey};
+use crate::{Authentication, Envelope, Error, Reject, RejectCounters, Role, TAG_BYTES};
 
 /// Distilled bytes that a refresh takes at least (256 bits).
 const REFRESH_BYTES_MIN: usize = 32;
@@ -25,6 +25,7 @@ pub struct Channel {
     transcript: [u8; 32],
     peer_parameters: Vec<u8>,
     root: Root,
+    authentication: Authentication,
     sending: Direction,
     receiving: Direction,
     staged: Option<Staged>,
@@ -71,6 +72,7 @@ impl Channel {
     pub(crate) fn new(
         role: Role,
         root: Root,
+        authentication: Authentication,
         transcript: [u8; 32],
         peer_parameters: Vec<u8>,
     ) -> Self {
@@ -78,9 +80,10 @@ impl Channel {
             role,
             transcript,
             peer_parameters,
-            sending: Direction::new(&root, role, 0),
-            receiving: Direction::new(&root, role.peer(), 0),
+            sending: Direction::new(&root, authentication, role, 0),
+            receiving: Direction::new(&root, authentication, role.peer(), 0),
             root,
+            authentication,
             staged: None,
             counters: RejectCounters::default(),
             sequences_max: u64::MAX,
@@ -202,10 +205,11 @@ impl Channel {
             id,
             check: root.check(),
         };
+        let direction = |sender| Direction::new(&root, self.authentication, sender, epoch);
         self.staged = Some(Staged {
             rekey,
-            sending: Some(Direction::new(&root, self.role, epoch)),
-            receiving: Some(Direction::new(&root, self.role.peer(), epoch)),
+            sending: Some(direction(self.role)),
+            receiving: Some(direction(self.role.peer())),
             root,
         });
         Ok(rekey)
@@ -293,19 +297,19 @@ impl Channel {
 }
 
 impl Direction {
-    fn new(root: &Root, sender: Role, epoch: u32) -> Self {
+    fn new(root: &Root, authentication: Authentication, sender: Role, epoch: u32) -> Self {
         Self {
             epoch,
             sequence: 0,
-            key: root.tag_key(sender, epoch),
+            key: TagKey::new(root, authentication, sender, epoch),
         }
     }
 }
 
 /// What the tag covers before the payload: fields of fixed length, so no two envelopes share its
 /// input.
-fn head(epoch: u32, sender: Role, sequence: u64) -> [u8; 13] {
-    let mut head = [0; 13];
+fn head(epoch: u32, sender: Role, sequence: u64) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
     head[..4].copy_from_slice(&epoch.to_be_bytes());
     head[4] = sender.direction();
     head[5..].copy_from_slice(&sequence.to_be_bytes());
@@ -314,37 +318,74 @@ fn head(epoch: u32, sender: Role, sequence: u64) -> [u8; 13] {
 
 #[cfg(test)]
 mod tests {
-    use hmac::Mac;
+    use std::collections::BTreeSet;
+
+    use hmac::{KeyInit, Mac};
+    use polyval::Polyval;
+    use polyval::universal_hash::UniversalHash;
 
     use super::*;
     use crate::schedule::{Binding, mac};
 
-    fn channel() -> Channel {
+    fn channel(authentication: Authentication) -> Channel {
         let binding = Binding {
             nonces: &[1; 64],
             transcript: &[2; 32],
         };
         let root = Root::first(&[3; 32], &binding);
-        Channel::new(Role::Alice, root, [2; 32], Vec::new())
+        Channel::new(Role::Alice, root, authentication, [2; 32], Vec::new())
     }
 
     /// The layout under the tag, computed independently: a change of it breaks running links.
     #[test]
     fn the_tag_covers_epoch_direction_sequence_and_payload_in_this_order() {
-        let mut channel = channel();
+        let mut channel = channel(Authentication::HmacSha256);
         channel.sending.epoch = 0x0102_0304;
         channel.sending.sequence = 5;
         let envelope = channel.seal(b"payload".to_vec()).unwrap();
         let bytes = b"\x01\x02\x03\x04A\0\0\0\0\0\0\0\x05payload";
-        let key = channel.root.envelope_key(Role::Alice, 0);
+        let root = &channel.root;
+        let key = root.envelope_key(Authentication::HmacSha256, Role::Alice, 0);
         mac(key.expose(), &[bytes])
             .verify_slice(&envelope.tag)
             .unwrap();
     }
 
     #[test]
+    fn the_other_tag_covers_the_length_and_the_hash_of_the_payload_in_its_place() {
+        let mut channel = channel(Authentication::PolyvalHmacSha256);
+        channel.sending.epoch = 0x0102_0304;
+        channel.sending.sequence = 5;
+        let payload: Vec<u8> = (0..0x0123).map(|i| i as u8).collect();
+        let envelope = channel.seal(payload.clone()).unwrap();
+        let root = &channel.root;
+        let point = root.envelope_point(Role::Alice, 0);
+        let mut hash = Polyval::new_from_slice(&point.expose()[..16]).unwrap();
+        hash.update_padded(&payload);
+        let head = b"\x01\x02\x03\x04A\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\x01\x23";
+        let key = root.envelope_key(Authentication::PolyvalHmacSha256, Role::Alice, 0);
+        mac(key.expose(), &[head, &hash.finalize()])
+            .verify_slice(&envelope.tag)
+            .unwrap();
+    }
+
+    #[test]
+    fn every_way_direction_and_epoch_has_keys_of_its_own() {
+        let root = channel(Authentication::HmacSha256).root;
+        let mut keys = BTreeSet::new();
+        for (role, epoch) in [(Role::Alice, 0), (Role::Bob, 0), (Role::Alice, 1)] {
+            for authentication in Authentication::ALL {
+                let key = root.envelope_key(authentication, role, epoch);
+                keys.insert(key.expose().to_vec());
+            }
+            keys.insert(root.envelope_point(role, epoch).expose().to_vec());
+        }
+        assert_eq!(keys.len(), 9);
+    }
+
+    #[test]
     fn an_exhausted_sequence_seals_nothing_more() {
-        let mut channel = channel();
+        let mut channel = channel(Authentication::HmacSha256);
         channel.sequences_max = 2;
         channel.seal(vec![1]).unwrap();
         channel.seal(vec![2]).unwrap();
@@ -356,7 +397,7 @@ mod tests {
 
     #[test]
     fn the_last_epoch_cannot_be_refreshed() {
-        let mut channel = channel();
+        let mut channel = channel(Authentication::HmacSha256);
         channel.sending.epoch = u32::MAX;
         channel.receiving.epoch = u32::MAX;
         let id = RefreshId {

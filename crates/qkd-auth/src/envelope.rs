@@ -50,6 +50,7 @@ pub struct Envelope {
     pub sequence: u64,
     /// The bytes as sent; the tag covers these, never a re-encoded message.
     pub payload: Vec<u8>,
-    /// HMAC-SHA-256 over epoch, direction, sequence and payload.
+    /// HMAC-SHA-256 over epoch, direction, sequence and payload, or in place of the payload its length
+    /// and hash: as [`Authentication`](crate::Authentication) says.
     pub tag: [u8; TAG_BYTES],
 }

@@ -5,7 +5,7 @@ use qkd_bits::SecretRng;
 use sha2::{Digest, Sha256};
 
 use crate::schedule::{Binding, Root, mac};
-use crate::{Channel, Error, PreSharedKey, Role};
+use crate::{Authentication, Channel, Error, PreSharedKey, Role};
 
 /// Version of handshake, key schedule, envelopes and of the messages in them.
 pub const VERSION: u32 = 4;
@@ -38,6 +38,7 @@ pub struct Proof {
 pub struct Handshake {
     role: Role,
     psk: PreSharedKey,
+    authentication: Authentication,
     opening: Opening,
 }
 
@@ -45,18 +46,22 @@ pub struct Handshake {
 pub struct Keyed {
     role: Role,
     root: Root,
+    authentication: Authentication,
     transcript: [u8; 32],
     peer_parameters: Vec<u8>,
 }
 
 impl Handshake {
-    /// Begins a handshake. The opening goes to the peer.
+    /// Begins a handshake towards a channel whose envelopes are tagged by `authentication`. The
+    /// opening goes to the peer; it is up to the caller to say in `parameters` which way to tag this
+    /// side has, and to hang up on a peer that has the other one.
     ///
     /// # Errors
     /// [`Error::ParametersTooLong`] above [`PARAMETERS_BYTES_MAX`].
     pub fn start(
         role: Role,
         psk: &PreSharedKey,
+        authentication: Authentication,
         parameters: Vec<u8>,
         rng: &mut SecretRng,
     ) -> Result<(Self, Opening), Error> {
@@ -69,6 +74,7 @@ impl Handshake {
         let handshake = Self {
             role,
             psk: psk.duplicate(),
+            authentication,
             opening: opening.clone(),
         };
         Ok((handshake, opening))
@@ -112,6 +118,7 @@ impl Handshake {
         let keyed = Keyed {
             role: self.role,
             root,
+            authentication: self.authentication,
             transcript,
             peer_parameters: theirs.parameters,
         };
@@ -132,6 +139,7 @@ impl Keyed {
         Ok(Channel::new(
             self.role,
             self.root,
+            self.authentication,
             self.transcript,
             self.peer_parameters,
         ))
@@ -171,7 +179,8 @@ mod tests {
 
     fn start(role: Role, psk: &PreSharedKey, seed: u8) -> (Handshake, Opening) {
         let mut rng = SecretRng::from_seed([seed; 32]);
-        Handshake::start(role, psk, b"block_bits = 1000".to_vec(), &mut rng).unwrap()
+        let parameters = b"block_bits = 1000".to_vec();
+        Handshake::start(role, psk, Authentication::default(), parameters, &mut rng).unwrap()
     }
 
     fn error<T>(result: Result<T, Error>) -> Error {
@@ -282,7 +291,10 @@ mod tests {
             bytes: PARAMETERS_BYTES_MAX + 1,
             max: PARAMETERS_BYTES_MAX,
         };
-        let started = Handshake::start(Role::Alice, &psk(1), long.clone(), &mut rng);
+        let started = {
+            let authentication = Authentication::default();
+            Handshake::start(Role::Alice, &psk(1), authentication, long.clone(), &mut rng)
+        };
         assert_eq!(error(started), too_long);
         let (alice, _) = start(Role::Alice, &psk(1), 1);
         let (_, mut opening) = start(Role::Bob, &psk(1), 2);

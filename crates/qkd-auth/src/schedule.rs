@@ -11,8 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use qkd_bits::SecretBytes;
 use sha2::Sha256;
 
-use crate::tag::TagKey;
-use crate::{RefreshId, Role};
+use crate::{Authentication, RefreshId, Role};
 
 /// Bytes of every derived key.
 pub(crate) const KEY_BYTES: usize = 32;
@@ -52,17 +51,24 @@ impl Root {
         ))
     }
 
-    /// That key, taken in.
-    pub(crate) fn tag_key(&self, sender: Role, epoch: u32) -> TagKey {
-        let key = self.envelope_key(sender, epoch);
-        let key = key.expose().try_into();
-        TagKey::new(key.expect("a derived key has KEY_BYTES"))
+    /// The key of HMAC for envelopes sent by `sender` in `epoch`, another one for each way to tag.
+    pub(crate) fn envelope_key(
+        &self,
+        authentication: Authentication,
+        sender: Role,
+        epoch: u32,
+    ) -> SecretBytes {
+        let label: &[u8] = match authentication {
+            Authentication::HmacSha256 => b"qkd-auth/1 envelope",
+            Authentication::PolyvalHmacSha256 => b"qkd-auth/1 envelope after polyval",
+        };
+        self.expand(&[label, &[sender.direction()], &epoch.to_be_bytes()])
     }
 
-    /// The key for envelopes sent by `sender` in `epoch`.
-    pub(crate) fn envelope_key(&self, sender: Role, epoch: u32) -> SecretBytes {
+    /// The bytes whose first are the point at which POLYVAL takes the payloads of `sender` in `epoch`.
+    pub(crate) fn envelope_point(&self, sender: Role, epoch: u32) -> SecretBytes {
         self.expand(&[
-            b"qkd-auth/1 envelope",
+            b"qkd-auth/1 envelope point of polyval",
             &[sender.direction()],
             &epoch.to_be_bytes(),
         ])

@@ -19,6 +19,7 @@ mod plan;
 mod profile;
 mod read;
 mod rules;
+mod security;
 mod side_channels;
 mod store;
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use bare::{BareLink, Heard};
 pub use connection::{Connection, Instruments, serve};
 pub use engine::{LinkEngine, Party};
 pub use event::{Broken, LinkEffect, LinkEvent, LinkFault};
-pub use handshake::{Established, HandshakeFault, hang_up, shake_hands};
+pub use handshake::{Agreed, Established, HandshakeFault, hang_up, shake_hands};
 pub use outgoing::{FrameSender, Frames, Outflow, Unsent, WaitingBytes, frames};
 pub use traffic::Traffic;
 pub use workers::cores;

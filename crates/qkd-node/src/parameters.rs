@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 pub use effects::HardwareEffects;
 use entries::{Entry, accept_entries, entries};
+use qkd_auth::Authentication;
 use qkd_security::{Acceptance, SideChannels, Theorem};
 
 /// The shortest fixed length of which applications get anything: of every block the confirmation of
@@ -129,6 +130,8 @@ pub struct SecuritySettings {
     pub secrecy: f64,
     /// Probability that both keys differ unnoticed, per block (ε_cor).
     pub correctness: f64,
+    /// How messages of the classical channel are tagged.
+    pub authentication: Authentication,
     /// `[security.side_channels]`: what the laboratories may leak, charged in the key length.
     pub side_channels: SideChannels,
     /// `[security.accept]`: limits of the acceptance test that replace the derived ones.
@@ -273,6 +276,12 @@ mod tests {
         assert_eq!(
             first_difference(&ours, &leaking.canonical_text()).unwrap(),
             "security.side_channels.reflected_photons is not set here and 1e-7 at the peer"
+        );
+        let mut hashing = presets::snspd(25.0);
+        hashing.security.authentication = Authentication::PolyvalHmacSha256;
+        assert_eq!(
+            first_difference(&ours, &hashing.canonical_text()).unwrap(),
+            "security.authentication is \"hmac-sha-256\" here and \"polyval-hmac-sha-256\" at the peer"
         );
         let mut limited = presets::snspd(25.0);
         limited.security.accept.leaked_bits_max = Some(7);

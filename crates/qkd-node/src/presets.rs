@@ -12,6 +12,7 @@ pub use boaron2018::boaron2018;
 pub use lucamarini2013::lucamarini2013;
 pub use micius2017::micius2017;
 
+use qkd_auth::Authentication;
 use qkd_security::{SideChannels, Theorem};
 
 use crate::parameters::{
@@ -173,6 +174,7 @@ fn one_decoy(block_bits: u64) -> SecuritySettings {
         block_bits,
         secrecy: 1e-10,
         correctness: 1e-15,
+        authentication: Authentication::default(),
         side_channels: SideChannels::NONE,
         accept: AcceptLimits::default(),
     }

@@ -79,10 +79,13 @@ fn impersonate(seed: u64) -> Result<(), Error> {
 fn shake_hands(keys: [[u8; 32]; 2], seeds: &mut SecretRng) -> Result<(Channel, Channel), Error> {
     let [of_alice, of_bob] = keys;
     let key = |bytes: [u8; 32]| PreSharedKey::new(bytes.to_vec().into());
-    let (alice, opening_a) =
-        Handshake::start(Role::Alice, &key(of_alice)?, Vec::new(), &mut seeds.fork())?;
-    let (bob, opening_b) =
-        Handshake::start(Role::Bob, &key(of_bob)?, Vec::new(), &mut seeds.fork())?;
+    let mut start = |role, key: PreSharedKey| {
+        // Whichever way tags are made: without the key they are not.
+        let tags = qkd_auth::Authentication::default();
+        Handshake::start(role, &key, tags, Vec::new(), &mut seeds.fork())
+    };
+    let (alice, opening_a) = start(Role::Alice, key(of_alice)?)?;
+    let (bob, opening_b) = start(Role::Bob, key(of_bob)?)?;
     let (alice, proof_a) = alice.receive_opening(opening_b)?;
     let (bob, proof_b) = bob.receive_opening(opening_a)?;
     Ok((alice.receive_proof(&proof_b)?, bob.receive_proof(&proof_a)?))

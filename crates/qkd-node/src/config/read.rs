@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use qkd_optics::{ChannelEffects, DetectorEffects, SourceEffects};
-use qkd_security::Theorem;
 
 use super::document::{Document, NamedFile, Rule, Section};
 use super::place::ConfigError;
@@ -12,10 +11,10 @@ use super::{
     TlsFiles,
 };
 use super::{debug, delivery, detector_effects, effects, eve, monitors, rules};
-use super::{side_channels, store};
+use super::{security, store};
 use crate::parameters::{
-    AcceptLimits, ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters,
-    ProtocolName, ProtocolParameters, SecuritySettings, SourceParameters,
+    ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters, ProtocolName,
+    ProtocolParameters, SourceParameters,
 };
 
 pub(super) const LINK_SECTIONS: &[&str] = &[
@@ -46,26 +45,10 @@ pub(super) const EVE_SECTIONS: &[&str] = &[
 /// The keys of Alice's `[quantum]`.
 const ALICE_QUANTUM_KEYS: [&str; 3] = ["peer", "slots_per_second_max", "segment_loss_db"];
 
-pub(super) const SECURITY_KEYS: &[&str] = &[
-    "theorem",
-    "block_bits",
-    "secrecy",
-    "correctness",
-    "side_channels",
-    "accept",
-];
-
 pub(super) const PROTOCOL: Rule<ProtocolName> = Rule {
     expected: "the name of a protocol, \"bb84\"",
     read: |value| ProtocolName::from_name(value.as_str()?),
     known: ProtocolName::NAMES,
-};
-const THEOREM: Rule<Theorem> = Rule {
-    expected: "the name of a key-length theorem that keys may be made by, \"wiesemann2024\" \
-               (rusca2018, lim2014, gllp, gllp-decoy-infinite and gllp-vacuum-weak are for \
-               `qkd plan` alone)",
-    read: |value| value.as_str()?.parse().ok(),
-    known: &["wiesemann2024"],
 };
 
 /// The text of a configuration file.
@@ -203,7 +186,7 @@ fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
         channel,
         detector,
         protocol: protocol(root)?,
-        security: security(root)?,
+        security: security::read(root)?,
         effects: HardwareEffects {
             source: source_effects,
             channel: channel_effects,
@@ -212,7 +195,7 @@ fn parameters(root: &Section<'_>) -> Result<LinkParameters, ConfigError> {
     };
     // Values that are each in range may still make a link on which no block ever ends.
     if let Err(error) = parameters.setup() {
-        let security = root.section("security", SECURITY_KEYS)?;
+        let security = root.section("security", security::KEYS)?;
         return Err(security.refuse("block_bits", format!("a link that can be planned: {error}")));
     }
     Ok(parameters)
@@ -343,44 +326,6 @@ pub(super) fn detector_of(
     };
     let effects = detector_effects::detector(detector, clock_hz)?;
     Ok((parameters, effects))
-}
-
-fn security(root: &Section<'_>) -> Result<SecuritySettings, ConfigError> {
-    let security = root.section("security", SECURITY_KEYS)?;
-    Ok(SecuritySettings {
-        theorem: security.required("theorem", &THEOREM)?,
-        block_bits: security.required("block_bits", &rules::BLOCK_BITS)?,
-        secrecy: security.required("secrecy", &rules::FAILURE_PROBABILITY)?,
-        correctness: security.required("correctness", &rules::FAILURE_PROBABILITY)?,
-        side_channels: side_channels::read(&security)?,
-        accept: accept_limits(&security)?,
-    })
-}
-
-/// `[security.accept]`; every limit may be absent.
-pub(super) fn accept_limits(security: &Section<'_>) -> Result<AcceptLimits, ConfigError> {
-    let accept = security.section_if_present(
-        "accept",
-        &[
-            "key_counts_min",
-            "test_counts_min",
-            "key_errors_max",
-            "test_errors_max",
-            "leaked_bits_max",
-            "secret_length_bits",
-        ],
-    )?;
-    Ok(match accept {
-        None => AcceptLimits::default(),
-        Some(accept) => AcceptLimits {
-            key_counts_min: accept.optional("key_counts_min", &rules::COUNTS)?,
-            test_counts_min: accept.optional("test_counts_min", &rules::COUNTS)?,
-            key_errors_max: accept.optional("key_errors_max", &rules::COUNTS)?,
-            test_errors_max: accept.optional("test_errors_max", &rules::COUNTS)?,
-            leaked_bits_max: accept.optional("leaked_bits_max", &rules::COUNT)?,
-            secret_length_bits: accept.optional("secret_length_bits", &rules::COUNT)?,
-        },
-    })
 }
 
 fn session(root: &Section<'_>, block_bits: u64) -> Result<SessionConfig, ConfigError> {

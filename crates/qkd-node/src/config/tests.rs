@@ -146,6 +146,10 @@ fn every_role_reads_back_what_it_writes() {
             "[security.side_channels]\nreflected_photons = 1e-7\nback_flash_probability = 0.001\n\
              [security.accept]\nleaked_bits_max = 9\ntest_errors_max = [4, 5]\n[channel]",
         )
+        .replace(
+            "[security]",
+            "[security]\nauthentication = \"polyval-hmac-sha-256\"",
+        )
         .replace("name = \"kme-alice\"", "name = 'kme-al'")
         .replace("kme = \"kme-alice\"", "kme = \"kme-al\"")
         .replace(
@@ -316,6 +320,9 @@ const BAD_VALUES: &[Bad] = &[
     bad(["misalignment_error = 0.01", "misalignment_error = 0.6", "0.6"], "protocol.misalignment_error", &["from 0 to 0.5"]),
     bad(["theorem = \"wiesemann2024\"", "theorem = \"wiesemann\"", "\"wiesemann\""], "security.theorem", &["key-length theorem", "\"wiesemann2024\""]),
     bad(["theorem = \"wiesemann2024\"", "theorem = \"rusca2018\"", "\"rusca2018\""], "security.theorem", &["\"wiesemann2024\"", "rusca2018", "`qkd plan` alone"]),
+    bad(["correctness = 1e-15", "correctness = 1e-15\nauthentication = \"hmac\"", "\"hmac\""], "security.authentication", &["the string \"hmac\"", "\"hmac-sha-256\" (the default)", "\"polyval-hmac-sha-256\""]),
+    bad(["correctness = 1e-15", "correctness = 1e-15\nauthentication = \"polyval-hmac-sha256\"", "\"polyval-hmac-sha256\""], "security.authentication", &["did you mean `polyval-hmac-sha-256`?"]),
+    bad(["correctness = 1e-15", "correctness = 1e-15\nauthentication = false", "false"], "security.authentication", &["found the boolean false"]),
     bad(["block_bits = 1_000_000", "block_bits = 999", "999"], "security.block_bits", &["from 1000"]),
     bad(["secrecy = 1e-10", "secrecy = 0.0", "0.0\ncorrectness"], "security.secrecy", &["from 1e-100 to 0.01"]),
     bad(["correctness = 1e-15", "correctness = 1.0", "1.0"], "security.correctness", &["from 1e-100 to 0.01"]),

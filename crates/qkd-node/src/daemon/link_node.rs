@@ -24,7 +24,7 @@ use crate::config::{LinkConfig, MonitorsConfig, Role};
 use crate::fail_point::{FailPoints, Moment};
 use crate::hub::KeyHub;
 use crate::link::{
-    Established, FrameSender, HandshakeFault, Instruments, WaitingBytes, cores, shake_hands,
+    Agreed, Established, FrameSender, HandshakeFault, Instruments, WaitingBytes, cores, shake_hands,
 };
 use crate::mailbox::Mailboxes;
 use crate::metrics::{self, CallTimes, Calls, HttpTimes, LinkMetrics, MetricsListener};
@@ -167,8 +167,12 @@ impl LinkNode {
             Side::Alice => AuthRole::Alice,
             Side::Bob => AuthRole::Bob,
         };
-        let agreed = self.config.agreed_text();
-        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming).await;
+        let text = self.config.agreed_text();
+        let agreed = Agreed {
+            text: &text,
+            authentication: self.config.parameters.security.authentication,
+        };
+        let shaken = shake_hands(role, &self.key, agreed, &mut rng, outgoing, incoming).await;
         if shaken.is_err() {
             self.shared.board.handshake_failed();
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qkd_auth::{Channel, Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Channel, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_session::SessionId;
 use qkd_wire::link::{Frame, refusal};
@@ -68,8 +68,16 @@ fn because(reason: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-/// Runs the handshake. `agreed` is what must be the same on both sides, one `key = value` per line
-/// ([`LinkConfig::agreed_text`](crate::config::LinkConfig::agreed_text)). What it learns before the peer's proof changes nothing but this connection.
+/// What must be the same on both sides of a link.
+#[derive(Clone, Copy)]
+pub struct Agreed<'a> {
+    /// One `key = value` per line ([`LinkConfig::agreed_text`](crate::config::LinkConfig::agreed_text)).
+    pub text: &'a str,
+    /// How envelopes are tagged, which the text says as well.
+    pub authentication: Authentication,
+}
+
+/// Runs the handshake, and refuses a peer that differs in what is to be `agreed`. What it learns before the peer's proof changes nothing but this connection.
 ///
 /// # Errors
 /// When the peer is another one, speaks another version, is configured differently, or is not
@@ -77,7 +85,7 @@ fn because(reason: &Option<String>) -> String {
 pub async fn shake_hands(
     role: Role,
     key: &PreSharedKey,
-    agreed: &str,
+    agreed: Agreed<'_>,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
@@ -107,12 +115,17 @@ pub async fn hang_up(outgoing: FrameSender, mut incoming: Streaming<proto::Frame
 async fn exchange(
     role: Role,
     key: &PreSharedKey,
-    agreed: &str,
+    agreed: Agreed<'_>,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
 ) -> Result<Established, HandshakeFault> {
-    let (handshake, opening) = Handshake::start(role, key, agreed.as_bytes().to_vec(), rng)?;
+    let Agreed {
+        text: ours,
+        authentication,
+    } = agreed;
+    let parameters = ours.as_bytes().to_vec();
+    let (handshake, opening) = Handshake::start(role, key, authentication, parameters, rng)?;
     send(outgoing, opening.into())?;
     let theirs = match next(incoming).await? {
         Frame::Opening(opening) => opening,
@@ -126,7 +139,7 @@ async fn exchange(
     };
     let channel = keyed.receive_proof(&proof)?;
     let theirs = String::from_utf8_lossy(channel.peer_parameters()).into_owned();
-    if let Some(difference) = crate::parameters::first_difference(agreed, &theirs) {
+    if let Some(difference) = crate::parameters::first_difference(ours, &theirs) {
         return Err(HandshakeFault::Parameters(difference));
     }
     let mut name = [0; 8];

@@ -303,6 +303,8 @@ impl Entries {
         self.add("block_bits", security.block_bits.to_string());
         self.float("secrecy", security.secrecy);
         self.float("correctness", security.correctness);
+        let authentication = security.authentication;
+        self.add("authentication", format!("\"{authentication}\""));
         self.side_channels(security.side_channels);
         self.accept(&security.accept);
     }

@@ -24,8 +24,8 @@ use crate::NodeError;
 use crate::daemon::{blocks_undecided_max, link_client, waiting_bytes_max};
 use crate::hub::KeyHub;
 use crate::link::{
-    Connection, Established, FrameSender, Frames, Instruments, LinkHandle, Party, Traffic, cores,
-    frames, serve, shake_hands,
+    Agreed, Connection, Established, FrameSender, Frames, Instruments, LinkHandle, Party, Traffic,
+    cores, frames, serve, shake_hands,
 };
 use crate::mailbox::Mailboxes;
 use crate::parameters::LinkParameters;
@@ -248,9 +248,13 @@ impl Node {
             Side::Alice => Role::Alice,
             Side::Bob => Role::Bob,
         };
-        let agreed = self.parameters.canonical_text();
+        let text = self.parameters.canonical_text();
+        let agreed = Agreed {
+            text: &text,
+            authentication: self.parameters.security.authentication,
+        };
         let mut rng = random().map_err(in_words)?;
-        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming);
+        let shaken = shake_hands(role, &self.key, agreed, &mut rng, outgoing, incoming);
         shaken.await.map_err(in_words)
     }
 

@@ -266,6 +266,8 @@ impl PlanConfig {
                 block_bits: security.block_bits,
                 secrecy: security.parameters.secrecy,
                 correctness: security.parameters.correctness,
+                // A plan is of light, and says nothing in public.
+                authentication: qkd_auth::Authentication::default(),
                 side_channels: security.side_channels,
                 accept: AcceptLimits::default(),
             },

@@ -7,7 +7,7 @@ use qkd_security::{Error, SecurityParameters};
 
 use super::super::document::{Document, Rule, Section};
 use super::super::place::ConfigError;
-use super::super::{effects, measured, read, rules, side_channels};
+use super::super::{effects, measured, read, rules, security, side_channels};
 use super::{Line, PlanConfig, PlanError, PlanProtocol, PlanSecurity, PlanSource};
 use crate::parameters::{HardwareEffects, ProtocolName};
 
@@ -131,10 +131,11 @@ fn protocol(root: &Section<'_>) -> Result<PlanProtocol, ConfigError> {
 
 fn security(root: &Section<'_>) -> Result<PlanSecurity, ConfigError> {
     let default = PlanSecurity::default();
-    let Some(section) = root.section_if_present("security", read::SECURITY_KEYS)? else {
+    let Some(section) = root.section_if_present("security", security::KEYS)? else {
         return Ok(default);
     };
-    read::accept_limits(&section)?;
+    security::accept_limits(&section)?;
+    security::authentication(&section)?;
     let failure = |key, default| {
         let given = section.optional(key, &rules::FAILURE_PROBABILITY)?;
         Ok(given.unwrap_or(default))
@@ -169,7 +170,7 @@ fn refuse(root: &Section<'_>, theorem: PlanTheorem, error: &PlanError) -> Result
             known.push(read::PLANNED_INEFFICIENCY);
             root.section("protocol", &known)?
         }
-        "security" => root.section("security", read::SECURITY_KEYS)?,
+        "security" => root.section("security", security::KEYS)?,
         _ => read::source_section(root)?,
     };
     Err(match error {

@@ -1,6 +1,6 @@
 //! Two ends of a link without a socket: what each event does, and what nothing may do.
 
-use qkd_auth::{Envelope, Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Envelope, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use qkd_keystore::SaeId;
 use qkd_messaging::SealedMessage;
@@ -32,7 +32,10 @@ pub(in crate::link) fn pair() -> (LinkEngine, LinkEngine) {
 fn connected(setup: &LinkSetup, number: u64, now: Time) -> (LinkEngine, LinkEngine) {
     let psk = || PreSharedKey::new(vec![1; 32].into()).unwrap();
     let secret = |seed: u8| SecretRng::from_seed([seed + number as u8; 32]);
-    let start = |role, seed| Handshake::start(role, &psk(), Vec::new(), &mut secret(seed)).unwrap();
+    let start = |role, seed| {
+        let tags = Authentication::default();
+        Handshake::start(role, &psk(), tags, Vec::new(), &mut secret(seed)).unwrap()
+    };
     let (alice, opening_a) = start(Role::Alice, 1);
     let (bob, opening_b) = start(Role::Bob, 101);
     let (alice, proof_a) = alice.receive_opening(opening_b).unwrap();

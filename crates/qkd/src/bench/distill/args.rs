@@ -1,7 +1,8 @@
 //! Which stages are to be measured, at which error rates and sizes, and for how long.
 
-use clap::builder::TypedValueParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use qkd_auth::Authentication;
 use qkd_distill::KEY_BITS_MAX;
 use serde::Serialize;
 
@@ -121,6 +122,10 @@ pub struct DistillBenchArgs {
     /// trip, as far as memory goes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub blocks_in_flight: Option<u16>,
+    /// How `pipeline` tags its envelopes; `authenticate` has a row for each way
+    #[arg(long, value_name = "NAME", default_value = Authentication::HmacSha256.name(),
+          value_parser = authentication())]
+    pub authentication: Authentication,
     /// What keys, errors and seeds are drawn from: the same number gives the same blocks
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
@@ -199,6 +204,7 @@ impl DistillBenchArgs {
                         cores: usize::from(cores),
                         round_trip_ms,
                         blocks_in_flight: self.blocks_in_flight.map(usize::from),
+                        authentication: self.authentication,
                     }));
                 }
             }
@@ -276,6 +282,12 @@ fn block_bits() -> impl TypedValueParser<Value = usize> {
     })
 }
 
+/// One of the names that a configuration knows.
+pub fn authentication() -> impl TypedValueParser<Value = Authentication> {
+    PossibleValuesParser::new(Authentication::NAMES)
+        .try_map(|name| Authentication::from_name(&name).ok_or("no such name"))
+}
+
 fn seconds() -> impl TypedValueParser<Value = f64> {
     within(0.01..=3600.0, "seconds from 0.01 to 3600, such as 2")
 }
@@ -345,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_what_was_expected() {
-        let cases: [(&[&str], &[&str]); 10] = [
+        let cases: [(&[&str], &[&str]); 11] = [
             (
                 &["--stages", "cascade,sift"],
                 &["sift", "cascade", "authenticate"],
@@ -357,6 +369,10 @@ mod tests {
             (&["--block-bits", "1e6,1.5"], &["1.5", "or 1e6"]),
             (&["--block-bits", "1e9"], &["1e9", "from 1000 to 268435456"]),
             (&["--seconds", "0"], &["from 0.01 to 3600"]),
+            (
+                &["--authentication", "hmac"],
+                &["'hmac'", "hmac-sha-256", "polyval-hmac-sha-256"],
+            ),
             (&["--ratio", "1"], &["from 0.001 to 0.999"]),
             (&["--blocks", "5", "--seconds", "1"], &["cannot be used"]),
         ];

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use qkd_auth::{Channel, Handshake, PreSharedKey, Role};
+use qkd_auth::{Authentication, Channel, Handshake, PreSharedKey, Role};
 use qkd_bits::SecretRng;
 use sha2::{Digest, Sha256};
 
@@ -18,13 +18,18 @@ use crate::bench::fault::Fault;
 /// Bits that are timed together at least.
 const BATCH_BITS_MIN: usize = 1 << 20;
 
-/// The row of a case: of a bit that is sealed, or opened, on average.
+/// The rows of a case, one for each way to tag: of a bit that is sealed, or opened, on average.
 ///
 /// # Errors
 /// When the two ends do not agree.
 pub fn measure(case: &Case) -> Result<Vec<Row>, Fault> {
+    let rows = Authentication::ALL.map(|authentication| row(case, authentication));
+    rows.into_iter().collect()
+}
+
+fn row(case: &Case, authentication: Authentication) -> Result<Row, Fault> {
     let (mut keys, _) = generators(case);
-    let (mut alice, mut bob) = channel(&mut keys)?;
+    let (mut alice, mut bob) = channel(authentication, &mut keys)?;
     let (mut samples, mut hashes, mut blocks) = (Samples::default(), Samples::default(), 0);
     let bytes = case.block_bits.div_ceil(8);
     for size in Batches::new(case.effort, batch(case.block_bits, BATCH_BITS_MIN)) {
@@ -49,10 +54,11 @@ pub fn measure(case: &Case) -> Result<Vec<Row>, Fault> {
         samples.add(2 * bits, sealing + opening);
         blocks += size;
     }
-    Ok(vec![Row {
+    Ok(Row {
+        authentication: Some(authentication.name()),
         ratio_to_hash: Some(hashes.median_ratio(&samples)),
         ..Row::new(case, blocks, &samples)
-    }])
+    })
 }
 
 /// The time that the bare hash of every payload takes. Asked before and after, so that neither side of
@@ -67,10 +73,14 @@ fn hashing(payloads: &[Vec<u8>]) -> Duration {
 }
 
 /// Both ends of a channel after their handshake.
-fn channel(keys: &mut SecretRng) -> Result<(Channel, Channel), Fault> {
+fn channel(
+    authentication: Authentication,
+    keys: &mut SecretRng,
+) -> Result<(Channel, Channel), Fault> {
     let pre_shared = PreSharedKey::new(keys.bytes(32))?;
-    let (alice, opening_a) = Handshake::start(Role::Alice, &pre_shared, Vec::new(), keys)?;
-    let (bob, opening_b) = Handshake::start(Role::Bob, &pre_shared, Vec::new(), keys)?;
+    let mut start = |role| Handshake::start(role, &pre_shared, authentication, Vec::new(), keys);
+    let (alice, opening_a) = start(Role::Alice)?;
+    let (bob, opening_b) = start(Role::Bob)?;
     let (alice, proof_a) = alice.receive_opening(opening_b)?;
     let (bob, proof_b) = bob.receive_opening(opening_a)?;
     Ok((alice.receive_proof(&proof_b)?, bob.receive_proof(&proof_a)?))

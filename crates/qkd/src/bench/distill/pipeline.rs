@@ -7,6 +7,7 @@ pub mod side;
 
 use std::time::Duration;
 
+use qkd_auth::Authentication;
 use tempfile::TempDir;
 
 use self::relay::Relay;
@@ -59,6 +60,8 @@ pub struct Setting {
     pub round_trip_ms: f64,
     /// Blocks in flight, where it was asked for.
     pub blocks_in_flight: Option<usize>,
+    /// How envelopes are tagged.
+    pub authentication: Authentication,
 }
 
 impl Setting {
@@ -158,6 +161,7 @@ fn start(
         ("--seconds", setting.seconds.to_string()),
         ("--blocks-min", setting.blocks_min.to_string()),
         ("--cores", setting.cores.to_string()),
+        ("--authentication", setting.authentication.to_string()),
     ];
     options.extend(peer.map(|peer| ("--peer", peer.to_string())));
     Child::start(name, "distill-side", &options)
@@ -178,6 +182,7 @@ mod tests {
                 cores: 1,
                 round_trip_ms,
                 blocks_in_flight: Some(8),
+                authentication: Authentication::default(),
             }
             .patience()
         };
@@ -197,6 +202,7 @@ mod tests {
                 cores: 1,
                 round_trip_ms,
                 blocks_in_flight: None,
+                authentication: Authentication::default(),
             }
             .in_flight()
         };

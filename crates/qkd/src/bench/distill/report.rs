@@ -133,14 +133,15 @@ fn failed(row: &Row) -> String {
 }
 
 fn hashes(row: &Row) -> Vec<String> {
-    let what = match (row.output_bits, row.ratio_to_hash) {
-        (Some(output), _) => format!("to {} bits", grouped(output as u64)),
-        (None, Some(ratio)) => format!("{:.0} % of SHA-256", 100.0 * ratio),
-        (None, None) => String::new(),
-    };
+    let mut what: Vec<String> = Vec::new();
+    what.extend(row.authentication.map(str::to_owned));
+    let output = row.output_bits;
+    what.extend(output.map(|bits| format!("to {} bits", grouped(bits as u64))));
+    let ratio = row.ratio_to_hash;
+    what.extend(ratio.map(|ratio| format!("{:.0} % of SHA-256", 100.0 * ratio)));
     vec![
         row.stage.name().to_owned(),
-        what,
+        what.join(", "),
         grouped(row.block_bits as u64),
         three_digits(row.throughput_bps / 1e6),
         three_digits(row.ns_per_bit),
@@ -209,7 +210,10 @@ mod tests {
                 }
                 Stage::Verify => {}
                 Stage::Amplify => row.output_bits = Some(50_000_000),
-                Stage::Authenticate => row.ratio_to_hash = Some(0.93),
+                Stage::Authenticate => {
+                    row.authentication = Some("polyval-hmac-sha-256");
+                    row.ratio_to_hash = Some(3.93);
+                }
                 Stage::Pipeline => unreachable!("it is no case of a stage alone"),
             }
             report.rows.push(row);
@@ -221,7 +225,7 @@ mod tests {
             "0.5 %",
             "3 (6.2e-5 to 8.8e-4)",
             "to 50,000,000 bits",
-            "93 % of SHA-256",
+            "polyval-hmac-sha-256, 393 % of SHA-256",
         ] {
             assert!(table.contains(words), "{words}\n{table}");
         }

@@ -65,6 +65,8 @@ pub struct Row {
     pub failure_rate_high: Option<f64>,
     /// Messages from Alice with an answer from Bob, per block.
     pub rounds: Option<f64>,
+    /// How envelopes are tagged; of `authenticate` and `pipeline`.
+    pub authentication: Option<&'static str>,
     /// Throughput over that of the bare hash of as many bytes.
     pub ratio_to_hash: Option<f64>,
     /// Secret bits per second of one core, CPU time of this role; of the whole pipeline.
@@ -104,6 +106,7 @@ impl Row {
             failure_rate_low: None,
             failure_rate_high: None,
             rounds: None,
+            authentication: None,
             ratio_to_hash: None,
             secret_bps: None,
             whole: None,
@@ -127,6 +130,7 @@ impl Row {
     /// What matters, in one line.
     pub fn line(&self) -> String {
         let mut words = vec![self.stage.name().to_owned()];
+        words.extend(self.authentication.map(str::to_owned));
         words.extend(self.role.map(|role| role.name().to_owned()));
         words.extend(self.qber.map(percent));
         let bits = grouped(self.block_bits as u64);

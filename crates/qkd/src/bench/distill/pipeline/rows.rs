@@ -172,6 +172,7 @@ fn row(setting: &Setting, link: &Link, role: Role, seen: &Figures) -> Row {
         qber: Some(setting.qber),
         reconciliation_inefficiency: seen.reconciliation_inefficiency,
         rounds: (seen.corrected > 0).then(|| seen.rounds as f64 / seen.corrected as f64),
+        authentication: Some(setting.authentication.name()),
         secret_bps: Some(seen.secret_bits as f64 / seen.cpu_seconds),
         whole: Some(whole),
         ..Row::of(Stage::Pipeline, block_bits, seen.blocks, ns_per_bit)
@@ -193,12 +194,16 @@ pub fn table(rows: &[Row]) -> String {
     if lines.len() == 1 {
         return String::new();
     }
-    let words = lines_of(
-        "pipeline: Mb/s and secret are sifted and secret bits per second of CPU time of that role, \
+    let tagged = rows.iter().filter(|row| row.whole.is_some());
+    // One command has one way for all of them.
+    let tagged = tagged.filter_map(|row| row.authentication).next();
+    let words = lines_of(&format!(
+        "pipeline, envelopes tagged by {}: Mb/s and secret are sifted and secret bits per second of CPU time of that role, \
          sifted and keys those per second of wall-clock time, which both roles share with what \
          stands for the optics; lost are blocks without a key, and +N those whose tags differed; MB \
          without the keys in the store. 0 secret bits: the theorem leaves no key at that error rate.",
-    );
+        tagged.unwrap_or_default()
+    ));
     format!("\n{}\n{words}", aligned(&lines, &[0]))
 }
 
@@ -232,6 +237,8 @@ fn lost(row: &Row, whole: &Whole) -> String {
 
 #[cfg(test)]
 mod tests {
+    use qkd_auth::Authentication;
+
     use super::super::side::Said;
     use super::*;
 
@@ -288,6 +295,7 @@ mod tests {
         cores: 2,
         round_trip_ms: 100.0,
         blocks_in_flight: None,
+        authentication: Authentication::PolyvalHmacSha256,
     };
 
     #[test]
@@ -309,6 +317,8 @@ mod tests {
             (&"pipeline".into(), &2.into())
         );
         assert_eq!(json["link"]["secret_fraction"], 0.42);
+        assert_eq!(json["authentication"], "polyval-hmac-sha-256");
+        assert!(table(&rows).contains("tagged by polyval-hmac-sha-256"));
     }
 
     #[test]

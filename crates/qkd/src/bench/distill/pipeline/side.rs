@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use qkd_auth::Authentication;
 use qkd_node::bench::distill::Traffic;
 use qkd_node::bench::distill::{self, Answering, Calling, INSTRUMENTS_THREAD, Settings};
 use qkd_node::shutdown::{self, ShutdownTrigger, StopReason};
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::bench::args::SideName;
+use crate::bench::distill::args::authentication;
 use crate::bench::fault::Fault;
 use crate::bench::machine::stay_on_cores;
 use crate::output::print;
@@ -65,6 +67,9 @@ pub struct DistillSideArgs {
     /// How many cores to stay on
     #[arg(long)]
     pub cores: usize,
+    /// How envelopes are tagged
+    #[arg(long, value_parser = authentication())]
+    pub authentication: Authentication,
 }
 
 /// Bob's first line.
@@ -148,8 +153,11 @@ pub fn run(args: &DistillSideArgs) -> Result<(), Fault> {
 }
 
 async fn distil(args: &DistillSideArgs) -> Result<(), Fault> {
+    let link = distill::link(args.qber, args.block_bits);
+    let mut parameters = link.map_err(qkd_node::NodeError::from)?;
+    parameters.security.authentication = args.authentication;
     let settings = Settings {
-        parameters: distill::link(args.qber, args.block_bits).map_err(qkd_node::NodeError::from)?,
+        parameters,
         blocks_in_flight_max: args.blocks_in_flight,
         folder: args.folder.clone(),
     };
