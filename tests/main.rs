@@ -29,6 +29,7 @@ mod generators;
 mod handshake;
 mod health;
 mod lab;
+mod laboratories;
 mod messages;
 mod messages_relay;
 mod metrics;

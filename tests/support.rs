@@ -14,7 +14,7 @@ mod nodes;
 
 use std::time::{Duration, Instant};
 
-pub use clients::{channel, delivery, health, messaging};
+pub use clients::{channel, delivery, eve, health, messaging};
 pub use interceptor::{Direction, Interceptor, Recorded, call, serve_on};
 pub use key_search::{KeySearch, shifted, texts};
 pub use keys::{Agreed, agree_on_all_keys};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use qkd_node::config::TlsFiles;
 use qkd_node::tls::TlsMaterial;
 use qkd_wire::proto::delivery::key_delivery_client::KeyDeliveryClient;
+use qkd_wire::proto::eve::eve_client::EveClient;
 use qkd_wire::proto::messaging::messaging_client::MessagingClient;
 use qkd_wire::proto::node::node_client::NodeClient;
 use tonic::transport::{Channel, Endpoint, Error};
@@ -44,6 +45,12 @@ pub async fn health(nodes: &Nodes, node: &Node) -> HealthClient<Channel> {
 /// An operator's view of `node`.
 pub async fn operator(node: &Node, files: &TlsFiles) -> NodeClient<Channel> {
     NodeClient::new(connect(node, files).await)
+}
+
+/// An operator's view of Eve, who runs.
+pub async fn eve(nodes: &Nodes) -> EveClient<Channel> {
+    let eve = nodes.eve();
+    EveClient::new(connect(eve, &nodes.pki.files_of(OPERATOR)).await)
 }
 
 async fn connect(node: &Node, files: &TlsFiles) -> Channel {

@@ -1,4 +1,7 @@
-//! The optional keys `basis_choice` and `bit_assignment` of `[detector]` and the optional sections below it.
+//! The optional keys `basis_choice`, `bit_assignment` and `dead_times` of `[detector]` and the optional
+//! sections below it.
+
+mod weaknesses;
 
 use qkd_optics::{
     ArrivalMonitor, BasisChoice, BitAssignment, DetectorEffects, EfficiencyMismatch, Gating,
@@ -9,19 +12,24 @@ use super::document::{Rule, Section};
 use super::effects::{possible, within_a_slot};
 use super::place::ConfigError;
 use super::rules;
+pub(super) use weaknesses::go_together;
 
 /// The key of `[detector]`, and the sections below it, that belong to an effect.
-pub(super) const DETECTOR_KEYS: [&str; 10] = [
+pub(super) const DETECTOR_KEYS: [&str; 14] = [
     "arrival_monitor",
+    "back_flash",
     "basis_choice",
     "bit_assignment",
+    "dead_times",
     "efficiency_mismatch",
     "gating",
     "linear_mode",
     "photocurrent_monitor",
     "power_monitor",
     "random_efficiency",
+    "time_filter",
     "timing_jitter",
+    "weak_generator",
 ];
 
 /// The emulator knows the passive choice, but no theorem here gives a key length for it.
@@ -63,7 +71,10 @@ pub(super) fn detector(
         power_monitor: power_monitor(detector)?,
         random_efficiency: random_efficiency(detector)?,
         timing_jitter: timing_jitter(detector, 1e12 / clock_hz)?,
-        ..DetectorEffects::default()
+        dead_times: weaknesses::dead_times(detector)?,
+        time_filter: weaknesses::time_filter(detector)?,
+        weak_generator: weaknesses::weak_generator(detector)?,
+        back_flash: weaknesses::back_flash(detector)?,
     })
 }
 

@@ -325,6 +325,7 @@ pub(super) fn detector_of(
             .unwrap_or(50.0),
     };
     let effects = detector_effects::detector(detector, clock_hz)?;
+    detector_effects::go_together(detector, &parameters, &effects)?;
     Ok((parameters, effects))
 }
 

@@ -1,6 +1,6 @@
 //! What real hardware does beside what it should, as configured.
 
-use qkd_optics::{ChannelEffects, DetectorEffects, SharedLength, SourceEffects};
+use qkd_optics::{ChannelEffects, DeadTimes, DetectorEffects, SharedLength, SourceEffects};
 use qkd_security::LinkModel;
 use qkd_security::mathematics::exp_m1;
 
@@ -16,10 +16,12 @@ pub struct HardwareEffects {
     /// `[channel.turbulence]`. The length of a shared fibre is that of the link, whatever stands
     /// here.
     pub channel: ChannelEffects,
-    /// Of `[detector]`: `basis_choice`, `bit_assignment`, `[detector.arrival_monitor]`, `[detector.efficiency_mismatch]`,
-    /// `[detector.gating]`, `[detector.linear_mode]`, `[detector.photocurrent_monitor]`,
-    /// `[detector.power_monitor]`, `[detector.random_efficiency]`, `[detector.timing_jitter]`. A slot is
-    /// as long as the link's clock makes it, whatever stands here, and holds a gate.
+    /// Of `[detector]`: `basis_choice`, `bit_assignment`, `dead_times`, `[detector.arrival_monitor]`,
+    /// `[detector.back_flash]`, `[detector.efficiency_mismatch]`, `[detector.gating]`,
+    /// `[detector.linear_mode]`, `[detector.photocurrent_monitor]`, `[detector.power_monitor]`,
+    /// `[detector.random_efficiency]`, `[detector.time_filter]`, `[detector.timing_jitter]`,
+    /// `[detector.weak_generator]`. A slot is as long as the link's clock makes it, whatever stands
+    /// here, and holds a gate.
     pub detector: DetectorEffects,
 }
 
@@ -30,6 +32,9 @@ impl HardwareEffects {
         let noise = self.source.intensity_noise.is_some();
         let mismatch = self.detector.efficiency_mismatch.is_some();
         let linear = self.detector.linear_mode.is_some();
+        let independent = self.detector.dead_times == DeadTimes::Independent;
+        let weak = self.detector.weak_generator;
+        let glows = self.detector.back_flash;
         [
             (
                 noise,
@@ -45,6 +50,21 @@ impl HardwareEffects {
                 linear,
                 "[detector.linear_mode] is not covered by the key-length theorem: bright light of \
                  an eavesdropper can choose what clicks",
+            ),
+            (
+                independent,
+                "[detector] dead_times = \"independent\" is not covered by the key-length theorem: \
+                 which detector is awake gives bits away",
+            ),
+            (
+                weak.is_some_and(|generator| generator.foreseeable > 0.0),
+                "[detector.weak_generator] is not covered by the key-length theorem, which takes \
+                 bases as unknown to everybody until they are announced",
+            ),
+            (
+                glows.is_some_and(|flash| flash.probability > 0.0),
+                "[detector.back_flash] is covered by the key-length theorem as far as \
+                 [security.side_channels] back_flash_probability states it, and no further",
             ),
         ]
         .into_iter()

@@ -1,8 +1,9 @@
 //! Link parameters as keys and values: what a file says and what the handshake compares.
 
 use qkd_optics::{
-    Background, BasisChoice, Beam, BitAssignment, ChannelEffects, Daylight, DetectorEffects,
-    FreeSpace, PolarisationDrift, SatellitePass, SharedFibre, SourceEffects, Turbulence, Window,
+    Background, BasisChoice, Beam, BitAssignment, ChannelEffects, Daylight, DeadTimes,
+    DetectorEffects, FreeSpace, PolarisationDrift, SatellitePass, SharedFibre, SourceEffects,
+    Turbulence, Window,
 };
 use qkd_security::SideChannels;
 
@@ -227,11 +228,10 @@ impl Entries {
             power_monitor,
             random_efficiency,
             timing_jitter,
-            // For showing what is wrong with them: no configuration has them.
-            dead_times: _,
-            time_filter: _,
-            weak_generator: _,
-            back_flash: _,
+            dead_times,
+            time_filter,
+            weak_generator,
+            back_flash,
         } = effects;
         match basis_choice {
             BasisChoice::Active => {}
@@ -240,6 +240,10 @@ impl Entries {
         match bit_assignment {
             BitAssignment::Fixed => {}
             BitAssignment::Random => self.add("bit_assignment", "\"random\""),
+        }
+        match dead_times {
+            DeadTimes::Common => {}
+            DeadTimes::Independent => self.add("dead_times", "\"independent\""),
         }
         if let Some(monitor) = arrival_monitor {
             self.section = "detector.arrival_monitor";
@@ -287,6 +291,20 @@ impl Entries {
             self.section = "detector.timing_jitter";
             // The duration of a slot is that of the clock, which stands in `[source]`.
             self.float("deviation_ps", jitter.deviation_ps);
+        }
+        if let Some(filter) = time_filter {
+            self.section = "detector.time_filter";
+            self.float("half_width_ps", filter.half_width_ps);
+        }
+        if let Some(generator) = weak_generator {
+            self.section = "detector.weak_generator";
+            self.add("seed", generator.seed.to_string());
+            self.float("foreseeable", generator.foreseeable);
+        }
+        if let Some(flash) = back_flash {
+            self.section = "detector.back_flash";
+            self.float("probability", flash.probability);
+            self.float("isolation_db", flash.isolation_db);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Optional sections of the detectors: read, written back, compared, refused.
 
-use qkd_optics::{BasisChoice, BitAssignment, DetectorEffects};
+use qkd_optics::{BasisChoice, BitAssignment, DeadTimes, DetectorEffects};
 
 use super::*;
 use crate::parameters::LinkParameters;
@@ -124,6 +124,78 @@ const BAD_EFFECTS: &[Bad] = &[
     bad(["bin_ps = 62.5", "bin_ps = 0", "0\ndeviation"], "detector.arrival_monitor.bin_ps", &["above 0 ps"]),
     bad(["deviation_ps = 60", "deviation_ps = 1001", "1001"], "detector.timing_jitter.deviation_ps", &["duration of a slot"]),
 ];
+
+const WEAKNESSES: &str = "dead_times = \"independent\"
+
+[detector.time_filter]
+half_width_ps = 400
+
+[detector.weak_generator]
+seed = 77
+foreseeable = 0
+
+[detector.back_flash]
+probability = 0.06
+isolation_db = 3
+
+[protocol]";
+
+fn weak_text() -> String {
+    ALICE.replace("\n[protocol]", WEAKNESSES)
+}
+
+#[test]
+fn what_lets_somebody_into_the_laboratory_is_read_and_read_back_and_warned_of() {
+    let sound = parameters(ALICE);
+    assert_eq!(sound.effects.detector.dead_times, DeadTimes::Common);
+    assert!(sound.effects.uncovered().is_empty());
+    let text = weak_text();
+    let read = parameters(&text);
+    let effects = &read.effects.detector;
+    assert_eq!(effects.dead_times, DeadTimes::Independent);
+    assert_eq!(effects.time_filter.expect("filter").half_width_ps, 400.0);
+    let generator = effects.weak_generator.expect("generator");
+    assert_eq!((generator.seed, generator.foreseeable), (77, 0.0));
+    let flash = effects.back_flash.expect("light");
+    assert_eq!((flash.probability, flash.isolation_db), (0.06, 3.0));
+    let written = parse(&text, Role::Alice).expect("good").to_toml();
+    assert_eq!(parameters(&written), read, "{written}");
+    // A generator of which nothing is foreseen is as good as any.
+    assert_eq!(
+        read.effects.uncovered().len(),
+        2,
+        "{:?}",
+        read.effects.uncovered()
+    );
+    let foreseen = text.replace("foreseeable = 0\n", "foreseeable = 1\n");
+    let foreseen = foreseen.replace("dead_times = \"independent\"", "");
+    let foreseen = foreseen.replace("[detector.time_filter]\nhalf_width_ps = 400", "");
+    let warned = parameters(&foreseen).effects.uncovered().join("; ");
+    assert!(
+        warned.contains("[detector.weak_generator] is not covered"),
+        "{warned}"
+    );
+}
+
+#[rustfmt::skip]
+const BAD_WEAKNESSES: &[Bad] = &[
+    bad(["\"independent\"", "\"separate\"", "\"separate\""], "detector.dead_times", &["\"common\"", "\"independent\""]),
+    bad(["half_width_ps = 400", "half_width_ps = -1", "-1\n"], "detector.time_filter.half_width_ps", &["0 ps or more"]),
+    bad(["seed = 77", "seed = 7.5", "7.5"], "detector.weak_generator.seed", &["whole number"]),
+    bad(["foreseeable = 0", "foreseeable = 1.5", "1.5"], "detector.weak_generator.foreseeable", &["0 to 1"]),
+    bad(["probability = 0.06", "probability = 2", "2\nisolation"], "detector.back_flash.probability", &["0 to 1"]),
+    bad(["isolation_db = 3", "isolation_db = -3", "-3"], "detector.back_flash.isolation_db", &["0 dB or more"]),
+    bad(["foreseeable = 0", "foreseeable = 1", "[detector.weak_gen"], "detector.weak_generator", &["0 where", "not emulated together"]),
+    bad(["dead_times = \"independent\"", "dead_times = \"independent\"\nbit_assignment = \"random\"", "\"random\""], "detector.bit_assignment", &["fixed"]),
+];
+
+#[test]
+fn weaknesses_that_cannot_be_or_do_not_go_together_are_refused_at_their_place() {
+    let text = weak_text();
+    for case in BAD_WEAKNESSES {
+        check(&text, Role::Alice, case);
+    }
+}
 
 #[test]
 fn bad_effects_of_the_detectors_are_refused_at_their_place() {

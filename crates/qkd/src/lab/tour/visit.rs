@@ -200,6 +200,11 @@ impl Visit {
             Verdict::Open(_) if keys == 0 => ("caught", format!("caught: {}", reasons()), true),
             Verdict::Open(_) => ("open", told.sentence(), true),
             Verdict::Bounded(_) if keys == all => ("bounded", told.sentence(), true),
+            // Who sends light of her own may stop the link at any time.
+            Verdict::Bounded(_) if keys == 0 && self.resent > 0 => {
+                let sentence = format!("{}; no key comes of it: {}", told.sentence(), reasons());
+                ("bounded", sentence, true)
+            }
             Verdict::Bounded(_) => {
                 let sentence = format!("{} of {all} blocks refused: {}", all - keys, reasons());
                 ("missed", sentence, false)
