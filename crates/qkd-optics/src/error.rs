@@ -78,8 +78,25 @@ pub enum FrameError {
         stated: u32,
     },
     /// A kind of light that this version does not know.
-    #[error("photon frame kind {0} is unknown, expected 0 (Fock sparse) or 1 (crafted)")]
+    #[error(
+        "photon frame kind {0} is unknown here, expected 0 (Fock sparse) or 1 (crafted) on the way to \
+         Bob, 4 (reflected) out of Alice's door, 2 or 3 into it"
+    )]
     Kind(u8),
+    /// Light into Alice's laboratory that cannot be.
+    #[error(
+        "light of {photons} photons per slot at {wavelength_nm} nm, expected 0 to 1e12 at 100 to \
+         10000 nm"
+    )]
+    Inward {
+        /// Its wavelength, nm.
+        wavelength_nm: f64,
+        /// Its photons per slot.
+        photons: f64,
+    },
+    /// A moment of a two-way system that does not exist.
+    #[error("step {0} of a two-way system, expected 1 to 4")]
+    Step(u8),
     /// Steady light that cannot be.
     #[error("steady light of {0} photons per slot, expected 0 to 1e15")]
     Illumination(f64),

@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | magic `QPF1` |
-//! | 4 | kind: 0, Fock states, sparse; 1, crafted light (see the file `frame/crafted.rs`) |
+//! | 4 | kind: 0, Fock states, sparse; 1, crafted light (see the file `frame/crafted.rs`); 2 to 4, light through Alice's door (`frame/backward.rs`) |
 //! | 5 | word width in bits: 8, 16 or 32 |
 //! | 6..8 | link |
 //! | 8..16 | session |
@@ -50,6 +50,7 @@
 //! A constant span for each datagram would need no argument, but room for ten standard deviations:
 //! a fifth of all bytes would be padding.
 
+mod backward;
 mod codec;
 mod crafted;
 mod encoder;
@@ -57,6 +58,7 @@ mod format;
 mod order;
 mod shape;
 
+pub use backward::{Frame, Inward, InwardFrame, InwardSlots, ReflectedFrame};
 pub use codec::{FrameHeader, PulseFrame};
 pub use encoder::FrameEncoder;
 pub use format::{PhotonBits, WordBits, WordFormat};
@@ -72,6 +74,9 @@ pub const PAYLOAD_BYTES: usize = FRAME_BYTES - HEADER_BYTES;
 const MAGIC: [u8; 4] = *b"QPF1";
 const KIND_FOCK_SPARSE: u8 = 0;
 const KIND_CRAFTED: u8 = 1;
+const KIND_INWARD: u8 = 2;
+const KIND_TWO_WAY: u8 = 3;
+const KIND_REFLECTED: u8 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ mod channel;
 mod choices;
 mod detections;
 mod detectors;
+mod doorway;
 mod error;
 mod eve_port;
 mod frame;
@@ -47,11 +48,12 @@ pub use detectors::{
     DetectorEffects, Detectors, EfficiencyMismatch, FlashPhoton, Gating, LinearMode,
     PhotocurrentMonitor, PowerMonitor, RandomEfficiency, TimeFilter, TimingJitter, WeakGenerator,
 };
+pub use doorway::Doorway;
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Orientation, Said};
 pub use frame::{
-    FRAME_BYTES, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder, FrameShape,
-    LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, Verdict, WordBits,
+    FRAME_BYTES, Frame, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder,
+    FrameShape, Inward, InwardFrame, InwardSlots, LightDensity, OrderLimits, PAYLOAD_BYTES, PhotonBits, PulseFrame, ReflectedFrame, Verdict, WordBits,
     WordFormat,
 };
 pub use gaps::{Gaps, GapsView};

@@ -1,5 +1,6 @@
 //! Alice's transmitter: the source, her own piece of fibre, and the record of what she did.
 
+mod brightness;
 mod dense;
 mod emissions;
 mod empty_slots;
@@ -11,11 +12,11 @@ mod two_way;
 
 use std::ops::Range;
 
-use qkd_bits::{Defect, HealthAlarm, SecretRng};
+use qkd_bits::{Defect, HealthAlarm, SecretRng, SecretStream};
 
 use crate::light::Pulse;
 use crate::sampling::binomial::multinomial;
-use crate::source::check_probability;
+use crate::source::{EmissionLaw, check_probability};
 use crate::{Choice, Choices, Error, LightDensity, PulseTrain, SlotList, Source};
 use dense::Dense;
 use empty_slots::EmptySlots;
@@ -30,9 +31,15 @@ use sparse::Sparse;
 /// number) comes from the exact law given that the slot is not empty. What Alice did in the empty slots is drawn when, and only when, somebody asks
 /// ([`choice_at`](Self::choice_at)).
 ///
-/// One transmitter serves one epoch of one session: its parameters never change.
+/// One transmitter serves one epoch of one session: its parameters never change. What somebody else
+/// may change is how bright its laser is ([`brighten`](Self::brighten)).
 pub struct Transmitter {
     source: Source,
+    segment_transmittance: f64,
+    /// The way of drawing slots that was asked for; the cheaper one when absent.
+    sampling: Option<Sampling>,
+    /// How many times as bright as it should be the source is.
+    brightness: f64,
     sampler: Sampler,
     record: Record,
     empty_slots: EmptySlots,
@@ -79,6 +86,26 @@ impl Sampling {
 }
 
 impl Sampler {
+    /// What draws slots by this law, with a generator that has been used before.
+    fn of(law: &EmissionLaw, sampling: Sampling, secret: SecretStream) -> Self {
+        match sampling {
+            Sampling::Sparse => {
+                Sparse::with_generator(law, secret).map(|s| Self::Sparse(Box::new(s)))
+            }
+            Sampling::Dense => Dense::with_generator(law, secret).map(|d| Self::Dense(Box::new(d))),
+        }
+        .unwrap_or(Self::Dark)
+    }
+
+    /// Its generator; nothing of one that draws nothing.
+    fn into_generator(self) -> Option<SecretStream> {
+        match self {
+            Self::Dark => None,
+            Self::Sparse(sparse) => Some(sparse.into_generator()),
+            Self::Dense(dense) => Some(dense.into_generator()),
+        }
+    }
+
     fn sample(&mut self, piece: Range<u32>, pulses: &mut Vec<Pulse>, entries: &mut Entries) {
         match self {
             Sampler::Dark => {}
@@ -99,7 +126,7 @@ impl Transmitter {
         segment_transmittance: f64,
         secret: SecretRng,
     ) -> Result<Self, Error> {
-        Self::build(source, segment_transmittance, secret, Sampling::for_density)
+        Self::build(source, segment_transmittance, secret, None)
     }
 
     /// As [`new`](Self::new), with the slots drawn in the way that is asked for: to compare the two
@@ -113,27 +140,31 @@ impl Transmitter {
         secret: SecretRng,
         sampling: Sampling,
     ) -> Result<Self, Error> {
-        Self::build(source, segment_transmittance, secret, |_| sampling)
+        Self::build(source, segment_transmittance, secret, Some(sampling))
     }
 
     fn build(
         source: Source,
         segment_transmittance: f64,
         mut secret: SecretRng,
-        sampling: impl Fn(f64) -> Sampling,
+        sampling: Option<Sampling>,
     ) -> Result<Self, Error> {
         source.check()?;
         check_probability("segment_transmittance", segment_transmittance)?;
         let law = source.emission_law(segment_transmittance);
         let density = law.density();
         let empty_slots = EmptySlots::new(&law.empty, source.key_basis_probability, &mut secret);
-        let sampler = match sampling(density.occupied_probability) {
+        let cheaper = Sampling::for_density(density.occupied_probability);
+        let sampler = match sampling.unwrap_or(cheaper) {
             Sampling::Sparse => Sparse::new(&law, secret).map(|s| Sampler::Sparse(Box::new(s))),
             Sampling::Dense => Dense::new(&law, secret).map(|d| Sampler::Dense(Box::new(d))),
         }
         .unwrap_or(Sampler::Dark);
         Ok(Self {
             source,
+            segment_transmittance,
+            sampling,
+            brightness: 1.0,
             sampler,
             record: Record::default(),
             empty_slots,
@@ -175,9 +206,14 @@ impl Transmitter {
         self.next_slot
     }
 
-    /// The parameters it was built with.
+    /// The parameters it was built with: what Alice believes in, however bright somebody makes it.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Transmittance of its own piece of fibre.
+    pub(crate) fn segment_transmittance(&self) -> f64 {
+        self.segment_transmittance
     }
 
     /// Probability that a slot still holds light after the segment.
@@ -230,19 +266,25 @@ impl Transmitter {
             return Ok(totals);
         }
         self.check_known(slots.clone())?;
-        self.record.count(&slots, &mut totals);
-        let empty = slots.end - slots.start - totals.iter().sum::<u64>();
-        let mut rng = self.empty_slots.totals_rng(&slots);
-        let drawn = multinomial(empty, self.empty_slots.law(), &mut rng);
-        for (total, count) in totals.iter_mut().zip(drawn) {
-            *total += count;
+        let mut lit = totals.clone();
+        for (piece, law) in self.empty_slots.pieces(&slots) {
+            lit.fill(0);
+            self.record.count(&piece, &mut lit);
+            let empty = piece.end - piece.start - lit.iter().sum::<u64>();
+            let mut rng = self.empty_slots.totals_rng(&piece);
+            let drawn = multinomial(empty, law, &mut rng);
+            for ((total, lit), empty) in totals.iter_mut().zip(&lit).zip(drawn) {
+                *total += lit + empty;
+            }
         }
         Ok(totals)
     }
 
     /// Drops and wipes what is known of slots before `slot`. Memory is freed a train at a time.
     pub fn forget_before(&mut self, slot: u64) {
-        self.record.forget_before(slot.min(self.next_slot));
+        let slot = slot.min(self.next_slot);
+        self.record.forget_before(slot);
+        self.empty_slots.forget_before(slot);
     }
 
     /// How the generator of its choices has failed, if it has: light that was made since must not be

@@ -3,7 +3,8 @@
 use qkd_bits::PhysicsRng;
 
 use super::captured::majority;
-use crate::{Basis, Direction};
+use crate::light::Pulse;
+use crate::{Basis, CraftedPulse, Direction};
 
 /// Photons that Eve split off and has not looked at. They are as sealed as those of a pulse: she can
 /// measure them once, in a basis of her choice, at any later time; the memory loses nothing.
@@ -36,6 +37,16 @@ impl KeptPhotons {
             direction,
             photons,
         }
+    }
+
+    /// The same as a pulse on its way, `offset` slots into a train.
+    pub(crate) fn into_pulse(self, offset: u32) -> Pulse {
+        let light = CraftedPulse {
+            direction: self.direction,
+            photons: self.photons.into(),
+            arrival_ps: 0.0,
+        };
+        light.pulse(offset)
     }
 
     /// Absolute slot of the pulse that they were part of, or that was modulated together with them.

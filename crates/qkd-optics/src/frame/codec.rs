@@ -7,7 +7,8 @@ use super::format::{
 };
 use super::shape::FrameAddress;
 use super::{
-    FRAME_BYTES, HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, crafted,
+    FRAME_BYTES, HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, KIND_REFLECTED, MAGIC,
+    PAYLOAD_BYTES, crafted,
 };
 use crate::light::{Extras, Pulse, State};
 use crate::{FrameError, PulseTrain};
@@ -53,25 +54,17 @@ impl PulseFrame {
     /// # Errors
     /// [`FrameError`] says what is wrong; a frame that passes holds light in its own slots only.
     pub fn decode(datagram: &[u8]) -> Result<Self, FrameError> {
-        let frame: &[u8; FRAME_BYTES] = datagram
-            .try_into()
-            .map_err(|_| FrameError::Length(datagram.len()))?;
-        let header = read_header(frame)?;
-        let length = u16::from_le_bytes(field(frame, 40));
-        let bytes = usize::from(length);
-        if bytes > PAYLOAD_BYTES || !bytes.is_multiple_of(header.format.word_bits.bytes()) {
-            return Err(FrameError::PayloadLength(length));
-        }
-        let (payload, padding) = frame[HEADER_BYTES..].split_at(bytes);
-        if let Some(at) = padding.iter().position(|&byte| byte != 0) {
-            return Err(FrameError::Padding(HEADER_BYTES + bytes + at));
-        }
-        let (pulses, extras) = if frame[4] == KIND_CRAFTED {
-            let head = frame.first_chunk().unwrap_or(&[0; HEADER_BYTES]);
-            crafted::read(payload, header.span, head)?
-        } else {
-            let pulses = read(header.format, payload, header.span)?;
-            (pulses, Extras::default())
+        let (header, payload, kind) = open(datagram)?;
+        let (pulses, extras) = match kind {
+            KIND_FOCK_SPARSE => {
+                let pulses = read(header.format, payload, header.span)?;
+                (pulses, Extras::default())
+            }
+            KIND_CRAFTED => {
+                let head = datagram.first_chunk().unwrap_or(&[0; HEADER_BYTES]);
+                crafted::read(payload, header.span, head)?
+            }
+            other => return Err(FrameError::Kind(other)),
         };
         Ok(Self {
             header,
@@ -95,6 +88,24 @@ impl PulseFrame {
     }
 }
 
+/// Takes a datagram apart, whatever kind of frame it is: header, payload, kind.
+pub(super) fn open(datagram: &[u8]) -> Result<(FrameHeader, &[u8], u8), FrameError> {
+    let frame: &[u8; FRAME_BYTES] = datagram
+        .try_into()
+        .map_err(|_| FrameError::Length(datagram.len()))?;
+    let header = read_header(frame)?;
+    let length = u16::from_le_bytes(field(frame, 40));
+    let bytes = usize::from(length);
+    if bytes > PAYLOAD_BYTES || !bytes.is_multiple_of(header.format.word_bits.bytes()) {
+        return Err(FrameError::PayloadLength(length));
+    }
+    let (payload, padding) = frame[HEADER_BYTES..].split_at(bytes);
+    if let Some(at) = padding.iter().position(|&byte| byte != 0) {
+        return Err(FrameError::Padding(HEADER_BYTES + bytes + at));
+    }
+    Ok((header, payload, frame[4]))
+}
+
 /// CRC-32C of a frame without its own four bytes.
 pub(super) fn checksum(head: &[u8], payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(head), payload)
@@ -115,7 +126,7 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
         return Err(FrameError::Checksum { computed, stated });
     }
     let kind = frame[4];
-    if kind != KIND_FOCK_SPARSE && kind != KIND_CRAFTED {
+    if kind > KIND_REFLECTED {
         return Err(FrameError::Kind(kind));
     }
     let word_bits = WordBits::from_bits(frame[5]).ok_or(FrameError::WordBits(frame[5]))?;
@@ -146,7 +157,7 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
     Ok(header)
 }
 
-fn read(format: WordFormat, payload: &[u8], span: u32) -> Result<Vec<Pulse>, FrameError> {
+pub(super) fn read(format: WordFormat, payload: &[u8], span: u32) -> Result<Vec<Pulse>, FrameError> {
     for_format!(format, read_words(payload, span))
 }
 

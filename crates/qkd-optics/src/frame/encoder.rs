@@ -5,9 +5,12 @@ use super::format::{
     low_bits,
 };
 use super::shape::FrameShape;
-use super::{HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, MAGIC, PAYLOAD_BYTES, codec, crafted};
+use super::{
+    FRAME_BYTES, HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, KIND_REFLECTED, MAGIC,
+    PAYLOAD_BYTES, codec, crafted,
+};
 use crate::light::{Extras, Pulse};
-use crate::{Error, PulseTrain};
+use crate::{Error, PulseTrain, Reflections};
 
 /// Turns the trains of one epoch into frames, one after the other.
 pub struct FrameEncoder {
@@ -28,6 +31,11 @@ impl FrameEncoder {
     /// An encoder for frames of the given shape, with sequence numbers from 0.
     pub fn new(shape: FrameShape) -> Self {
         Self { shape, sequence: 0 }
+    }
+
+    /// The same with sequence numbers from `sequence` on.
+    pub(super) fn numbered(shape: FrameShape, sequence: u64) -> Self {
+        Self { shape, sequence }
     }
 
     /// The shape of its frames.
@@ -57,6 +65,27 @@ impl FrameEncoder {
         if train.extras != Extras::default() {
             return Ok(self.encode_crafted(&train, into));
         }
+        Ok(self.encode_words(KIND_FOCK_SPARSE, &train, into))
+    }
+
+    /// As [`encode`](Self::encode) for light that comes out of Alice's laboratory besides her pulses:
+    /// it travels the same way under a kind of its own, as light of another wavelength does. No frame
+    /// is made for light that there is none of.
+    pub fn encode_reflected(
+        &mut self,
+        reflections: Reflections,
+        slots: std::ops::Range<u64>,
+        into: &mut Vec<u8>,
+    ) -> usize {
+        let train = reflections.into_light(slots);
+        if train.pulses.is_empty() {
+            return 0;
+        }
+        self.encode_words(KIND_REFLECTED, &train, into)
+    }
+
+    /// A train as words.
+    fn encode_words(&mut self, kind: u8, train: &PulseTrain, into: &mut Vec<u8>) -> usize {
         let mut progress = Progress {
             rest: &train.pulses,
             next: 0,
@@ -68,11 +97,28 @@ impl FrameEncoder {
             let from = progress.next;
             let length = fill(self.shape.format, &mut payload, &mut progress);
             let start_slot = train.start_slot + u64::from(from);
-            let header = self.header(start_slot, progress.next - from, length);
+            let header = self.header(kind, start_slot, progress.next - from, length);
             self.append(header, &payload[..PAYLOAD_BYTES], into);
             count += 1;
         }
-        Ok(count)
+        count
+    }
+
+    /// One frame of all its shape's slots, with the checksum in: its kind, and a payload of which so
+    /// many bytes count.
+    pub(super) fn one(
+        &self,
+        (kind, length): (u8, usize),
+        start_slot: u64,
+        payload: &[u8; PAYLOAD_BYTES],
+    ) -> [u8; FRAME_BYTES] {
+        let mut frame = [0; FRAME_BYTES];
+        let header = self.header(kind, start_slot, self.shape.span, length);
+        frame[..HEADER_BYTES].copy_from_slice(&header);
+        frame[HEADER_BYTES..].copy_from_slice(payload);
+        let checksum = codec::checksum(&header[..HEADER_BYTES - 4], payload);
+        frame[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        frame
     }
 
     /// A train with light that no transmitter makes.
@@ -84,8 +130,7 @@ impl FrameEncoder {
             let mut payload = [0; PAYLOAD_BYTES];
             let length = crafted::write(here, from, &mut payload);
             let start_slot = train.start_slot + u64::from(from);
-            let mut header = self.header(start_slot, end - from, length);
-            header[4] = KIND_CRAFTED;
+            let mut header = self.header(KIND_CRAFTED, start_slot, end - from, length);
             let light = train.extras.illumination_photons.to_le_bytes();
             header[crafted::ILLUMINATION].copy_from_slice(&light);
             self.append(header, &payload, into);
@@ -106,14 +151,14 @@ impl FrameEncoder {
     }
 
     /// All of a header but its checksum.
-    fn header(&self, start_slot: u64, span: u32, length: usize) -> [u8; HEADER_BYTES] {
+    fn header(&self, kind: u8, start_slot: u64, span: u32, length: usize) -> [u8; HEADER_BYTES] {
         let mut header = [0; HEADER_BYTES];
         let WordFormat {
             word_bits,
             photon_bits,
         } = self.shape.format;
         header[0..4].copy_from_slice(&MAGIC);
-        header[4] = KIND_FOCK_SPARSE;
+        header[4] = kind;
         header[5] = word_bits.bits() as u8;
         header[6..8].copy_from_slice(&self.shape.link.to_le_bytes());
         header[8..16].copy_from_slice(&self.shape.session.to_le_bytes());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
+use super::backward::Frame;
 use super::codec::PulseFrame;
 use super::shape::FrameAddress;
 use crate::FrameError;
@@ -49,6 +50,9 @@ pub struct FrameCounters {
     pub foreign: u64,
     /// Frames of a future that no clock has reached.
     pub ahead: u64,
+    /// Frames of light through Alice's door, of another wavelength or another direction: a filter before
+    /// the detectors stops it.
+    pub filtered: u64,
     /// Datagrams that are no frame.
     pub corrupt: u64,
     /// Slots that were given up: vacuum.
@@ -107,12 +111,17 @@ impl FrameOrder {
     /// Decodes a datagram and takes it in.
     ///
     /// # Errors
-    /// [`FrameError`] when it is no frame, which is counted as corrupt and nothing else.
+    /// [`FrameError`] when it is no frame of pulses, which is counted as corrupt, or as filtered, and
+    /// nothing else.
     pub fn receive(&mut self, now_ps: u64, datagram: &[u8]) -> Result<Verdict, FrameError> {
         match PulseFrame::decode(datagram) {
             Ok(frame) => Ok(self.accept(now_ps, frame)),
             Err(error) => {
-                self.counters.corrupt += 1;
+                // Rare: the pulses' own decoder stays as short as it is.
+                match Frame::decode(datagram) {
+                    Ok(_) => self.counters.filtered += 1,
+                    Err(_) => self.counters.corrupt += 1,
+                }
                 Err(error)
             }
         }

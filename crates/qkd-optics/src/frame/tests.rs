@@ -1,3 +1,4 @@
+mod backward;
 mod crafted;
 mod fuzz;
 mod golden;

@@ -45,12 +45,27 @@ pub(super) struct Dense {
 impl Dense {
     /// A sampler of the law; nothing when no slot ever holds light.
     pub fn new(law: &EmissionLaw, mut secret: SecretRng) -> Option<Self> {
-        let mut physics = PhysicsRng::from_seed(secret.next_u64());
+        let physics = PhysicsRng::from_seed(secret.next_u64());
+        Self::build(law, physics, SecretStream::new(secret))
+    }
+
+    /// The same with a generator that has been used before.
+    pub fn with_generator(law: &EmissionLaw, mut secret: SecretStream) -> Option<Self> {
+        let physics = PhysicsRng::from_seed(secret.next_u64());
+        Self::build(law, physics, secret)
+    }
+
+    fn build(law: &EmissionLaw, mut physics: PhysicsRng, secret: SecretStream) -> Option<Self> {
         Some(Self {
             slots: OccupiedSlots::new(law.occupied_probability(), &mut physics),
             emissions: EmissionTable::new(&law.occupied)?,
-            secret: SecretStream::new(secret),
+            secret,
         })
+    }
+
+    /// Gives the generator back.
+    pub fn into_generator(self) -> SecretStream {
+        self.secret
     }
 
     /// What everything is drawn from.

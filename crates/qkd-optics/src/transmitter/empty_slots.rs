@@ -1,5 +1,6 @@
 //! What Alice did in the slots that held no light.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use aes::Aes128;
@@ -18,11 +19,39 @@ use crate::source::Label;
 pub(super) struct EmptySlots {
     choices: Aes128,
     totals: Aes128,
+    /// At least one; each holds from its first slot to that of the next.
+    laws: VecDeque<Law>,
+    key_basis_probability: f64,
+}
+
+/// What the intensities of empty slots follow, from a slot on.
+struct Law {
+    from_slot: u64,
     /// P(class | empty), adding up to 1.
-    law: Vec<f64>,
+    shares: Vec<f64>,
     /// Upper ends of the classes' shares of 64 bits; whatever is above the last is the last class.
     ends: Vec<u64>,
-    key_basis_probability: f64,
+}
+
+impl Law {
+    /// `weights` are p_k e^(−μ_k η), not normalised.
+    fn new(from_slot: u64, weights: &[f64]) -> Self {
+        let total: f64 = weights.iter().sum();
+        let shares: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+        let mut sum = 0.0;
+        let ends = shares
+            .iter()
+            .map(|p| {
+                sum += p;
+                threshold(sum)
+            })
+            .collect();
+        Self {
+            from_slot,
+            shares,
+            ends,
+        }
+    }
 }
 
 impl EmptySlots {
@@ -33,35 +62,54 @@ impl EmptySlots {
             Aes128::new(&Array::from(*bytes))
         };
         let (choices, totals) = (key(), key());
-        let total: f64 = weights.iter().sum();
-        let law: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
-        let mut sum = 0.0;
-        let ends = law
-            .iter()
-            .map(|p| {
-                sum += p;
-                threshold(sum)
-            })
-            .collect();
         Self {
             choices,
             totals,
-            law,
-            ends,
+            laws: VecDeque::from([Law::new(0, weights)]),
             key_basis_probability,
         }
     }
 
-    /// P(class | empty).
-    pub fn law(&self) -> &[f64] {
-        &self.law
+    /// Another law from a slot on that lies behind the beginning of the present one, or at it.
+    pub fn change(&mut self, from_slot: u64, weights: &[f64]) {
+        if self.laws.back().is_some_and(|law| law.from_slot == from_slot) {
+            self.laws.pop_back();
+        }
+        self.laws.push_back(Law::new(from_slot, weights));
+    }
+
+    /// Nobody asks for slots before this one any more.
+    pub fn forget_before(&mut self, slot: u64) {
+        let begun = self.laws.partition_point(|law| law.from_slot <= slot);
+        self.laws.drain(..begun.saturating_sub(1));
+    }
+
+    /// A range cut where the law changes: each piece with its P(class | empty).
+    pub fn pieces(&self, slots: &Range<u64>) -> impl Iterator<Item = (Range<u64>, &[f64])> {
+        let Range { start, end } = *slots;
+        let nexts = self.laws.iter().skip(1).map(|law| law.from_slot);
+        let pieces = self.laws.iter().zip(nexts.chain([u64::MAX]));
+        pieces.filter_map(move |(law, next)| {
+            let piece = start.max(law.from_slot)..end.min(next);
+            (!piece.is_empty()).then_some((piece, law.shares.as_slice()))
+        })
+    }
+
+    /// The law of a slot. A forgotten slot has that of the first one that is known: nobody asks.
+    fn law_at(&self, slot: u64) -> &Law {
+        let begun = match self.laws.len() {
+            1 => 1,
+            _ => self.laws.partition_point(|law| law.from_slot <= slot),
+        };
+        &self.laws[begun.saturating_sub(1)]
     }
 
     /// The choice in an empty slot.
     pub fn label_at(&self, slot: u64) -> Label {
         let [for_class, for_state] = encrypt(&self.choices, [slot, 0]);
-        let last = self.ends.len() - 1;
-        let class = self.ends[..last]
+        let ends = &self.law_at(slot).ends;
+        let last = ends.len() - 1;
+        let class = ends[..last]
             .iter()
             .position(|&end| for_class < end)
             .unwrap_or(last);

@@ -53,6 +53,11 @@ enum Gaps {
 impl Sparse {
     /// A sampler of the law; nothing when no slot ever holds light.
     pub fn new(law: &EmissionLaw, secret: SecretRng) -> Option<Self> {
+        Self::with_generator(law, SecretStream::new(secret))
+    }
+
+    /// The same with a generator that has been used before.
+    pub fn with_generator(law: &EmissionLaw, secret: SecretStream) -> Option<Self> {
         let p = law.occupied_probability();
         let gaps = if p >= SHORT_GAPS_MIN {
             Gaps::Short(ShortGaps(gap_symbols(p)?))
@@ -62,8 +67,13 @@ impl Sparse {
         Some(Self {
             gaps,
             emissions: EmissionTable::new(&law.occupied)?,
-            secret: SecretStream::new(secret),
+            secret,
         })
+    }
+
+    /// Gives the generator back.
+    pub fn into_generator(self) -> SecretStream {
+        self.secret
     }
 
     /// What everything is drawn from.
