@@ -79,6 +79,7 @@ impl Builder {
                 quantum_peer: somewhere.clone(),
                 slots_per_second_max: SLOTS_PER_SECOND_MAX,
                 segment_loss_db: None,
+                door: Default::default(),
                 classical_peer: somewhere,
                 server_name: BOB.to_owned(),
             },

@@ -23,7 +23,7 @@ pub struct About {
     pub monitors: &'static [Monitor],
     /// How it ends.
     pub verdict: Verdict,
-    /// Whether Eve's service can do it: not what needs more than light on its way to Bob.
+    /// Whether Eve's service can do it.
     pub in_daemons: bool,
 }
 

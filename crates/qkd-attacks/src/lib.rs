@@ -92,6 +92,25 @@ pub enum TowardsAlice {
     },
 }
 
+impl TowardsAlice {
+    /// It in words, which complete "she …"; nothing where nothing comes.
+    pub fn words(self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Light(InwardLight {
+                wavelength_nm,
+                photons,
+            }) => Some(format!(
+                "shines {photons:e} photons per slot at {wavelength_nm} nm into Alice's laboratory"
+            )),
+            Self::Remapped { step } => Some(format!(
+                "shifts the pulses of a two-way system: Alice's phases come out {} degrees apart",
+                22.5 * f64::from(step)
+            )),
+        }
+    }
+}
+
 /// One of the two bases, by the fall of a fair coin. A table answers: a branch would be mistaken half of
 /// the time.
 #[inline]

@@ -15,7 +15,8 @@ use std::thread::JoinHandle;
 
 use qkd_bits::{PhysicsRng, SecretRng};
 use qkd_optics::{
-    FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters, SlotList,
+    AlicesDoor, Doorway, FrameCounters, FrameEncoder, FrameOrder, OrderLimits, ReceiverCounters,
+    SlotList,
 };
 use qkd_session::{Action, SessionId};
 
@@ -72,16 +73,15 @@ impl Sending {
     pub fn start(parameters: &LinkParameters, peer: SocketAddr) -> Result<Self, BenchError> {
         let transmitter = parameters.hardware()?.transmitter(random()?)?;
         let occupied_probability = transmitter.occupied_probability();
-        let shape = quantum::shape(
-            quantum::address(SESSION),
-            &transmitter,
-            transmitter.source().clock_hz,
-        )?;
+        let address = quantum::address(SESSION);
+        let shape = quantum::shape(address, &transmitter, transmitter.source().clock_hz)?;
         let (link, heard) = BareLink::new();
         let board = StatusBoard::default();
         // The way is an address in numbers; when nobody listens there, the figures say so.
         let onward = Onward::start("the bench's Bob", peer.into(), Box::new(|_fault| {}))?;
+        let door = AlicesDoor::default();
         let path = TransmitPath {
+            doorway: Doorway::new(door, &transmitter, address, PhysicsRng::from_seed(0))?,
             slots_per_second_max: transmitter.source().clock_hz,
             transmitter,
             encoder: FrameEncoder::new(shape),

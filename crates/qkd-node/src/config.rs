@@ -5,6 +5,7 @@
 //! are given by path, never by value.
 
 mod address;
+mod alices_door;
 mod debug;
 mod delivery;
 mod detector_effects;
@@ -38,6 +39,7 @@ pub use measured::Measurement;
 pub use place::{ConfigError, Place, nearest};
 pub use plan::{PlanConfig, PlanError, PlanFibre, PlanProtocol, PlanSecurity, PlanSource};
 pub use qkd_delivery::{IdentityRule, SaeQuota};
+use qkd_optics::AlicesDoor;
 use qkd_session::Actions;
 
 use crate::fail_point::FailPoint;
@@ -78,6 +80,8 @@ pub struct AliceConfig {
     /// `quantum.segment_loss_db`: loss of the fibre from Alice to whoever gets her light first, dB;
     /// all fixed loss of the channel when absent. What it leaves out Eve's process has to apply.
     pub segment_loss_db: Option<f64>,
+    /// `[alices_door]`: what stands between the fibre and her instruments; nobody looks in when absent.
+    pub door: AlicesDoor,
     /// `classical.peer`: Bob's address for the classical channel.
     pub classical_peer: HostPort,
     /// `classical.server_name`: the name that Bob's certificate must carry; `node.peer` when absent.

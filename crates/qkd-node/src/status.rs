@@ -373,6 +373,7 @@ impl StatusBoard {
             late: earlier.late + counters.late,
             foreign: earlier.foreign + counters.foreign,
             ahead: earlier.ahead + counters.ahead,
+            filtered: earlier.filtered + counters.filtered,
             corrupt: earlier.corrupt + counters.corrupt,
             lost_slots: earlier.lost_slots + counters.lost_slots,
         };

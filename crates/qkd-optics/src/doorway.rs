@@ -58,7 +58,10 @@ impl Doorway {
     ) -> Result<Self, Error> {
         door.check()?;
         let source = transmitter.source();
-        let classes = source.intensities.iter().zip(&source.intensity_probabilities);
+        let classes = source
+            .intensities
+            .iter()
+            .zip(&source.intensity_probabilities);
         Ok(Self {
             door,
             address,
@@ -174,9 +177,12 @@ impl Doorway {
                 encoder: FrameEncoder::new(reflected_shape(self.address, returned_photons, span)?),
             });
         }
-        let reflections = transmitter.reflect(slots.clone(), returned_photons, &mut self.physics)?;
+        let reflections =
+            transmitter.reflect(slots.clone(), returned_photons, &mut self.physics)?;
         if let Some(reflected) = &mut self.reflected {
-            reflected.encoder.encode_reflected(reflections, slots, datagrams);
+            reflected
+                .encoder
+                .encode_reflected(reflections, slots, datagrams);
         }
         Ok(())
     }

@@ -81,6 +81,7 @@ impl Settings {
             quantum_peer: quantum.into(),
             slots_per_second_max: 1e6,
             segment_loss_db: None,
+            door: Default::default(),
             classical_peer: classical.into(),
             server_name: node_name(Side::Bob).to_owned(),
         })

@@ -15,30 +15,6 @@ const ACTION: Rule<Action> = Rule {
     known: &["stop", "report", "off"],
 };
 
-/// For what daemons have no alarm about: diodes at Alice's door are there in simulations alone. A
-/// setting that does nothing would promise something.
-const STOP_ONLY: Rule<Action> = Rule {
-    expected: "\"stop\", the only value: no instrument of a daemon raises this alarm",
-    read: |value| Action::by_name(value.as_str()?).filter(|action| *action == Action::Stop),
-    known: &["stop"],
-};
-
-fn rule(monitor: Monitor) -> &'static Rule<Action> {
-    match monitor {
-        Monitor::BackwardLight | Monitor::OutputPower => &STOP_ONLY,
-        Monitor::InputPower
-        | Monitor::Photocurrent
-        | Monitor::DoubleClicks
-        | Monitor::RandomEfficiency
-        | Monitor::DetectorBalance
-        | Monitor::ArrivalTimes
-        | Monitor::DecoyShare
-        | Monitor::ErrorRates
-        | Monitor::RawKeyBias
-        | Monitor::RandomNumbers => &ACTION,
-    }
-}
-
 const PROBABILITY: Rule<f64> = Rule::new(
     "the probability of a false alarm, for each block and monitor, from 1e-15 to 0.001, such as 1e-9",
     |value| number(value).filter(|probability| (1e-15..=1e-3).contains(probability)),
@@ -61,7 +37,7 @@ pub(super) fn read(root: &Section<'_>) -> Result<MonitorsConfig, ConfigError> {
         return Ok(config);
     };
     for monitor in Monitor::ALL {
-        if let Some(action) = section.optional(monitor.name(), rule(monitor))? {
+        if let Some(action) = section.optional(monitor.name(), &ACTION)? {
             config.actions = config.actions.with(monitor, action);
         }
     }

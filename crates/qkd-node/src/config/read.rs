@@ -10,7 +10,7 @@ use super::{
     AliceConfig, BobConfig, HostPort, LinkConfig, MessagesConfig, NodeConfig, Role, SessionConfig,
     TlsFiles,
 };
-use super::{debug, delivery, detector_effects, effects, eve, monitors, rules};
+use super::{alices_door, debug, delivery, detector_effects, effects, eve, monitors, rules};
 use super::{security, store};
 use crate::parameters::{
     ChannelParameters, DetectorParameters, HardwareEffects, LinkParameters, ProtocolName,
@@ -25,6 +25,7 @@ pub(super) const LINK_SECTIONS: &[&str] = &[
     "etsi014",
     "metrics",
     "tls",
+    "alices_door",
     "source",
     "channel",
     "detector",
@@ -73,7 +74,9 @@ pub(super) fn node(
             NodeConfig::Alice(alice(&root, path)?)
         }
         Role::Bob => {
-            let root = Section::root(&document, &table, LINK_SECTIONS)?;
+            let alices = |section: &&&str| **section != alices_door::SECTION;
+            let known: Vec<&str> = LINK_SECTIONS.iter().filter(alices).copied().collect();
+            let root = Section::root(&document, &table, &known)?;
             NodeConfig::Bob(bob(&root, path)?)
         }
         Role::Eve => {
@@ -98,6 +101,7 @@ fn alice(root: &Section<'_>, path: &Path) -> Result<AliceConfig, ConfigError> {
         quantum_peer,
         slots_per_second_max: pace.unwrap_or(link.parameters.source.clock_hz),
         segment_loss_db,
+        door: alices_door::read(root)?,
         classical_peer,
         server_name: server_name.unwrap_or_else(|| link.peer.clone()),
         link,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     AliceConfig, BobConfig, DeliveryConfig, EveConfig, HostPort, LinkConfig, NodeConfig, TlsFiles,
-    debug, delivery, monitors, store,
+    alices_door, debug, delivery, monitors, store,
 };
 
 /// The whole file of a node.
@@ -40,6 +40,9 @@ fn alice(config: &AliceConfig) -> String {
         ],
     );
     rest_of_link(&mut text, &config.link);
+    for (name, entries) in alices_door::sections(&config.door) {
+        section(&mut text, name, &entries);
+    }
     text
 }
 

@@ -6,8 +6,9 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use qkd_bits::PhysicsRng;
 use qkd_keystore::Side;
-use qkd_optics::{FrameEncoder, Transmitter, transmittance};
+use qkd_optics::{AlicesDoor, Doorway, FrameEncoder, Transmitter, transmittance};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -49,6 +50,7 @@ pub(super) async fn run(
         quantum_peer,
         slots_per_second_max,
         segment_loss_db,
+        door,
         classical_peer,
         server_name,
     } = config;
@@ -73,6 +75,7 @@ pub(super) async fn run(
         onward: onward.map_err(NodeError::Thread)?,
         slots_per_second_max,
         segment_loss_db,
+        door,
     };
     tokio::try_join!(node.serve(listeners, shutdown.clone()), async {
         caller.keep_linked(&shutdown).await;
@@ -127,6 +130,8 @@ struct Caller<'a> {
     slots_per_second_max: f64,
     /// Loss up to whoever gets the light first, dB; all of the channel's when absent.
     segment_loss_db: Option<f64>,
+    /// What stands between the fibre and her instruments.
+    door: AlicesDoor,
 }
 
 impl Caller<'_> {
@@ -172,17 +177,17 @@ impl Caller<'_> {
             made = self.connect() => made,
             () = shutdown.requested() => return Err("this node is shutting down".into()),
         };
-        let (connection, transmitter) = made?;
+        let (connection, transmitter, nature) = made?;
         let session = connection.established.session;
         tracing::info!(%session, "link to Bob established");
         let served = serve(connection, &self.node.shared, shutdown, |link, commands| {
-            self.start(session, transmitter, link, commands)
+            self.start(session, (transmitter, nature), link, commands)
         });
         Ok(served.await)
     }
 
     /// Calls Bob and shakes hands with him; the error says why there is no connection.
-    async fn connect(&self) -> Result<(Connection, Transmitter), String> {
+    async fn connect(&self) -> Result<(Connection, Transmitter, PhysicsRng), String> {
         let node = self.node;
         let tls = node.tls.current();
         let channel = tls
@@ -231,20 +236,23 @@ impl Caller<'_> {
         if let Some(defect) = node.config.debug.generator {
             transmitter.spoil_generator(defect);
         }
-        Ok((connection, transmitter))
+        let nature = PhysicsRng::from_seed(rng.next_u64());
+        Ok((connection, transmitter, nature))
     }
 
     fn start(
         &self,
         session: SessionId,
-        transmitter: Transmitter,
+        (transmitter, nature): (Transmitter, PhysicsRng),
         link: LinkHandle,
         commands: Receiver<Command>,
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let address = quantum::address(session);
         let shape = quantum::shape(address, &transmitter, self.slots_per_second_max)
             .map_err(std::io::Error::other)?;
+        let doorway = Doorway::new(self.door, &transmitter, address, nature);
         let path = TransmitPath {
+            doorway: doorway.map_err(std::io::Error::other)?,
             transmitter,
             encoder: FrameEncoder::new(shape),
             onward: self.onward.sender(),

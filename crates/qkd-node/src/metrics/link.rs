@@ -203,6 +203,7 @@ fn receiver(page: &Page, seen: &Snapshot) -> Result<()> {
             (["late"], frames.late),
             (["ahead"], frames.ahead),
             (["foreign"], frames.foreign),
+            (["filtered"], frames.filtered),
             (["corrupt"], frames.corrupt),
         ],
     )?;

@@ -66,6 +66,8 @@ pub struct LightIn {
     /// Room for every piece, one after the other.
     room: Vec<u8>,
     metas: [RecvMeta; PIECES_MAX],
+    /// Where the last piece came from.
+    sender: Option<SocketAddr>,
 }
 
 impl LightIn {
@@ -79,6 +81,7 @@ impl LightIn {
             socket,
             room: vec![0; PIECES_MAX * PIECE_BYTES_MAX],
             metas: [RecvMeta::default(); PIECES_MAX],
+            sender: None,
         })
     }
 
@@ -118,8 +121,17 @@ impl LightIn {
                 meta.stride,
                 &mut each,
             );
+            self.sender = Some(meta.addr);
         }
         datagrams
+    }
+
+    /// Sends a datagram the other way, to where light came from last; it is lost when there is no room
+    /// for it, or nobody has sent any.
+    pub fn send_back(&self, datagram: &[u8]) {
+        if let Some(sender) = self.sender {
+            let _lost = self.socket.send_to(datagram, sender);
+        }
     }
 }
 
@@ -211,6 +223,18 @@ mod tests {
             });
             assert_eq!((counted, seen), (count, bytes));
         }
+    }
+
+    #[test]
+    fn light_goes_back_to_where_it_came_from() {
+        let (mut light, sender, address) = pair();
+        light.send_back(b"nobody is there");
+        sender.send_to(b"light", address).unwrap();
+        assert_eq!(lengths(&mut light, 1), [5]);
+        light.send_back(b"back");
+        sender.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(sender.recv_from(&mut buffer).unwrap(), (4, address));
     }
 
     #[test]

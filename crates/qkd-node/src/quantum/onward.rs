@@ -20,6 +20,9 @@ use crate::config::HostPort;
 use lookup::{Lookup, Pace, Resolver};
 use way::Way;
 
+/// Room for what comes back in one piece: a UDP length is a 16-bit number.
+const BACK_BYTES: usize = 1 << 16;
+
 /// Datagrams that leave in one call at most: a segmented one may have 64 KiB, headers included.
 pub const DATAGRAMS_AT_ONCE_MAX: usize = 46;
 
@@ -36,6 +39,8 @@ pub struct OnwardSender {
     line: Arc<Line>,
     seen: u64,
     way: Option<Arc<Way>>,
+    /// For what comes back; made when it is first asked for.
+    room: Vec<u8>,
 }
 
 /// What senders and the looking thread share.
@@ -101,6 +106,7 @@ impl Onward {
             line: self.line.clone(),
             seen: 0,
             way: None,
+            room: Vec::new(),
         }
     }
 }
@@ -116,11 +122,7 @@ impl OnwardSender {
     /// Sends datagrams of [`FRAME_BYTES`] each, of which the last may be shorter, or loses them;
     /// returns how many left this machine. Waits for nothing.
     pub fn send(&mut self, datagrams: &[u8]) -> u64 {
-        let generation = self.line.generation.load(Ordering::Acquire);
-        if generation != self.seen {
-            self.way = self.line.lock().way.clone();
-            self.seen = generation;
-        }
+        self.look_up();
         let Some(way) = &self.way else {
             return 0;
         };
@@ -138,6 +140,37 @@ impl OnwardSender {
         }
         self.line.sent.fetch_add(left, Ordering::Relaxed);
         left
+    }
+
+    /// Hands what travels the other way, from the peer to here, to `each`, datagrams of
+    /// [`FRAME_BYTES`] and the rest of what is none; after `pieces_max` reads the rest waits. Waits
+    /// for nothing.
+    pub fn receive(&mut self, pieces_max: usize, mut each: impl FnMut(&[u8])) {
+        self.look_up();
+        let Some(way) = &self.way else {
+            return;
+        };
+        self.room.resize(BACK_BYTES, 0);
+        for _ in 0..pieces_max {
+            match way.receive(&mut self.room) {
+                Ok(bytes) => self.room[..bytes].chunks(FRAME_BYTES).for_each(&mut each),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // News of light that was sent, which the next call to send would have met.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    self.line.report(Trouble::Refused);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes the present way.
+    fn look_up(&mut self) {
+        let generation = self.line.generation.load(Ordering::Acquire);
+        if generation != self.seen {
+            self.way = self.line.lock().way.clone();
+            self.seen = generation;
+        }
     }
 }
 

@@ -1,23 +1,31 @@
 //! Eve's thread: light in, attack, light out.
 
+mod shining;
 mod stand;
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use qkd_attacks::{Attack, AttackTally, Site};
+use qkd_attacks::{Attack, AttackTally, Site, TowardsAlice};
 use qkd_bits::PhysicsRng;
-use qkd_optics::{EvePort, FrameEncoder, FrameShape, PulseFrame};
+use qkd_optics::{
+    EvePort, FRAME_BYTES, Frame, FrameAddress, FrameEncoder, FrameHeader, FrameShape, Inward,
+    InwardLight, PulseFrame, ReflectedFrame, Reflections,
+};
 
 use super::OnwardSender;
 use super::light_in::LightIn;
+use shining::Shining;
 use stand::Line;
 pub use stand::Stand;
 
 /// Distance of two looks at the stop flag.
 const IDLE: Duration = Duration::from_millis(20);
+
+/// Photons out of Alice's laboratory that wait for the pulses of their slots, at most.
+const REFLECTIONS_MAX: usize = 1 << 20;
 
 /// The tap in the fibre, as Eve's control service sees it.
 #[derive(Clone)]
@@ -33,6 +41,8 @@ struct Shared {
     tally: Mutex<AttackTally>,
     frames: AtomicU64,
     corrupt: AtomicU64,
+    /// Photons that came back out of Alice's laboratory.
+    returned: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -50,10 +60,10 @@ pub enum TapError {
     /// There is no such attack.
     #[error(transparent)]
     Attack(#[from] qkd_attacks::Error),
-    /// It takes more than light on its way to Bob.
+    /// It takes more than light on its way between the two.
     #[error(
-        "{0} takes more than light on its way to Bob, which is all that this service has in its \
-         hands: it runs in the simulator alone"
+        "{0} takes more than light on its way between Alice and Bob, which is all that this service \
+         has in its hands: it runs in the simulator alone"
     )]
     SimulatorOnly(String),
     /// The fibre cannot be.
@@ -101,6 +111,7 @@ impl Tap {
                 running: Mutex::new(running),
                 frames: AtomicU64::new(0),
                 corrupt: AtomicU64::new(0),
+                returned: AtomicU64::new(0),
                 stop: AtomicBool::new(false),
             }),
         })
@@ -143,6 +154,16 @@ impl Tap {
         (count(&self.shared.frames), count(&self.shared.corrupt))
     }
 
+    /// What she does to Alice's laboratory at present.
+    pub fn towards_alice(&self) -> TowardsAlice {
+        lock(&self.shared.running).attack.towards_alice()
+    }
+
+    /// Photons that came back out of Alice's laboratory since the tap was set.
+    pub fn returned_photons(&self) -> u64 {
+        self.shared.returned.load(Ordering::Relaxed)
+    }
+
     /// Ends [`run`](Self::run).
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Release);
@@ -168,16 +189,30 @@ impl Tap {
             // Bob may not be there yet.
             let _left = onward.send(&bench.datagrams);
             bench.datagrams.clear();
+            if let Some(datagram) = self.shine(&mut bench, Instant::now()) {
+                light.send_back(&datagram);
+            }
         }
         Ok(())
     }
 
     /// One datagram in; what is to leave is appended to the others on the bench.
     pub fn handle(&self, bench: &mut Workbench, datagram: &[u8]) {
-        let Ok(frame) = PulseFrame::decode(datagram) else {
-            self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
+        match Frame::decode(datagram) {
+            Ok(Frame::Pulses(frame)) => self.attack(bench, frame),
+            Ok(Frame::Reflected(frame)) => self.gather(bench, frame),
+            // Nobody but she shines light at Alice.
+            Ok(Frame::Inward(_)) | Err(_) => {
+                self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What of this frame's light leaves is appended to what waits on the bench.
+    fn attack(&self, bench: &mut Workbench, frame: PulseFrame) {
+        let end_slot = frame.header().slots().end;
+        bench.seen = Some(*frame.header());
+        let reflections = bench.reflections.split_before(end_slot);
         let shape = outgoing_shape(&frame);
         let encoder = match &mut bench.encoder {
             Some(encoder) if is_of(encoder.shape(), &shape) => encoder,
@@ -186,7 +221,8 @@ impl Tap {
         let light = {
             let Running { attack, line, .. } = &mut *lock(&self.shared.running);
             let arriving = line.before.carry(frame.into_light(), &mut bench.nature);
-            let mut port = EvePort::new(arriving, bench.nature.fork());
+            let port = EvePort::new(arriving, bench.nature.fork());
+            let mut port = port.with_reflections(reflections);
             attack.act(&mut port, &mut bench.eve);
             *lock(&self.shared.tally) = attack.record().tally;
             line.behind.carry(port.finish(), &mut bench.nature)
@@ -194,6 +230,51 @@ impl Tap {
         if encoder.encode(light, &mut bench.datagrams).is_ok() {
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Light out of Alice's laboratory, which waits for the pulses of its slots. It is of no use to Bob:
+    /// nothing of it goes on.
+    fn gather(&self, bench: &mut Workbench, frame: ReflectedFrame) {
+        let address = frame.header().address;
+        if bench.reflected_from != Some(address) {
+            (bench.reflected_from, bench.reflections) = (Some(address), Reflections::default());
+        }
+        let arriving = {
+            let line = &mut lock(&self.shared.running).line;
+            line.before.carry(frame.into_light(), &mut bench.nature)
+        };
+        let before = bench.reflections.len();
+        bench.reflections.gather(arriving, REFLECTIONS_MAX);
+        let returned = bench.reflections.len() - before;
+        self.shared
+            .returned
+            .fetch_add(returned as u64, Ordering::Relaxed);
+    }
+
+    /// What Eve sends towards Alice, if anything is due.
+    pub fn shine(&self, bench: &mut Workbench, now: Instant) -> Option<[u8; FRAME_BYTES]> {
+        let seen = bench.seen?;
+        let inward = {
+            let running = lock(&self.shared.running);
+            let weakened = running.line.before.transmittance();
+            match running.attack.towards_alice() {
+                TowardsAlice::Nothing => None,
+                TowardsAlice::Light(light) => Some(Inward::Light(InwardLight {
+                    photons: light.photons * weakened,
+                    ..light
+                })),
+                TowardsAlice::Remapped { step } => Some(Inward::TwoWay { step }),
+            }
+        };
+        let Some(inward) = inward else {
+            bench.shining = None;
+            return None;
+        };
+        let shining = match &mut bench.shining {
+            Some(shining) if shining.is(&inward, &seen) => shining,
+            other => other.insert(Shining::new(inward, &seen, now)),
+        };
+        shining.due(&seen, now)
     }
 }
 
@@ -203,6 +284,13 @@ pub struct Workbench {
     eve: PhysicsRng,
     nature: PhysicsRng,
     encoder: Option<FrameEncoder>,
+    /// The latest frame of pulses.
+    seen: Option<FrameHeader>,
+    /// What she shines at Alice.
+    shining: Option<Shining>,
+    /// What came back of it, and of which session that is.
+    reflections: Reflections,
+    reflected_from: Option<FrameAddress>,
     /// What is to leave.
     pub datagrams: Vec<u8>,
 }
@@ -214,6 +302,10 @@ impl Workbench {
             eve: nature.fork(),
             nature,
             encoder: None,
+            seen: None,
+            shining: None,
+            reflections: Reflections::default(),
+            reflected_from: None,
             datagrams: Vec::new(),
         }
     }

@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use qkd_optics::{
-    Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, SlotList, Transmitter,
+    Alarm, Doorway, Error, FRAME_BYTES, FrameAddress, FrameEncoder, FrameShape, SlotList,
+    Transmitter,
 };
 use qkd_protocols::AliceRecord;
 use qkd_session::Action;
@@ -24,6 +25,9 @@ use stretch::ClockWatch;
 
 /// Trains per second, at least: light waits no longer for its train to end.
 const TRAINS_PER_SECOND_MIN: f64 = 50.0;
+
+/// Pieces of backward light that are looked at in one turn: a flood waits, and most of it is lost.
+const BACKWARD_AT_ONCE_MAX: usize = 16;
 
 /// The shape of the frames in which the light of a transmitter leaves, at most so many slots of it in
 /// a second of wall-clock time.
@@ -44,6 +48,8 @@ pub fn shape(
 pub struct TransmitPath {
     /// The source with its fibre.
     pub transmitter: Transmitter,
+    /// What comes in from the fibre, and out again.
+    pub doorway: Doorway,
     /// Makes its light into frames.
     pub encoder: FrameEncoder,
     /// To Bob, or to whoever pretends to be.
@@ -78,6 +84,8 @@ struct Emitting {
     announced_slots: u64,
     /// Datagrams of this turn.
     datagrams: Vec<u8>,
+    /// Datagrams of this turn with light that was shone in and comes out again.
+    reflected: Vec<u8>,
 }
 
 impl Emitting {
@@ -91,6 +99,7 @@ impl Emitting {
             transmitting: false,
             announced_slots: 0,
             datagrams: Vec::with_capacity(2 * DATAGRAMS_AT_ONCE_MAX * FRAME_BYTES),
+            reflected: Vec::new(),
             path,
         }
     }
@@ -147,9 +156,17 @@ impl Emitting {
         let path = &mut self.path;
         let span = path.encoder.shape().span;
         self.datagrams.clear();
+        self.reflected.clear();
+        if path.doorway.matters() {
+            let (doorway, next_slot) = (&mut path.doorway, path.transmitter.next_slot());
+            path.onward.receive(BACKWARD_AT_ONCE_MAX, |datagram| {
+                doorway.receive(datagram, next_slot);
+            });
+        }
         let mut count = 0;
         while self.pace.wait(Instant::now()).is_none() {
-            let train = path.transmitter.transmit(span);
+            let train =
+                (path.doorway).transmit(&mut path.transmitter, span, &mut self.reflected)?;
             let more = path.encoder.encode(train, &mut self.datagrams)?;
             self.pace.emitted(Instant::now());
             count += more;
@@ -166,6 +183,11 @@ impl Emitting {
         }
         if count == 0 {
             return Ok(());
+        }
+        // What comes back is in Eve's hands before the pulses that it tells of. It is none of Alice's
+        // light: nobody counts what is lost of it.
+        if !self.reflected.is_empty() {
+            path.onward.send(&self.reflected);
         }
         let left = path.onward.send(&self.datagrams);
         path.board.frames_sent(left, count as u64 - left);
@@ -208,8 +230,11 @@ impl Emitting {
         let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
         let record = AliceRecord::new(transmitter.recall(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
-        if let Some(failed) = transmitter.generator_alarm() {
-            self.path.link.tell(LinkEvent::Alarms(vec![failed.into()]));
+        let failed = transmitter.generator_alarm().map(Alarm::from);
+        let mut alarms = self.path.doorway.take_alarms(end_slot);
+        alarms.extend(failed);
+        if !alarms.is_empty() {
+            self.path.link.tell(LinkEvent::Alarms(alarms));
         }
         self.path.link.tell(LinkEvent::Recalled { block, record });
         self.announced_slots = end_slot;

@@ -60,6 +60,8 @@ impl proto::eve_server::Eve for EveService {
             frames_received: forwarded + corrupt,
             frames_forwarded: forwarded,
             frames_corrupt: corrupt,
+            towards_alice: self.tap.towards_alice().words().unwrap_or_default(),
+            returned_photons: self.tap.returned_photons(),
         }))
     }
 }

@@ -86,6 +86,7 @@ impl NodeService {
                 duplicate: seen.frames.duplicate,
                 late: seen.frames.late,
                 corrupt: seen.frames.corrupt,
+                filtered: seen.frames.filtered,
                 foreign: seen.frames.foreign + seen.frames.ahead,
             }),
             rejects: Some(proto::RejectCounters {

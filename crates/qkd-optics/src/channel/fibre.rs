@@ -28,6 +28,11 @@ impl Fibre {
         Ok(Self { transmittance })
     }
 
+    /// Its transmittance, the same in both directions.
+    pub fn transmittance(&self) -> f64 {
+        self.transmittance
+    }
+
     /// Carries light through: binomial thinning of every pulse.
     pub fn carry(&mut self, mut train: PulseTrain, physics: &mut PhysicsRng) -> PulseTrain {
         if train.extras != Extras::default() {

@@ -61,7 +61,9 @@ fn frame(address: FrameAddress, slots: Range<u64>, photons: f64) -> [u8; FRAME_B
 fn returned(doorway: &mut Doorway, alice: &mut Transmitter, trains: usize) -> Vec<usize> {
     let train = |_| {
         let mut datagrams = Vec::new();
-        let _light = doorway.transmit(alice, SPAN, &mut datagrams).expect("sound");
+        let _light = doorway
+            .transmit(alice, SPAN, &mut datagrams)
+            .expect("sound");
         let mut reflections = Reflections::default();
         for datagram in datagrams.chunks(FRAME_BYTES) {
             let Ok(Frame::Reflected(frame)) = Frame::decode(datagram) else {
@@ -99,11 +101,16 @@ fn light_loses_in_alices_fibre_on_its_way_in_as_on_its_way_out() {
     let mut door = doorway(open_door(), &alice);
     door.receive(&frame(ADDRESS, 0..10_000, 1e7), 0);
     let photons = returned(&mut door, &mut alice, 1)[0];
-    let expected = 10_000.0 * (1.0 - (-0.01f64).exp() * 1.0);
+    let expected = 10_000.0 * (1.0 - (-0.01f64).exp());
     // 1e7 · 0.1 come to the door, 1e6 · 1e-7 · 0.1 leave it: 0.01 a slot.
-    assert!((photons as f64 - expected).abs() < 5.0 * expected.sqrt(), "{photons}");
+    assert!(
+        (photons as f64 - expected).abs() < 5.0 * expected.sqrt(),
+        "{photons}"
+    );
     let alarms = door.take_alarms(u64::MAX);
-    let seen = alarms.iter().find(|it| it.monitor == Monitor::BackwardLight);
+    let seen = alarms
+        .iter()
+        .find(|it| it.monitor == Monitor::BackwardLight);
     assert_eq!(seen.map(|it| it.observed.round()), Some(1e6));
 }
 
@@ -111,7 +118,10 @@ fn light_loses_in_alices_fibre_on_its_way_in_as_on_its_way_out() {
 fn strangers_light_of_other_sessions_and_of_slots_that_are_over_is_nothing() {
     let mut alice = transmitter(1.0);
     let mut door = doorway(open_door(), &alice);
-    let foreign = FrameAddress { session: 6, ..ADDRESS };
+    let foreign = FrameAddress {
+        session: 6,
+        ..ADDRESS
+    };
     door.receive(&frame(foreign, 0..100_000, 1e6), 0);
     door.receive(b"garbage", 0);
     let mut torn = frame(ADDRESS, 0..100_000, 1e6);
@@ -140,7 +150,9 @@ fn a_seeded_laser_is_brighter_while_the_light_is_on() {
     door.receive(&frame(ADDRESS, 10_000..20_000, 1e6), 0);
     let mut lit = Vec::new();
     for _ in 0..3 {
-        let train = door.transmit(&mut alice, SPAN, &mut Vec::new()).expect("sound");
+        let train = door
+            .transmit(&mut alice, SPAN, &mut Vec::new())
+            .expect("sound");
         lit.push(train.pulses.len() as f64);
     }
     let occupied = |times: f64| {
@@ -169,7 +181,9 @@ fn moments_of_a_two_way_system_matter_to_one_alone() {
         };
         let mut door = doorway(door, &alice);
         door.receive(&InwardFrame::encode(at, &Inward::TwoWay { step: 2 }, 0), 0);
-        let train = door.transmit(&mut alice, SPAN, &mut Vec::new()).expect("sound");
+        let train = door
+            .transmit(&mut alice, SPAN, &mut Vec::new())
+            .expect("sound");
         assert_eq!(train.extras.crafted, layout == Layout::TwoWay);
         assert!(door.take_alarms(u64::MAX).is_empty());
     }

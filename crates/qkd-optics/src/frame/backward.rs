@@ -15,9 +15,7 @@ use std::ops::Range;
 use super::codec::{self, FrameHeader, PulseFrame};
 use super::format::{PhotonBits, WordBits, WordFormat};
 use super::shape::{FrameAddress, FrameShape};
-use super::{
-    FRAME_BYTES, HEADER_BYTES, KIND_INWARD, KIND_REFLECTED, KIND_TWO_WAY, PAYLOAD_BYTES,
-};
+use super::{FRAME_BYTES, KIND_INWARD, KIND_REFLECTED, KIND_TWO_WAY, PAYLOAD_BYTES};
 use crate::light::Extras;
 use crate::{FrameEncoder, FrameError, InwardLight, PulseTrain};
 
@@ -105,9 +103,8 @@ impl InwardFrame {
         let inward = match kind {
             KIND_INWARD => {
                 let bytes: &[u8; LIGHT_BYTES] = payload.try_into().map_err(|_| length)?;
-                let [wavelength_nm, photons] = [0, 8].map(|at| {
-                    f64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]))
-                });
+                let [wavelength_nm, photons] = [0, 8]
+                    .map(|at| f64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte])));
                 let light = InwardLight {
                     wavelength_nm,
                     photons,

@@ -157,7 +157,11 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
     Ok(header)
 }
 
-pub(super) fn read(format: WordFormat, payload: &[u8], span: u32) -> Result<Vec<Pulse>, FrameError> {
+pub(super) fn read(
+    format: WordFormat,
+    payload: &[u8],
+    span: u32,
+) -> Result<Vec<Pulse>, FrameError> {
     for_format!(format, read_words(payload, span))
 }
 

@@ -94,7 +94,11 @@ mod tests {
             alice.brighten(times).expect("a factor");
             let from = alice.next_slot();
             let train = alice.transmit(SPAN);
-            let lit: Vec<u64> = train.pulses.iter().map(|p| from + u64::from(p.offset)).collect();
+            let lit: Vec<u64> = train
+                .pulses
+                .iter()
+                .map(|p| from + u64::from(p.offset))
+                .collect();
             assert!(sigmas(lit.len() as u64, SPAN.into(), occupied(times)) < 5.0);
             pieces.push((times, from, lit));
         }
@@ -112,7 +116,10 @@ mod tests {
             let expected = signals_among_empty(*times);
             assert!(sigmas(signals, empty as f64, expected) < 5.0, "{times}");
             // Whatever comes of it, Alice chose as she always does.
-            assert!(sigmas(counts[0], SPAN.into(), 0.6) < 5.0, "{times}: {counts:?}");
+            assert!(
+                sigmas(counts[0], SPAN.into(), 0.6) < 5.0,
+                "{times}: {counts:?}"
+            );
         }
         // Across both changes, and from the middle of one law to that of another.
         let end = alice.next_slot();
@@ -129,7 +136,9 @@ mod tests {
     fn what_is_forgotten_takes_its_law_along_and_what_is_kept_keeps_its_own() {
         let mut alice = alice(2);
         for round in 0..100 {
-            alice.brighten(if round % 2 == 0 { 3.0 } else { 1.0 }).expect("a factor");
+            alice
+                .brighten(if round % 2 == 0 { 3.0 } else { 1.0 })
+                .expect("a factor");
             let _gone = alice.transmit(100);
         }
         let choices = |alice: &Transmitter| -> Vec<u8> {
@@ -142,7 +151,11 @@ mod tests {
         assert!(alice.choice_at(9_049).is_err());
         let (pieces, first) = {
             let known = 9_050..10_000;
-            let pieces: Vec<_> = alice.empty_slots.pieces(&known).map(|(piece, _)| piece).collect();
+            let pieces: Vec<_> = alice
+                .empty_slots
+                .pieces(&known)
+                .map(|(piece, _)| piece)
+                .collect();
             (pieces.len(), pieces[0].clone())
         };
         assert_eq!((pieces, first), (10, 9_050..9_100));
@@ -158,7 +171,11 @@ mod tests {
             alice.brighten(factor).expect("it saturates");
             assert_eq!(alice.brightness, INTENSITY_MAX / 0.5);
         }
-        assert_eq!(alice.source().intensities, [0.5, 0.1], "what Alice believes");
+        assert_eq!(
+            alice.source().intensities,
+            [0.5, 0.1],
+            "what Alice believes"
+        );
     }
 
     #[test]
@@ -166,7 +183,9 @@ mod tests {
         let mut alice = alice(4);
         alice.spoil_generator(Defect::Stuck { bit: true });
         for round in 0..20 {
-            alice.brighten(1.0 + f64::from(round % 2)).expect("a factor");
+            alice
+                .brighten(1.0 + f64::from(round % 2))
+                .expect("a factor");
             let _gone = alice.transmit(10_000);
         }
         assert!(alice.generator_alarm().is_some());

@@ -72,7 +72,11 @@ impl EmptySlots {
 
     /// Another law from a slot on that lies behind the beginning of the present one, or at it.
     pub fn change(&mut self, from_slot: u64, weights: &[f64]) {
-        if self.laws.back().is_some_and(|law| law.from_slot == from_slot) {
+        if self
+            .laws
+            .back()
+            .is_some_and(|law| law.from_slot == from_slot)
+        {
             self.laws.pop_back();
         }
         self.laws.push_back(Law::new(from_slot, weights));

@@ -49,7 +49,9 @@ impl Reflections {
 
     /// Takes those of the slots before `slot`.
     pub fn split_before(&mut self, slot: u64) -> Reflections {
-        let before = self.photons.partition_point(|photons| photons.slot() < slot);
+        let before = self
+            .photons
+            .partition_point(|photons| photons.slot() < slot);
         let later = self.photons.split_off(before);
         Reflections {
             photons: std::mem::replace(&mut self.photons, later),
@@ -99,7 +101,9 @@ impl Transmitter {
         let mut slot = slots.start.saturating_add(gap.draw(physics.next_u64()));
         while slot < slots.end {
             let label = record.label_at(slot);
-            let choice = label.unwrap_or_else(|| self.empty_slots.label_at(slot)).choice();
+            let choice = label
+                .unwrap_or_else(|| self.empty_slots.label_at(slot))
+                .choice();
             let direction = Direction::of(choice.basis, choice.bit);
             reflections
                 .photons

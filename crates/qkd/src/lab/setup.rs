@@ -199,6 +199,7 @@ impl Plan {
             quantum_peer: quantum.into(),
             slots_per_second_max: self.slots_per_second_max,
             segment_loss_db: self.fibre_is_eves.then_some(0.0),
+            door: Default::default(),
             classical_peer: classical.into(),
             server_name: BOB.to_owned(),
         })

@@ -58,16 +58,6 @@ fn monitors_and_actions_that_there_are_not_are_refused_where_they_stand() {
             "monitors.false_alarm_probability",
             "from 1e-15 to 0.001",
         ),
-        (
-            "backward_light = \"report\"",
-            "monitors.backward_light",
-            "\"stop\", the only value",
-        ),
-        (
-            "output_power = \"off\"",
-            "monitors.output_power",
-            "\"stop\", the only value",
-        ),
     ] {
         let said = parse(&with(line), Role::Bob).unwrap_err().to_string();
         assert!(said.contains(key) && said.contains(expected), "{said}");

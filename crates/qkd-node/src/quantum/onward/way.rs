@@ -1,6 +1,6 @@
 //! One way out: sockets that are connected to one address and never block.
 
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -76,6 +76,18 @@ impl Way {
             }
         }
         Ok(left)
+    }
+
+    /// One piece of what the address has sent to either socket: the system may have put several
+    /// datagrams together in the one for batches.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] when nothing waits.
+    pub fn receive(&self, room: &mut [u8]) -> Result<usize> {
+        match self.single.recv(room) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.batches.recv(room),
+            received => received,
+        }
     }
 
     fn takes_batches(&self) -> bool {

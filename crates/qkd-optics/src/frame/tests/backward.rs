@@ -44,12 +44,18 @@ fn reflected(slots: &[u64], within: std::ops::Range<u64>) -> Vec<u8> {
 fn seen(light: &PulseTrain) -> Vec<(u64, u8)> {
     let pulses = light.pulses.iter();
     let at = |pulse: &Pulse| light.start_slot + u64::from(pulse.offset);
-    pulses.map(|pulse| (at(pulse), pulse.state.code())).collect()
+    pulses
+        .map(|pulse| (at(pulse), pulse.state.code()))
+        .collect()
 }
 
 #[test]
 fn inward_light_arrives_as_it_was_sent_and_is_no_pulse() {
-    for sent in [LIGHT, Inward::TwoWay { step: 1 }, Inward::TwoWay { step: 4 }] {
+    for sent in [
+        LIGHT,
+        Inward::TwoWay { step: 1 },
+        Inward::TwoWay { step: 4 },
+    ] {
         let datagram = InwardFrame::encode(AT, &sent, 9);
         let frame = inward(&datagram).expect("a frame");
         assert_eq!(frame.inward(), sent);
@@ -83,8 +89,12 @@ fn every_impossible_field_of_inward_light_is_refused_under_a_valid_checksum() {
         (LIGHT, outside(1e6, 1.0), |f| {
             f[64..72].copy_from_slice(&1f64.to_le_bytes());
         }),
-        (Inward::TwoWay { step: 2 }, FrameError::Step(5), |f| f[64] = 5),
-        (Inward::TwoWay { step: 2 }, FrameError::Step(0), |f| f[64] = 0),
+        (Inward::TwoWay { step: 2 }, FrameError::Step(5), |f| {
+            f[64] = 5
+        }),
+        (Inward::TwoWay { step: 2 }, FrameError::Step(0), |f| {
+            f[64] = 0
+        }),
     ];
     for (sent, expected, spoil) in cases {
         let mut datagram = InwardFrame::encode(AT, &sent, 0);
@@ -117,16 +127,25 @@ fn reflected_light_arrives_in_its_slots_and_states_and_what_is_none_makes_no_fra
     let expected = |slots: &[u64]| -> Vec<(u64, u8)> {
         slots.iter().map(|&slot| (slot, (slot % 4) as u8)).collect()
     };
-    assert_eq!(seen(&early.into_light(900..40_000)), expected(&slots[..100]));
+    assert_eq!(
+        seen(&early.into_light(900..40_000)),
+        expected(&slots[..100])
+    );
     // Light of other slots than the train's is not in it.
-    assert_eq!(seen(&arrived.into_light(1_707..1_721)), expected(&[1_707, 1_714]));
+    assert_eq!(
+        seen(&arrived.into_light(1_707..1_721)),
+        expected(&[1_707, 1_714])
+    );
     assert!(reflected(&[], 0..10).is_empty());
 }
 
 #[test]
 fn a_memory_that_is_full_keeps_what_it_has_and_repeated_light_is_lost() {
     let mut memory = reflections(&[3, 5]);
-    memory.gather(train(0, 10, &[(4, 1, 0), (5, 1, 0), (8, 1, 0), (9, 1, 0)]), 3);
+    memory.gather(
+        train(0, 10, &[(4, 1, 0), (5, 1, 0), (8, 1, 0), (9, 1, 0)]),
+        3,
+    );
     assert_eq!(seen(&memory.into_light(0..10)), [(3, 3), (5, 1), (8, 0)]);
 }
 
