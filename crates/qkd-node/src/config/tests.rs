@@ -4,6 +4,7 @@ use super::*;
 use crate::parameters::AcceptLimits;
 use crate::presets;
 
+mod alices_door;
 mod delivery;
 mod detector_effects;
 mod effects;
@@ -98,6 +99,10 @@ const PATH: &str = "/etc/qkd/node.toml";
 
 fn parse(text: &str, role: Role) -> Result<NodeConfig, ConfigError> {
     NodeConfig::parse(text, Path::new(PATH), role)
+}
+
+fn alice_text() -> String {
+    ALICE.to_owned()
 }
 
 fn bob_text() -> String {

@@ -21,6 +21,10 @@ struct State {
     intercepted: u64,
     /// Pulses that she sent in their place.
     resent: u64,
+    /// What she does to Alice's laboratory, in words; `null` for nothing.
+    towards_alice: Option<String>,
+    /// Photons that came back out of it.
+    returned_photons: u64,
     /// Datagrams that passed.
     frames_forwarded: u64,
     /// Datagrams that were no frames and went no further.
@@ -37,6 +41,7 @@ struct Rates {
     pulses_seen: f64,
     intercepted: f64,
     resent: f64,
+    returned_photons: f64,
     frames_forwarded: f64,
 }
 
@@ -71,6 +76,8 @@ impl State {
             pulses_seen: now.pulses_seen,
             intercepted: now.intercepted,
             resent: now.resent,
+            towards_alice: Some(now.towards_alice.clone()).filter(|words| !words.is_empty()),
+            returned_photons: now.returned_photons,
             frames_forwarded: now.frames_forwarded,
             frames_corrupt: now.frames_corrupt,
             interval_seconds: seconds,
@@ -78,6 +85,7 @@ impl State {
                 pulses_seen: rate(|tally| tally.pulses_seen),
                 intercepted: rate(|tally| tally.intercepted),
                 resent: rate(|tally| tally.resent),
+                returned_photons: rate(|tally| tally.returned_photons),
                 frames_forwarded: rate(|tally| tally.frames_forwarded),
             },
         }
@@ -111,6 +119,17 @@ impl State {
                 rates.frames_forwarded,
             ),
         ];
+        if let Some(words) = &self.towards_alice {
+            lines.push(format!("  shines    she {words}"));
+        }
+        match (self.returned_photons, &self.towards_alice) {
+            (0, None) => {}
+            (0, Some(_)) => lines.push("  returned  nothing has come back".to_owned()),
+            (photons, _) => {
+                let rate = rates.returned_photons;
+                lines.push(line("returned", photons, "photons came back", rate));
+            }
+        }
         if self.frames_corrupt > 0 {
             let corrupt = grouped(self.frames_corrupt);
             lines.push(format!(
@@ -151,5 +170,37 @@ mod tests {
         );
         assert!(said.contains("500 passed on (200/s)"), "{said}");
         assert!(!said.contains("corrupt"), "{said}");
+        assert!(
+            !said.contains("shines") && !said.contains("returned"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn light_that_she_shines_in_is_told_with_what_comes_back_of_it() {
+        let said = |before: u64, now: u64| {
+            let running = RunningAttack {
+                node: "eve".to_owned(),
+                attack: "trojan-horse".to_owned(),
+                spec: "trojan-horse".to_owned(),
+                site: None,
+            };
+            let tally = |returned_photons| Tally {
+                towards_alice: "shines light into Alice's laboratory".to_owned(),
+                returned_photons,
+                ..Tally::default()
+            };
+            State::between(running, &tally(before), &tally(now), 2.0)
+                .lines()
+                .join("\n")
+        };
+        let nothing = said(0, 0);
+        assert!(nothing.contains("she shines light into"), "{nothing}");
+        assert!(nothing.contains("nothing has come back"), "{nothing}");
+        let some = said(1_000, 3_000);
+        assert!(
+            some.contains("3,000 photons came back (1.00 k/s)"),
+            "{some}"
+        );
     }
 }

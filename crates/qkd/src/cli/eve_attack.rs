@@ -31,7 +31,8 @@ impl EveAttack {
         }
         match qkd_attacks::about(name) {
             Some(about) if !about.in_daemons => Err(format!(
-                "{name} takes more than light on its way to Bob: it runs in the simulator alone"
+                "{name} takes more than light on its way between Alice and Bob: it runs in the simulator \
+                 alone"
             )),
             Some(_) | None => Ok(read),
         }

@@ -151,6 +151,8 @@ pub struct Frames {
     pub corrupt: u64,
     /// Of another session.
     pub foreign: u64,
+    /// Of light through Alice's door, which a filter stops.
+    pub filtered: u64,
 }
 
 /// The receive buffer of the quantum channel's socket.
@@ -198,6 +200,8 @@ pub struct Eve {
     pub intercepted: u64,
     /// Pulses sent in their place.
     pub resent: u64,
+    /// Photons that came back out of Alice's laboratory.
+    pub returned_photons: u64,
     /// Datagrams from Alice's side.
     pub frames_received: u64,
     /// Datagrams sent on.
@@ -271,6 +275,7 @@ impl State {
             pulses_seen: tally.pulses_seen,
             intercepted: tally.intercepted,
             resent: tally.resent,
+            returned_photons: tally.returned_photons,
             frames_received: tally.frames_received,
             frames_forwarded: tally.frames_forwarded,
             frames_corrupt: tally.frames_corrupt,
@@ -349,6 +354,7 @@ fn frames_of(frames: &node::FrameCounters) -> Frames {
         late: frames.late,
         corrupt: frames.corrupt,
         foreign: frames.foreign,
+        filtered: frames.filtered,
     }
 }
 

@@ -84,7 +84,7 @@ fn the_json_object_of_a_node_has_exactly_the_promised_fields() {
         "budget": {"blocks": 12, "blocks_with_key": 10, "blocks_uncounted": 2, "secrecy": 12e-10,
                    "correctness": 12e-15, "total": 12e-10 + 12e-15},
         "frames": {"sent": 0, "received": 1234, "lost_slots": 5, "duplicate": 0, "late": 0,
-                   "corrupt": 0, "foreign": 0},
+                   "corrupt": 0, "foreign": 0, "filtered": 0},
         "power_alarms": 2, "monitors": {},
         "receive_buffer": {"granted_bytes": 212_992, "wanted_bytes": 4_194_304},
         "rejects": {"replay": 3, "gap": 0, "reflection": 0, "wrong_epoch": 0, "wrong_tag": 0,
@@ -179,12 +179,14 @@ fn eve_tells_her_attack_and_her_tally() {
         frames_received: 7,
         frames_forwarded: 6,
         frames_corrupt: 1,
+        returned_photons: 3,
+        ..Tally::default()
     };
     let state = State::of_eve("eve", tally, true);
     let expected = serde_json::json!({
         "kind": "eve", "node": "eve", "healthy": true, "attack": "intercept-resend:0.5",
-        "pulses_seen": 10_000, "intercepted": 5_000, "resent": 4_000, "frames_received": 7,
-        "frames_forwarded": 6, "frames_corrupt": 1,
+        "pulses_seen": 10_000, "intercepted": 5_000, "resent": 4_000, "returned_photons": 3,
+        "frames_received": 7, "frames_forwarded": 6, "frames_corrupt": 1,
     });
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&state.json()).unwrap(),
@@ -193,6 +195,10 @@ fn eve_tells_her_attack_and_her_tally() {
     assert_eq!(
         state.lines()[2],
         "  pulses    10,000 with light came by, 5,000 measured, 4,000 sent in their place"
+    );
+    assert_eq!(
+        state.lines()[4],
+        "  returned  3 photons out of Alice's laboratory"
     );
 }
 

@@ -201,6 +201,7 @@ impl Frames {
             (self.late, "late"),
             (self.corrupt, "corrupt"),
             (self.foreign, "foreign"),
+            (self.filtered, "filtered"),
         ];
         parts.extend(nonzero(&counts));
         parts.join(", ")
@@ -253,7 +254,7 @@ impl Eve {
             (self.frames_forwarded, "sent on"),
             (self.frames_corrupt, "corrupt"),
         ]));
-        vec![
+        let mut lines = vec![
             title,
             line("attack", self.attack.clone()),
             line(
@@ -263,7 +264,15 @@ impl Eve {
                 ),
             ),
             line("frames", frames.join(", ")),
-        ]
+        ];
+        if self.returned_photons > 0 {
+            let photons = grouped(self.returned_photons);
+            lines.push(line(
+                "returned",
+                format!("{photons} photons out of Alice's laboratory"),
+            ));
+        }
+        lines
     }
 }
 
