@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod alices_door;
 mod architecture;
 mod bad_input;
 mod bench;

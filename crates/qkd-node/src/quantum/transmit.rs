@@ -230,9 +230,9 @@ impl Emitting {
         let failed = |error| format!("Alice's transmitter cannot recall a slot: {error}");
         let record = AliceRecord::new(transmitter.recall(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
-        let failed = transmitter.generator_alarm().map(Alarm::from);
+        let generator = transmitter.generator_alarm().map(Alarm::from);
         let mut alarms = self.path.doorway.take_alarms(end_slot);
-        alarms.extend(failed);
+        alarms.extend(generator);
         if !alarms.is_empty() {
             self.path.link.tell(LinkEvent::Alarms(alarms));
         }
