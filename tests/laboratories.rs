@@ -2,7 +2,7 @@
 //! and what Eve does.
 
 use qkd_node::parameters::LinkParameters;
-use qkd_optics::{DeadTimes, TimeFilter, WeakGenerator};
+use qkd_optics::{BackFlash, DeadTimes, TimeFilter, WeakGenerator};
 use qkd_wire::proto::eve::{GetTallyRequest, Tally};
 use qkd_wire::proto::node::BlockReport;
 
@@ -93,4 +93,22 @@ async fn detectors_that_sleep_together_see_nothing_of_what_eve_would_know() {
     let seen = nodes.alice().block_after(0).await;
     assert_eq!(seen.abort_reason, "too_few_detections", "{seen:?}");
     assert!(seen.abort_observed < Some(1_000.0), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn detectors_that_glow_give_bits_away_and_nobody_sees_it() {
+    let weak = |parameters: &mut LinkParameters| {
+        parameters.effects.detector.back_flash = Some(BackFlash {
+            probability: 0.06,
+            isolation_db: 3.0,
+        });
+    };
+    let nodes = attacked("back-flash", weak).await;
+    let seen = block(&nodes).await;
+    assert_eq!(seen.outcome, "key", "{seen:?}");
+    let caught = tally(&nodes).await.caught_photons;
+    // Half of six in a hundred clicks get out; a block has 300,000 of them.
+    assert!(caught > 5_000, "{caught}");
+    let warned = nodes.bob().until_log("[detector.back_flash]").await;
+    assert!(warned.contains("back_flash_probability"));
 }

@@ -31,7 +31,7 @@ impl BackFlash {
         gain: "p·T·η of the bits: flash probability, way out and efficiency of her detectors",
         verdict: Verdict::Bounded("an isolator at Bob's door keeps the light in"),
         monitors: &[],
-        in_daemons: false,
+        in_daemons: true,
     };
 
     /// The attack with detectors of an `efficiency` from 0 to 1.
@@ -55,13 +55,17 @@ impl Attack for BackFlash {
     }
 
     /// What goes from Alice to Bob passes.
-    fn act(&mut self, _port: &mut EvePort, _rng: &mut PhysicsRng) {}
+    fn act(&mut self, port: &mut EvePort, _rng: &mut PhysicsRng) {
+        while let Some(pulse) = port.next_pulse() {
+            self.record.tally.pulses_seen += 1;
+            pulse.forward();
+        }
+    }
 
     fn catch(&mut self, photons: Vec<FlashPhoton>, rng: &mut PhysicsRng) {
         for photon in photons {
-            self.record.tally.pulses_seen += 1;
             if rng.chance(self.efficiency) {
-                self.record.tally.intercepted += 1;
+                self.record.tally.caught += 1;
                 let slot = photon.slot();
                 let bit = photon.measure();
                 self.record.notebook.write(slot, Note::Seen { bit });

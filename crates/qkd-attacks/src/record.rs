@@ -29,6 +29,8 @@ pub struct AttackTally {
     pub intercepted: u64,
     /// Pulses that were sent in their place.
     pub resent: u64,
+    /// Photons that Bob's detectors gave off and that she caught.
+    pub caught: u64,
 }
 
 impl AttackTally {
@@ -38,6 +40,7 @@ impl AttackTally {
             pulses_seen: self.pulses_seen + other.pulses_seen,
             intercepted: self.intercepted + other.intercepted,
             resent: self.resent + other.resent,
+            caught: self.caught + other.caught,
         }
     }
 }

@@ -80,7 +80,7 @@ pub enum FrameError {
     /// A kind of light that this version does not know.
     #[error(
         "photon frame kind {0} is unknown here, expected 0 (Fock sparse) or 1 (crafted) on the way to \
-         Bob, 4 (reflected) out of Alice's door, 2 or 3 into it"
+         Bob, 4 (reflected) out of Alice's door, 2 or 3 into it, 5 (back-flash) out of Bob's"
     )]
     Kind(u8),
     /// Light into Alice's laboratory that cannot be.

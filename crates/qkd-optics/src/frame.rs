@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | magic `QPF1` |
-//! | 4 | kind: 0, Fock states, sparse; 1, crafted light (see the file `frame/crafted.rs`); 2 to 4, light through Alice's door (`frame/backward.rs`) |
+//! | 4 | kind: 0, Fock states, sparse; 1, crafted light (see the file `frame/crafted.rs`); 2 to 4, light through Alice's door (`frame/backward.rs`); 5, photons that come back out of Bob's (`frame/flash.rs`) |
 //! | 5 | word width in bits: 8, 16 or 32 |
 //! | 6..8 | link |
 //! | 8..16 | session |
@@ -54,6 +54,7 @@ mod backward;
 mod codec;
 mod crafted;
 mod encoder;
+mod flash;
 mod format;
 mod order;
 mod shape;
@@ -61,6 +62,7 @@ mod shape;
 pub use backward::{Frame, Inward, InwardFrame, InwardSlots, ReflectedFrame};
 pub use codec::{FrameHeader, PulseFrame};
 pub use encoder::FrameEncoder;
+pub use flash::FlashFrame;
 pub use format::{PhotonBits, WordBits, WordFormat};
 pub use order::{FrameCounters, FrameOrder, OrderLimits, Verdict};
 pub use shape::{FrameAddress, FrameShape, LightDensity};
@@ -77,6 +79,7 @@ const KIND_CRAFTED: u8 = 1;
 const KIND_INWARD: u8 = 2;
 const KIND_TWO_WAY: u8 = 3;
 const KIND_REFLECTED: u8 = 4;
+const KIND_BACK_FLASH: u8 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -52,9 +52,9 @@ pub use doorway::Doorway;
 pub use error::{Error, FrameError};
 pub use eve_port::{CapturedPulse, EvePort, KeptPhotons, MeasuredPulse, Orientation, Said};
 pub use frame::{
-    FRAME_BYTES, Frame, FrameAddress, FrameCounters, FrameEncoder, FrameHeader, FrameOrder,
-    FrameShape, Inward, InwardFrame, InwardSlots, LightDensity, OrderLimits, PAYLOAD_BYTES,
-    PhotonBits, PulseFrame, ReflectedFrame, Verdict, WordBits, WordFormat,
+    FRAME_BYTES, FlashFrame, Frame, FrameAddress, FrameCounters, FrameEncoder, FrameHeader,
+    FrameOrder, FrameShape, Inward, InwardFrame, InwardSlots, LightDensity, OrderLimits,
+    PAYLOAD_BYTES, PhotonBits, PulseFrame, ReflectedFrame, Verdict, WordBits, WordFormat,
 };
 pub use gaps::{Gaps, GapsView};
 pub use light::{

@@ -17,6 +17,8 @@ mod scratch;
 mod settle;
 mod surroundings;
 
+use std::borrow::Borrow;
+
 use qkd_bits::{Defect, HealthAlarm, PhysicsRng, SecretRng, SecretStream};
 
 use crate::{BitAssignment, Channel, Detection, Detectors, Error, FlashPhoton, PulseTrain};
@@ -218,15 +220,20 @@ impl Receiver {
     }
 
     /// The light that these clicks send back into the fibre: photons of those that glow, in the same
-    /// order. Of a double click either detector may be the one.
-    pub fn flash_back(&mut self, clicks: &[Detection]) -> Vec<FlashPhoton> {
+    /// order. Of a double click either detector may be the one. Takes no look at the clicks where no
+    /// detector glows.
+    pub fn flash_back(
+        &mut self,
+        clicks: impl IntoIterator<Item = impl Borrow<Detection>>,
+    ) -> Vec<FlashPhoton> {
         let Some(flash) = &self.detectors.effects.back_flash else {
             return Vec::new();
         };
         let leaves = flash.leaving_probability();
-        let glowing = clicks.iter().filter(|_| self.physics.chance(leaves));
+        let clicks = clicks.into_iter();
+        let glowing = clicks.filter(|_| self.physics.chance(leaves));
         glowing
-            .map(|click| FlashPhoton::new(click.slot, click.bit))
+            .map(|click| FlashPhoton::new(click.borrow().slot, click.borrow().bit))
             .collect()
     }
 

@@ -10,7 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use qkd_optics::{Detections, FrameOrder, PulseTrain, Readings, Receiver as OpticalReceiver};
+use qkd_optics::{
+    Detections, FRAME_BYTES, FlashFrame, FrameOrder, PulseTrain, Readings,
+    Receiver as OpticalReceiver,
+};
 use qkd_session::Action;
 
 use super::Command;
@@ -97,6 +100,15 @@ struct Measuring {
     /// When the last datagram was seen.
     light_seen: Instant,
     clocks: VecDeque<(Instant, u64)>,
+    glow: Glow,
+}
+
+/// The light that clicks send back.
+#[derive(Default)]
+struct Glow {
+    /// First slot of which no click has glowed yet.
+    next_slot: u64,
+    datagrams: Vec<u8>,
 }
 
 impl Measuring {
@@ -115,6 +127,7 @@ impl Measuring {
             lit_since: None,
             light_seen: now,
             clocks: VecDeque::new(),
+            glow: Glow::default(),
         }
     }
 
@@ -146,7 +159,7 @@ impl Measuring {
                 }
             }
             self.give_up_overdue(OVERDUE_MAX);
-            self.report();
+            self.report(&light);
         }
     }
 
@@ -242,7 +255,7 @@ impl Measuring {
 
     /// Hands on what Alice's authenticated clock covers. The quantum channel is nobody's: without
     /// this, one forged frame of the future would make Bob announce slots that she never sent.
-    fn report(&mut self) {
+    fn report(&mut self, light: &LightIn) {
         if self.path.failed_generator == Action::Stop
             && let Some(alarm) = self.path.receiver.generator_alarm()
         {
@@ -263,6 +276,7 @@ impl Measuring {
         let mut early = Detections::with_capacity(self.detections.len());
         early.append(&self.detections.split_off(covered));
         let detections = std::mem::replace(&mut self.detections, early);
+        self.glow(&detections, next_slot, light);
         // Readings may be of a few slots more, whose detections wait: they concern both batches' blocks.
         self.readings.add(&self.path.receiver.take_readings());
         let event = LinkEvent::Detections {
@@ -293,6 +307,19 @@ impl Measuring {
                 self.detections = *detections;
             }
             Err(_other) => {}
+        }
+    }
+
+    /// Lets out what clicks before `next_slot` give off, each once, whether they are told now or later.
+    fn glow(&mut self, detections: &Detections, next_slot: u64, light: &LightIn) {
+        let begin = std::mem::replace(&mut self.glow.next_slot, next_slot);
+        let clicks = detections.iter().filter(|click| click.slot >= begin);
+        let photons = self.path.receiver.flash_back(clicks);
+        let datagrams = &mut self.glow.datagrams;
+        datagrams.clear();
+        FlashFrame::encode(self.path.order.address(), photons, datagrams);
+        for datagram in datagrams.chunks(FRAME_BYTES) {
+            light.send_back(datagram);
         }
     }
 }

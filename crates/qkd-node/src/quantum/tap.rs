@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use qkd_attacks::{Attack, AttackTally, Site, TowardsAlice};
 use qkd_bits::PhysicsRng;
 use qkd_optics::{
-    EvePort, FRAME_BYTES, Frame, FrameAddress, FrameEncoder, FrameHeader, FrameShape, Inward,
-    InwardLight, PulseFrame, ReflectedFrame, Reflections,
+    EvePort, FRAME_BYTES, FlashFrame, Frame, FrameAddress, FrameEncoder, FrameHeader, FrameShape,
+    Inward, InwardLight, PulseFrame, ReflectedFrame, Reflections,
 };
 
 use super::OnwardSender;
@@ -26,6 +26,9 @@ const IDLE: Duration = Duration::from_millis(20);
 
 /// Photons out of Alice's laboratory that wait for the pulses of their slots, at most.
 const REFLECTIONS_MAX: usize = 1 << 20;
+
+/// Pieces of light out of Bob's laboratory that she looks at in one turn.
+const BACKWARD_AT_ONCE_MAX: usize = 16;
 
 /// The tap in the fibre, as Eve's control service sees it.
 #[derive(Clone)]
@@ -182,7 +185,11 @@ impl Tap {
         let mut light = LightIn::new(listening)?;
         let mut bench = Workbench::new(nature);
         while !self.shared.stop.load(Ordering::Acquire) {
-            if light.receive(|datagram| self.handle(&mut bench, datagram)) == 0 {
+            let datagrams = light.receive(|datagram| self.handle(&mut bench, datagram));
+            onward.receive(BACKWARD_AT_ONCE_MAX, |datagram| {
+                self.catch(&mut bench, datagram)
+            });
+            if datagrams == 0 {
                 light.wait(IDLE);
                 continue;
             }
@@ -249,6 +256,23 @@ impl Tap {
         self.shared
             .returned
             .fetch_add(returned as u64, Ordering::Relaxed);
+    }
+
+    /// One datagram that comes out of Bob's laboratory. What she does not catch goes no further: Alice's
+    /// instruments would not see it.
+    fn catch(&self, bench: &mut Workbench, datagram: &[u8]) {
+        let link = bench.seen.as_ref().map(|header| header.address);
+        let frame = match FlashFrame::decode(datagram) {
+            Ok(frame) if Some(frame.address()) == link => frame,
+            // Of a session that is over, or nobody's.
+            Ok(_) | Err(_) => return,
+        };
+        let Running { attack, line, .. } = &mut *lock(&self.shared.running);
+        let arrives = line.behind.transmittance();
+        let mut photons = frame.into_photons();
+        photons.retain(|_| bench.nature.chance(arrives));
+        attack.catch(photons, &mut bench.eve);
+        *lock(&self.shared.tally) = attack.record().tally;
     }
 
     /// What Eve sends towards Alice, if anything is due.

@@ -57,6 +57,7 @@ impl proto::eve_server::Eve for EveService {
             pulses_seen: tally.pulses_seen,
             intercepted: tally.intercepted,
             resent: tally.resent,
+            caught_photons: tally.caught,
             frames_received: forwarded + corrupt,
             frames_forwarded: forwarded,
             frames_corrupt: corrupt,

@@ -54,6 +54,11 @@ impl FlashPhoton {
         Self { slot, bit }
     }
 
+    /// What it says, for the frame that carries it.
+    pub(crate) fn bit(&self) -> bool {
+        self.bit
+    }
+
     /// Absolute slot of the click.
     pub fn slot(&self) -> u64 {
         self.slot

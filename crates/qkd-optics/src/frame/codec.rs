@@ -7,7 +7,7 @@ use super::format::{
 };
 use super::shape::FrameAddress;
 use super::{
-    FRAME_BYTES, HEADER_BYTES, KIND_CRAFTED, KIND_FOCK_SPARSE, KIND_REFLECTED, MAGIC,
+    FRAME_BYTES, HEADER_BYTES, KIND_BACK_FLASH, KIND_CRAFTED, KIND_FOCK_SPARSE, MAGIC,
     PAYLOAD_BYTES, crafted,
 };
 use crate::light::{Extras, Pulse, State};
@@ -126,7 +126,7 @@ fn read_header(frame: &[u8; FRAME_BYTES]) -> Result<FrameHeader, FrameError> {
         return Err(FrameError::Checksum { computed, stated });
     }
     let kind = frame[4];
-    if kind > KIND_REFLECTED {
+    if kind > KIND_BACK_FLASH {
         return Err(FrameError::Kind(kind));
     }
     let word_bits = WordBits::from_bits(frame[5]).ok_or(FrameError::WordBits(frame[5]))?;

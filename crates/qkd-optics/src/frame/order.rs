@@ -178,6 +178,11 @@ impl FrameOrder {
         Some(arrived.saturating_add(self.limits.window_ps))
     }
 
+    /// Whom its frames belong to.
+    pub fn address(&self) -> FrameAddress {
+        self.address
+    }
+
     /// First slot that has been neither released nor given up.
     pub fn next_slot(&self) -> u64 {
         self.next_slot

@@ -25,6 +25,8 @@ struct State {
     towards_alice: Option<String>,
     /// Photons that came back out of it.
     returned_photons: u64,
+    /// Photons of Bob's detectors that she caught.
+    caught_photons: u64,
     /// Datagrams that passed.
     frames_forwarded: u64,
     /// Datagrams that were no frames and went no further.
@@ -42,6 +44,7 @@ struct Rates {
     intercepted: f64,
     resent: f64,
     returned_photons: f64,
+    caught_photons: f64,
     frames_forwarded: f64,
 }
 
@@ -78,6 +81,7 @@ impl State {
             resent: now.resent,
             towards_alice: Some(now.towards_alice.clone()).filter(|words| !words.is_empty()),
             returned_photons: now.returned_photons,
+            caught_photons: now.caught_photons,
             frames_forwarded: now.frames_forwarded,
             frames_corrupt: now.frames_corrupt,
             interval_seconds: seconds,
@@ -86,6 +90,7 @@ impl State {
                 intercepted: rate(|tally| tally.intercepted),
                 resent: rate(|tally| tally.resent),
                 returned_photons: rate(|tally| tally.returned_photons),
+                caught_photons: rate(|tally| tally.caught_photons),
                 frames_forwarded: rate(|tally| tally.frames_forwarded),
             },
         }
@@ -121,6 +126,15 @@ impl State {
         ];
         if let Some(words) = &self.towards_alice {
             lines.push(format!("  shines    she {words}"));
+        }
+        if self.caught_photons > 0 {
+            let of = "photons of Bob's detectors";
+            lines.push(line(
+                "caught",
+                self.caught_photons,
+                of,
+                rates.caught_photons,
+            ));
         }
         match (self.returned_photons, &self.towards_alice) {
             (0, None) => {}

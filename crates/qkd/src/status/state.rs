@@ -202,6 +202,8 @@ pub struct Eve {
     pub resent: u64,
     /// Photons that came back out of Alice's laboratory.
     pub returned_photons: u64,
+    /// Photons of Bob's detectors that she caught.
+    pub caught_photons: u64,
     /// Datagrams from Alice's side.
     pub frames_received: u64,
     /// Datagrams sent on.
@@ -276,6 +278,7 @@ impl State {
             intercepted: tally.intercepted,
             resent: tally.resent,
             returned_photons: tally.returned_photons,
+            caught_photons: tally.caught_photons,
             frames_received: tally.frames_received,
             frames_forwarded: tally.frames_forwarded,
             frames_corrupt: tally.frames_corrupt,

@@ -185,7 +185,7 @@ fn eve_tells_her_attack_and_her_tally() {
     let state = State::of_eve("eve", tally, true);
     let expected = serde_json::json!({
         "kind": "eve", "node": "eve", "healthy": true, "attack": "intercept-resend:0.5",
-        "pulses_seen": 10_000, "intercepted": 5_000, "resent": 4_000, "returned_photons": 3,
+        "pulses_seen": 10_000, "intercepted": 5_000, "resent": 4_000, "returned_photons": 3, "caught_photons": 0,
         "frames_received": 7, "frames_forwarded": 6, "frames_corrupt": 1,
     });
     assert_eq!(

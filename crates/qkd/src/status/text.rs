@@ -265,6 +265,13 @@ impl Eve {
             ),
             line("frames", frames.join(", ")),
         ];
+        if self.caught_photons > 0 {
+            let photons = grouped(self.caught_photons);
+            lines.push(line(
+                "caught",
+                format!("{photons} photons of Bob's detectors"),
+            ));
+        }
         if self.returned_photons > 0 {
             let photons = grouped(self.returned_photons);
             lines.push(line(
