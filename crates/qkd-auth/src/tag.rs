@@ -15,7 +15,7 @@ pub(crate) enum TagKey {
     /// Of [`Authentication::HmacSha256`].
     Hmac(HmacKey),
     /// Of [`Authentication::PolyvalHmacSha256`].
-    Polyval(PolyvalKey),
+    Polyval(Box<PolyvalKey>),
 }
 
 impl TagKey {
@@ -30,7 +30,8 @@ impl TagKey {
         match authentication {
             Authentication::HmacSha256 => TagKey::Hmac(mac),
             Authentication::PolyvalHmacSha256 => {
-                TagKey::Polyval(PolyvalKey::new(&root.envelope_point(sender, epoch), mac))
+                let point = root.envelope_point(sender, epoch);
+                TagKey::Polyval(Box::new(PolyvalKey::new(&point, mac)))
             }
         }
     }

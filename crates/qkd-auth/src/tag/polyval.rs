@@ -14,6 +14,9 @@
 //! Comput. Syst. Sci. 22, 265 (1981); Shoup, CRYPTO '96, section 1; the same step from hash to tag as in
 //! RFC 8452, with HMAC where that has AES.) What is left is computational, as with HMAC alone.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash as _;
 use qkd_bits::SecretBytes;
@@ -26,11 +29,22 @@ use crate::TAG_BYTES;
 /// Bytes of a point, of a block, and of a hash.
 const POINT_BYTES: usize = 16;
 
-/// Powers of the point, and the key of HMAC, taken in. Both wipe themselves on drop.
+/// Each of these.
+type Block = [u8; POINT_BYTES];
+
+/// The point, and the key of HMAC, taken in. Both wipe themselves on drop.
 pub(crate) struct PolyvalKey {
-    /// Of nothing so far.
-    hash: Polyval,
+    point: Point,
     mac: HmacKey,
+}
+
+/// Powers of the point, by who multiplies with them.
+enum Point {
+    /// The library, which has a hash of nothing so far.
+    Library(Polyval),
+    /// This crate, where the processor can.
+    #[cfg(target_arch = "x86_64")]
+    Wide(wide::Powers),
 }
 
 impl PolyvalKey {
@@ -38,10 +52,8 @@ impl PolyvalKey {
     pub(crate) fn new(point: &SecretBytes, mac: HmacKey) -> Self {
         let mut bytes = Zeroizing::new([0; POINT_BYTES]);
         bytes.copy_from_slice(&point.expose()[..POINT_BYTES]);
-        Self {
-            hash: Polyval::new(polyval::Key::cast_from_core(&bytes)),
-            mac,
-        }
+        let point = Point::best(&bytes);
+        Self { point, mac }
     }
 
     /// The tag of `head` and then `body`.
@@ -52,19 +64,42 @@ impl PolyvalKey {
         let mut block = Zeroizing::new([0; BLOCK_BYTES]);
         block[..HEAD_BYTES].copy_from_slice(head);
         block[HEAD_BYTES..HASH].copy_from_slice(&(body.len() as u64).to_be_bytes());
-        block[HASH..END].copy_from_slice(&self.hash(body));
+        block[HASH..END].copy_from_slice(&self.point.hash(body));
         self.mac.tag_of_block(&mut block, END)
     }
+}
 
-    fn hash(&self, body: &[u8]) -> [u8; POINT_BYTES] {
-        let mut hash = self.hash.clone();
-        hash.update_padded(body);
-        hash.finalize().into()
+impl Point {
+    fn best(point: &Block) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(powers) = wide::Powers::new(point) {
+            return Point::Wide(powers);
+        }
+        library(point)
     }
+
+    /// POLYVAL of a body, the last block filled up with zeros.
+    fn hash(&self, body: &[u8]) -> Block {
+        match self {
+            Point::Library(none) => {
+                let mut hash = none.clone();
+                hash.update_padded(body);
+                hash.finalize().into()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Point::Wide(powers) => powers.hash(body),
+        }
+    }
+}
+
+fn library(point: &Block) -> Point {
+    Point::Library(Polyval::new(polyval::Key::cast_from_core(point)))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn bytes(text: &str) -> Vec<u8> {
@@ -88,7 +123,10 @@ mod tests {
     fn the_hash_is_that_of_the_rfc() {
         let key = keyed(bytes("25629347589242761d31f826ba4b757b"));
         let body = bytes("4f4f95668c83dfb6401762bb2d01a262d1a24ddd2721d006bbe45f20d3c9f362");
-        assert_eq!(hex(&key.hash(&body)), "f7a3b47b846119fae5b7866cf5e5b77e");
+        assert_eq!(
+            hex(&key.point.hash(&body)),
+            "f7a3b47b846119fae5b7866cf5e5b77e"
+        );
     }
 
     /// Computed bit by bit in Python: Σ Xᵢ·h^(m+1−i)·x^(−128·(m+1−i)) modulo x¹²⁸ + x¹²⁷ + x¹²⁶ + x¹²¹ + 1,
@@ -125,8 +163,28 @@ mod tests {
             ),
         ] {
             let body: Vec<u8> = (0..length).map(|i: u32| (7 * i) as u8).collect();
-            assert_eq!(hex(&key.hash(&body)), hash, "{length}");
+            assert_eq!(hex(&key.point.hash(&body)), hash, "{length}");
             assert_eq!(hex(&key.tag(&head, &body)), tag, "{length}");
+        }
+    }
+
+    #[test]
+    fn every_length_around_a_step_has_the_hash_of_the_library() {
+        let body: Vec<u8> = (0..600).map(|i: u32| (i * i) as u8).collect();
+        let point: Block = std::array::from_fn(|i| (0xa5 + 37 * i) as u8);
+        let (best, library) = (Point::best(&point), library(&point));
+        for bytes in 0..body.len() {
+            let body = &body[..bytes];
+            assert_eq!(best.hash(body), library.hash(body), "{bytes} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_has_the_hash_of_the_library_at_any_point(
+            point: Block, body in proptest::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            prop_assert_eq!(Point::best(&point).hash(&body), library(&point).hash(&body));
         }
     }
 }
