@@ -66,15 +66,24 @@ impl Plan {
         }
     }
 
-    /// Time of the butterflies and the changes of basis, and of the products between them, in units
-    /// of 50 ps as measured on a 3.3 GHz Zen 3: only their ratio matters.
+    /// Time of the transforms, and of the products between them, in cycles.
     fn cost(&self) -> u64 {
         let points = 1u64 << self.layers;
         let transforms = (self.outputs + self.tails + self.seeds()) as u64;
         let products = (self.outputs * self.tails) as u64;
-        points * (transforms * (160 + 8 * u64::from(self.layers)) + 14 * products)
+        let per_point = TRANSFORM_CYCLES[(self.layers - LAYERS.start()) as usize];
+        points * (transforms * per_point + products * PRODUCT_CYCLES_TENTH / 10)
     }
 }
+
+/// Cycles for each point of a transform of each number of [`LAYERS`], as measured on a Zen 3: only
+/// the ratios matter. How many changes of basis there are depends on the binary digits of the
+/// number, and the largest leave the second-level cache.
+const TRANSFORM_CYCLES: [u64; 10] = [43, 42, 41, 44, 44, 50, 51, 59, 57, 64];
+const _: () = assert!(TRANSFORM_CYCLES.len() == (*LAYERS.end() - *LAYERS.start() + 1) as usize);
+
+/// Tenths of a cycle for a product of two points, measured in the same way.
+const PRODUCT_CYCLES_TENTH: u64 = 16;
 
 /// y as above: `length` bits, from the `rest` bits of `tail` and from `seed`, both zero beyond their
 /// end. `length` and `rest` are at least 1.

@@ -11,8 +11,11 @@ use super::pack::{gather, scatter};
 /// Words of a stretch that stays in the first-level cache.
 const STRETCH_WORDS: usize = 2048;
 
-/// Points of which all values stay in the cache while they are multiplied.
-pub(super) const TILE_WORDS: usize = 256;
+/// Points of which all values stay in the first-level cache while they are multiplied.
+pub(super) const TILE_WORDS: usize = 64;
+
+/// Registers of points for which sums are made at one time.
+const SUMS_AT_ONCE: usize = 2;
 
 /// What a layer does to the two halves of a block. Types rather than closures, which would not be
 /// compiled for the instructions of the register.
@@ -92,13 +95,21 @@ pub(super) fn correlate<V: Lanes>(tails: &[u64], seeds: &mut [u64], points: usiz
     let outputs = (seeds.len() / stride + 1).saturating_sub(count);
     for start in (0..points).step_by(TILE_WORDS) {
         for p in 0..outputs {
-            for at in (start..start + TILE_WORDS).step_by(V::WORDS) {
-                let mut sum = Unreduced::<V>::zero();
+            for at in (start..start + TILE_WORDS).step_by(SUMS_AT_ONCE * V::WORDS) {
+                let mut sums = [Unreduced::<V>::zero(); SUMS_AT_ONCE];
                 for q in 0..count {
-                    let tail = V::load(&tails[q * stride + at..]);
-                    sum = sum.add_product(tail, V::load(&seeds[(p + q) * stride + at..]));
+                    let tail = &tails[q * stride + at..][..SUMS_AT_ONCE * V::WORDS];
+                    let seed = &seeds[(p + q) * stride + at..][..SUMS_AT_ONCE * V::WORDS];
+                    for i in 0..SUMS_AT_ONCE {
+                        let tail = V::load(&tail[i * V::WORDS..]);
+                        let seed = V::load(&seed[i * V::WORDS..]);
+                        sums[i] = sums[i].add_product(tail, seed);
+                    }
                 }
-                sum.reduced().store(&mut seeds[p * stride + at..]);
+                let to = &mut seeds[p * stride + at..][..SUMS_AT_ONCE * V::WORDS];
+                for i in 0..SUMS_AT_ONCE {
+                    sums[i].reduced().store(&mut to[i * V::WORDS..]);
+                }
             }
         }
     }
