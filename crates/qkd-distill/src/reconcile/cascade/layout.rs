@@ -99,23 +99,53 @@ impl Order {
     /// Where in this order the key's bits at `positions` are read.
     #[inline(always)]
     pub(super) fn places(&self, positions: &[u32]) -> Vec<u32> {
+        let mut places = positions.to_vec();
+        // Loops: what is handed to another function, a closure even, is not compiled for the caller's
+        // instructions.
         match self {
-            Order::Plain => positions.to_vec(),
-            Order::Table(table) => each(positions, |at| u32::from(table.places[at as usize])),
-            Order::Tiles(tiles) => each(positions, |at| tiles.place(at)),
-            Order::Sorted(tiles, sieve) => each(positions, |at| sieve.place(tiles.place(at))),
+            Order::Plain => {}
+            Order::Table(table) => {
+                for at in &mut places {
+                    *at = u32::from(table.places[*at as usize]);
+                }
+            }
+            Order::Tiles(tiles) => {
+                for at in &mut places {
+                    *at = tiles.place(*at);
+                }
+            }
+            Order::Sorted(tiles, sieve) => {
+                for at in &mut places {
+                    *at = sieve.place(tiles.place(*at));
+                }
+            }
         }
+        places
     }
 
     /// Which bits of the key are read at `places`, at each of which one [is](Order::reads).
     #[inline(always)]
     pub(super) fn positions(&self, places: &[u32]) -> Vec<u32> {
+        let mut positions = places.to_vec();
         match self {
-            Order::Plain => places.to_vec(),
-            Order::Table(table) => each(places, |at| u32::from(table.offsets[at as usize])),
-            Order::Tiles(tiles) => each(places, |at| tiles.position(at)),
-            Order::Sorted(tiles, sieve) => each(places, |at| tiles.position(sieve.origin(at))),
+            Order::Plain => {}
+            Order::Table(table) => {
+                for at in &mut positions {
+                    *at = u32::from(table.offsets[*at as usize]);
+                }
+            }
+            Order::Tiles(tiles) => {
+                for at in &mut positions {
+                    *at = tiles.position(*at);
+                }
+            }
+            Order::Sorted(tiles, sieve) => {
+                for at in &mut positions {
+                    *at = tiles.position(sieve.origin(*at));
+                }
+            }
         }
+        positions
     }
 
     /// The words of `key` read in this order, as many as `blocks` need.
@@ -146,17 +176,6 @@ impl Order {
         words.resize(needed, 0);
         words
     }
-}
-
-/// What `map` makes of each of `numbers`. A loop: what a vector collects or is extended by from an
-/// iterator may be a function of its own, which is not compiled for the caller's instructions.
-#[inline(always)]
-fn each(numbers: &[u32], map: impl Fn(u32) -> u32) -> Vec<u32> {
-    let mut mapped = vec![0; numbers.len()];
-    for (to, &number) in mapped.iter_mut().zip(numbers) {
-        *to = map(number);
-    }
-    mapped
 }
 
 /// A permutation of the bits of a short key.

@@ -103,24 +103,28 @@ impl Sieve {
     /// `invert`, from word `first` on.
     #[inline(always)]
     fn find(&self, rank: u32, first: u32, invert: u64) -> u32 {
-        let before = |word: usize| {
-            let chosen = self.chosen_before[word];
-            if invert == 0 {
-                chosen
-            } else {
-                word as u32 * 64 - chosen
-            }
-        };
         let mut word = first as usize;
         // Two or three words fill one most of the time, and a branch would be mistaken.
         for _ in 0..2 {
-            word += usize::from(before(word + 1) <= rank);
+            word += usize::from(self.before(word + 1, invert) <= rank);
         }
-        while before(word + 1) <= rank {
+        while self.before(word + 1, invert) <= rank {
             word += 1;
         }
         let bits = self.chosen[word] ^ invert;
-        word as u32 * 64 + self.instructions.select(bits, rank - before(word))
+        let rank = rank - self.before(word, invert);
+        word as u32 * 64 + self.instructions.select(bits, rank)
+    }
+
+    /// How many bits of a kind are before `word`.
+    #[inline(always)]
+    fn before(&self, word: usize, invert: u64) -> u32 {
+        let chosen = self.chosen_before[word];
+        if invert == 0 {
+            chosen
+        } else {
+            word as u32 * 64 - chosen
+        }
     }
 
     /// Sorts `bits`, with zeros wherever none goes.

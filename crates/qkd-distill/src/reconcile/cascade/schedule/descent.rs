@@ -58,11 +58,12 @@ impl Descent {
     #[inline(always)]
     pub(super) fn of_leaves(number: usize, pass: &Pass, starts: &[u32]) -> Self {
         let mut descent = Self::new(number, 0);
-        let size_log2 = |&start: &u32| (pass.leaves.end_of(start) - start).trailing_zeros() as u8;
-        let sizes: Vec<u8> = starts.iter().map(size_log2).collect();
+        let mut sizes = vec![0; starts.len()];
         let mut counts = [0; 32];
-        for &size in &sizes {
-            counts[usize::from(size % 32)] += 1;
+        for (size, &start) in sizes.iter_mut().zip(starts) {
+            let size_log2 = (pass.leaves.end_of(start) - start).trailing_zeros() as u8;
+            *size = size_log2;
+            counts[usize::from(size_log2 % 32)] += 1;
         }
         let mut next = [0; 32];
         let mut sum = 0;
