@@ -14,6 +14,9 @@ pub const SIGNAL_BAND_MAX_NM: f64 = 1700.0;
 /// Brightest light that goes into a door, photons per slot: watts.
 pub const INWARD_PHOTONS_MAX: f64 = 1e12;
 
+/// Longest wavelength that a fibre brings, nm.
+const WAVELENGTH_MAX_NM: f64 = 10_000.0;
+
 /// What stands between the fibre and Alice's modulator and laser. The default lets nobody look in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AlicesDoor {
@@ -144,10 +147,34 @@ impl AlicesDoor {
         light.photons * self.isolation.transmittance(light.wavelength_nm)
     }
 
+    /// The most that comes back, photons per slot, of light that nobody notices: just below the level of
+    /// the watchdog where that sees all of a band, else as bright as light gets.
+    pub fn unseen_returned_photons(&self) -> f64 {
+        let unseen = |wavelength_max_nm: f64, loss_db: f64| {
+            let sees = |watchdog: &&Watchdog| watchdog.wavelength_max_nm >= wavelength_max_nm;
+            let photons = match self.watchdog.as_ref().filter(sees) {
+                Some(watchdog) => watchdog.alarm_photons.min(INWARD_PHOTONS_MAX),
+                None => INWARD_PHOTONS_MAX,
+            };
+            photons * transmittance(loss_db)
+        };
+        let band = unseen(SIGNAL_BAND_MAX_NM, self.isolation.signal_band_db);
+        band.max(unseen(WAVELENGTH_MAX_NM, self.isolation.long_wave_db))
+    }
+
     /// By what the intensities of all pulses are multiplied.
     pub fn brightening(&self, light: &InwardLight) -> f64 {
         let at_laser = light.photons * self.laser_isolation.transmittance(light.wavelength_nm);
         1.0 + self.seeding_per_photon * at_laser
+    }
+
+    /// Whether any light makes them brighter.
+    pub fn brightens(&self) -> bool {
+        let seen = [
+            self.laser_isolation.signal_band_db,
+            self.laser_isolation.long_wave_db,
+        ];
+        self.seeding_per_photon > 0.0 && seen.into_iter().any(f64::is_finite)
     }
 
     /// What Alice's diodes say of it, where her pulses should have a mean intensity of `intensity`.
@@ -185,7 +212,7 @@ impl InwardLight {
     /// # Errors
     /// [`Error::OutOfRange`] names the offending field.
     pub fn check(&self) -> Result<(), Error> {
-        if !(100.0..=10_000.0).contains(&self.wavelength_nm) {
+        if !(100.0..=WAVELENGTH_MAX_NM).contains(&self.wavelength_nm) {
             return Err(Error::OutOfRange {
                 name: "wavelength_nm",
                 value: self.wavelength_nm,
@@ -269,6 +296,19 @@ mod tests {
         assert!((alarms[1].observed - 1.0).abs() < 1e-9 && alarms[1].expected == 0.5);
         assert_eq!(AlicesDoor::default().brightening(&light), 1.0);
         assert_eq!(AlicesDoor::default().returned_photons(&light), 0.0);
+    }
+
+    #[test]
+    fn what_comes_back_unseen_is_bounded_by_the_watchdog_where_it_sees_and_by_the_filter_where_not()
+    {
+        // 1e3 photons at 160 dB would be 1e-13; nobody sees 1e12 of long waves, at 80 dB.
+        assert!((door().unseen_returned_photons() / 1e4 - 1.0).abs() < 1e-9);
+        let mut filtered = door();
+        filtered.isolation.long_wave_db = 260.0;
+        assert!((filtered.unseen_returned_photons() / 1e-13 - 1.0).abs() < 1e-9);
+        filtered.watchdog = None;
+        assert!((filtered.unseen_returned_photons() / 1e-4 - 1.0).abs() < 1e-9);
+        assert_eq!(AlicesDoor::default().unseen_returned_photons(), 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use qkd_bits::PhysicsRng;
 use qkd_keystore::Side;
-use qkd_optics::{AlicesDoor, Doorway, FrameEncoder, Transmitter, transmittance};
+use qkd_optics::{AlicesDoor, Doorway, FrameEncoder, Layout, Transmitter, transmittance};
 use qkd_session::{Alice, SessionId};
 use qkd_wire::link::FRAME_BYTES_MAX;
 use qkd_wire::proto::link::link_client::LinkClient;
@@ -54,6 +54,10 @@ pub(super) async fn run(
         classical_peer,
         server_name,
     } = config;
+    let stated = link.parameters.security.side_channels.reflected_photons;
+    for weakness in weaknesses(&door, stated) {
+        tracing::warn!("[alices_door] {weakness}");
+    }
     let node = LinkNode::open(link, Side::Alice)?;
     let listeners = node.listen().await?;
     let addresses = Ready {
@@ -82,6 +86,36 @@ pub(super) async fn run(
         Ok(())
     })?;
     Ok(())
+}
+
+/// What of her door the key length does not reckon with, where the operator states that so many photons
+/// per slot come back.
+fn weaknesses(door: &AlicesDoor, stated_photons: f64) -> Vec<String> {
+    let mut weaknesses = Vec::new();
+    let unseen = door.unseen_returned_photons();
+    if unseen > stated_photons {
+        weaknesses.push(format!(
+            "lets {unseen:.3e} photons per slot come back unseen, but [security.side_channels] \
+             reflected_photons states {stated_photons:e}: a Trojan horse may know more than is taken \
+             off the key"
+        ));
+    }
+    if door.brightens() && door.output_monitor.is_none() {
+        weaknesses.push(
+            "lets light reach the laser, and no output_monitor looks at what leaves: intensities may be \
+             higher than the key length assumes"
+                .to_owned(),
+        );
+    }
+    match door.layout {
+        Layout::OneWay => {}
+        Layout::TwoWay => weaknesses.push(
+            "has Bob's laser make Alice's pulses: somebody in the fibre may choose when they meet her \
+             modulator"
+                .to_owned(),
+        ),
+    }
+    weaknesses
 }
 
 /// How long she waits before she calls again.
@@ -286,6 +320,25 @@ fn refused(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_door_is_weak_where_nobody_looks_and_nobody_has_said_so() {
+        use qkd_optics::{Isolation, OutputMonitor};
+        assert!(weaknesses(&AlicesDoor::default(), 0.0).is_empty());
+        let mut door = AlicesDoor {
+            layout: Layout::TwoWay,
+            isolation: Isolation::everywhere(190.0),
+            laser_isolation: Isolation::everywhere(60.0),
+            seeding_per_photon: 0.1,
+            ..AlicesDoor::default()
+        };
+        let said = weaknesses(&door, 0.0);
+        assert_eq!(said.len(), 3, "{said:?}");
+        assert!(said[0].contains("1.000e-7 photons"), "{}", said[0]);
+        door.output_monitor = Some(OutputMonitor { tolerance: 0.05 });
+        door.layout = Layout::OneWay;
+        assert!(weaknesses(&door, 1.1e-7).is_empty());
+    }
 
     #[test]
     fn a_link_that_ends_after_every_handshake_is_made_about_once_a_second() {

@@ -39,6 +39,11 @@ impl Metrics for EveMetrics {
                 (["resent"], tally.resent),
             ],
         )?;
+        page.counter(
+            "qkd_eve_returned_photons_total",
+            "Photons that came back out of Alice's laboratory of the light that was shone into it.",
+            self.tap.returned_photons(),
+        )?;
         let seen = self.board.snapshot();
         page.fibre(seen.fibre_fault.is_some())?;
         page.certificate(&seen.certificate)?;

@@ -88,6 +88,7 @@ fn eves_page_says_what_she_did_and_whether_her_light_arrives() {
     for line in [
         "qkd_eve_frames_total{result=\"corrupt\"} 0",
         "qkd_eve_pulses_total{action=\"intercepted\"} 0",
+        "qkd_eve_returned_photons_total 0",
         "qkd_fibre_dark 1",
     ] {
         assert!(text.contains(line), "{line}: {text}");

@@ -217,9 +217,14 @@ impl Tap {
 
     /// What of this frame's light leaves is appended to what waits on the bench.
     fn attack(&self, bench: &mut Workbench, frame: PulseFrame) {
-        let end_slot = frame.header().slots().end;
-        bench.seen = Some(*frame.header());
-        let reflections = bench.reflections.split_before(end_slot);
+        let header = *frame.header();
+        bench.seen = Some(header);
+        let reflections = match bench.reflected_from {
+            Some(address) if address == header.address => {
+                bench.reflections.split_before(header.slots().end)
+            }
+            Some(_) | None => Reflections::default(),
+        };
         let shape = outgoing_shape(&frame);
         let encoder = match &mut bench.encoder {
             Some(encoder) if is_of(encoder.shape(), &shape) => encoder,
@@ -360,3 +365,6 @@ pub fn name_of(spec: &str) -> &str {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
