@@ -62,7 +62,9 @@ impl HmacKey {
         }
     }
 
-    /// The tag of `head` and then `body`; a head is shorter than a block.
+    /// The tag of `head` and then `body`; a head is shorter than a block. Inlined, so that the length of
+    /// heads is known where blocks are filled.
+    #[inline(always)]
     pub(crate) fn tag(&self, head: &[u8], body: &[u8]) -> [u8; TAG_BYTES] {
         let mut state = self.inner;
         let mut rest = take_in(&mut state, head, body);
@@ -85,14 +87,15 @@ impl HmacKey {
 
     /// The tag, by the hash that is under it.
     fn finish(&self, mut state: [u32; 8]) -> [u8; TAG_BYTES] {
-        let mut digest = bytes_of(&state);
+        let mut block = [0; BLOCK_BYTES];
+        block[..TAG_BYTES].copy_from_slice(&bytes_of(&state));
+        end_in(&mut block, TAG_BYTES, TAG_BYTES);
         let mut state_of_tag = self.outer;
-        close(&mut state_of_tag, &mut Rest::of(&digest), TAG_BYTES);
-        let tag = bytes_of(&state_of_tag);
+        compress256(&mut state_of_tag, std::slice::from_ref(&block));
         // With the hash that is under it a tag says nothing more, but it is nobody's business.
         state.zeroize();
-        digest.zeroize();
-        tag
+        block[..TAG_BYTES].zeroize();
+        bytes_of(&state_of_tag)
     }
 }
 
@@ -114,15 +117,15 @@ impl Rest {
 }
 
 /// Compresses the whole blocks of `head` and then `body`; a head is shorter than a block.
+#[inline(always)]
 fn take_in(state: &mut [u32; 8], head: &[u8], body: &[u8]) -> Rest {
     let mut first = Rest::of(head);
-    let (filling, body) = body.split_at(body.len().min(BLOCK_BYTES - head.len()));
-    let filled = head.len() + filling.len();
-    first.block[head.len()..filled].copy_from_slice(filling);
-    if filled < BLOCK_BYTES {
-        first.bytes = filled;
+    let Some((filling, body)) = body.split_at_checked(BLOCK_BYTES - head.len()) else {
+        first.bytes = head.len() + body.len();
+        first.block[head.len()..first.bytes].copy_from_slice(body);
         return first;
-    }
+    };
+    first.block[head.len()..].copy_from_slice(filling);
     compress256(state, std::slice::from_ref(&first.block));
     let (blocks, rest) = body.as_chunks::<BLOCK_BYTES>();
     compress256(state, blocks);

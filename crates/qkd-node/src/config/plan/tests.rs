@@ -96,6 +96,15 @@ fn a_daemon_s_sections_plan_the_link_that_the_daemon_runs() {
 }
 
 #[test]
+fn a_way_to_tag_messages_changes_no_plan_and_is_one_that_there_is() {
+    let with = |name: &str| format!("correctness = 1e-15\nauthentication = \"{name}\"");
+    let text = LINK.replace("correctness = 1e-15", &with("polyval-hmac-sha-256"));
+    assert_eq!(parse(&text, &[]).unwrap(), parse(LINK, &[]).unwrap());
+    let said = said(("correctness = 1e-15", &with("none")), &[]);
+    assert!(said.contains("security.authentication"), "{said}");
+}
+
+#[test]
 fn the_other_sections_of_a_daemon_are_left_unread() {
     let daemon = format!("[node]\nname = 7\n[tls]\n[[sae]]\n[store]\nx = 1\n{LINK}");
     let own = parse(LINK, &[]).unwrap();
