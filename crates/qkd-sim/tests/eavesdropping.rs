@@ -2,6 +2,7 @@
 //! learns by it. Links are free of dark counts and dead time unless the row is about them.
 
 mod eavesdropping {
+    mod blinding;
     mod laboratories;
     pub mod links;
     pub mod table;
@@ -9,7 +10,7 @@ mod eavesdropping {
 
 use eavesdropping::links::{detection_probability, faint, link, poisson};
 use eavesdropping::table::{Row, check};
-use qkd_optics::{Basis, EfficiencyMismatch, LinearMode, PowerMonitor};
+use qkd_optics::{Basis, EfficiencyMismatch};
 use qkd_security::{IntensityClass, binary_entropy};
 use qkd_sim::{Eve, Link};
 
@@ -282,93 +283,6 @@ fn unambiguous_discrimination_makes_no_error_and_the_decoys_all_but_vanish() {
         all,
     );
     check(&row);
-}
-
-/// Detectors that 10⁹ photons within 10,000 slots blind, and that then click from 10⁶ on.
-fn with_linear_mode(link: &mut Link) {
-    let mut hardware = qkd_protocols::Hardware::of(&link.model);
-    hardware.detectors.effects.linear_mode = Some(LinearMode {
-        window_slots: 10_000,
-        blinding_photons: 1e9,
-        threshold_photons: 1e6,
-    });
-    hardware.detectors.effects.power_monitor = Some(PowerMonitor {
-        window_slots: 10_000,
-        alarm_photons: 1e6,
-    });
-    link.hardware = Some(hardware);
-}
-
-/// QBER and double clicks 0, half of what Eve detects clicks, every bit is hers, and the monitor of
-/// the incoming light sounds in every window.
-#[test]
-fn blinded_detectors_click_without_error_in_half_of_the_cases_and_the_monitor_sounds() {
-    let mut link = faint(81);
-    link.model.misalignment_error = 0.01;
-    link.model.dark_count_probability = 1e-4;
-    with_linear_mode(&mut link);
-    link.attack = Some(Eve::at_bobs_door("blinding"));
-    let start = 50_000;
-    let seen = link.eavesdrop(start..20_050_000).expect("a sound link");
-    let before = link.eavesdrop(0..start).expect("a sound link").tally.resent;
-    let mut row = Row::new("blinding", "all the time", 81);
-    row.exactly("errors", 0.0, errors(&seen) as f64);
-    row.exactly(
-        "double clicks",
-        0.0,
-        seen.photons.receiver.double_clicks as f64,
-    );
-    let triggers = seen.tally.resent - before;
-    row.share(
-        "clicks of Eve's detections",
-        0.5,
-        seen.photons.registered,
-        triggers,
-    );
-    row.exactly("information", 1.0, seen.score.all().information());
-    row.exactly("alarms", 2_000.0, seen.photons.receiver.power_alarms as f64);
-    check(&row);
-}
-
-/// Shares 0.5 and 0.25 of the attack: so many bits are hers. Eve's ideal detectors behind Bob's 50 %
-/// and half of her triggers make his rate that of the honest time.
-#[test]
-fn blinding_for_a_share_of_the_time_gives_that_share_of_the_bits() {
-    for (seed, share) in [(82, 0.5), (83, 0.25)] {
-        let mut link = faint(seed);
-        link.model.detector_efficiency = 0.5;
-        link.model.dead_time_slots = 100;
-        with_linear_mode(&mut link);
-        let spec = format!("blinding:share={share},period_slots=20000000");
-        link.attack = Some(Eve::at_bobs_door(spec));
-        let seen = link.eavesdrop(0..40_000_000).expect("a sound link");
-        let all = seen.score.all();
-        // At the beginning of an attack detectors are dark for the lead, but for one window of a
-        // click in each 101 slots; at its end for one more window.
-        let period = 2e7;
-        let rate = detection_probability(&link.model, SIGNAL);
-        let attacked = (share * period - 20_000.0) * rate;
-        let honest = ((1.0 - share) * period - 10_000.0) * rate;
-        let dazzled = 10_000.0 / 101.0;
-        let expected = attacked / (attacked + honest + dazzled);
-        let mut row = Row::new("blinding", format!("share {share}"), seed);
-        // A train in which the light changes is up to 1024 pulses long: 1 % of the period, five times
-        // what is added here, and what the literature leaves out, lead and windows, half as much.
-        let sigma = (expected * (1.0 - expected) / all.sifted_bits as f64).sqrt();
-        row.near("known bits", expected, all.information(), sigma + 0.002);
-        row.near(
-            "as the literature has it",
-            share,
-            all.information(),
-            sigma + 0.003,
-        );
-        row.exactly(
-            "wrong among them",
-            0.0,
-            (all.known.guesses - all.known.right) as f64,
-        );
-        check(&row);
-    }
 }
 
 /// Two detectors whose gates lie apart so that `arrival_ps` late light sees one `ratio` times as well
