@@ -9,6 +9,7 @@
 mod case;
 #[path = "../../../../../../tests/support/fields.rs"]
 mod fields;
+mod leakage;
 mod light;
 mod seen;
 mod table;
@@ -174,6 +175,13 @@ fn every_field_of_every_message_has_its_lies_and_its_verdict() {
         unjudged.is_empty(),
         "fields without a verdict, or verdicts without a field: {unjudged:?}"
     );
+}
+
+#[test]
+fn on_an_honest_day_the_accounts_count_every_bit_that_was_said() {
+    let (honest, _) = honest_day();
+    honest.assert_leakage_paid();
+    honest.assert_accounts_are_exact();
 }
 
 #[test]

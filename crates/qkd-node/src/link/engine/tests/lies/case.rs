@@ -9,6 +9,7 @@ use qkd_wire::link::{LinkMessage, decode_payload};
 
 use super::super::Forge;
 use super::fields::{Change, Site, changed, link_type, put, sites, specimens};
+use super::leakage::Disclosed;
 use super::seen::Seen;
 use super::town::Town;
 
@@ -94,6 +95,7 @@ struct Liar {
     said: Vec<Said>,
     /// Who lied, what is held back, and how many messages are still to come before it.
     held: Option<(Side, Vec<u8>, usize)>,
+    disclosed: Disclosed,
 }
 
 impl Liar {
@@ -114,6 +116,7 @@ impl Liar {
                 });
             }
         }
+        self.disclosed.count(side, payload, &forged);
         forged
     }
 
@@ -159,6 +162,7 @@ fn day(lie: Option<Lie>) -> (Town, Vec<Said>) {
         count: 0,
         said: Vec::new(),
         held: None,
+        disclosed: Disclosed::default(),
     }));
     let forge = |side| -> Forge {
         let liar = liar.clone();
@@ -169,8 +173,9 @@ fn day(lie: Option<Lie>) -> (Town, Vec<Said>) {
     };
     let mut town = Town::new(Some([forge(Side::Alice), forge(Side::Bob)]), None);
     town.live();
-    let said = std::mem::take(&mut liar.lock().unwrap_or_else(PoisonError::into_inner).said);
-    (town, said)
+    let mut liar = liar.lock().unwrap_or_else(PoisonError::into_inner);
+    town.seen.disclosed = std::mem::take(&mut liar.disclosed);
+    (town, std::mem::take(&mut liar.said))
 }
 
 /// An honest day: what came of it, and what was said.
@@ -189,6 +194,7 @@ pub fn fate_of(lie: &Lie, honest: &str) -> (Fate, Seen) {
 /// As [`fate_of`], of a day that has been lived.
 pub fn judged(town: &mut Town, honest: &str) -> (Fate, Seen) {
     town.seen.assert_blocks_agree();
+    town.seen.assert_leakage_paid();
     let fault = town.seen.fault.clone();
     if fault.is_some() {
         town.reconnect_honestly();

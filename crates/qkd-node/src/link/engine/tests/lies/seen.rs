@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use qkd_keystore::{BlockId, KeyId, Side};
+use qkd_security::Leakage;
 use qkd_session::{BlockReport, Outcome};
 use qkd_wire::link::{RelayOutcome, RelayedMessage};
 
+use super::leakage::Disclosed;
 use super::town::place;
 
 /// What one run looks like from outside, whatever was said in it.
@@ -29,6 +31,8 @@ pub struct Seen {
     /// Messages that reached a mailbox, and answers that came back.
     pub relayed: [Vec<RelayedMessage>; 2],
     pub relay_answers: [Vec<(u64, RelayOutcome)>; 2],
+    /// What was said in public about the key of each block.
+    pub disclosed: Disclosed,
     /// How far Alice's clock has come at Bob.
     pub clock: u64,
     /// Envelopes that arrived, and the bytes of their payloads.
@@ -46,6 +50,35 @@ impl Seen {
                     alice == bob,
                     "both stores have block {block}, and not the same key"
                 );
+            }
+        }
+    }
+
+    /// The accounts of blocks with a key count what was said about it, and nothing else.
+    pub fn assert_accounts_are_exact(&self) {
+        let of = |side| self.reports[place(side)].iter().map(move |it| (side, it));
+        let keys = of(Side::Alice).chain(of(Side::Bob));
+        let keys: Vec<_> = keys
+            .filter(|(_, report)| report.secret_length_bits() > 0)
+            .collect();
+        assert_eq!(keys.len(), 4, "two blocks with keys on each side");
+        for (side, report) in keys {
+            let Leakage {
+                from_alice_bits,
+                from_bob_bits,
+                ..
+            } = report.leakage;
+            let said = self.disclosed.corrected(side, report.block);
+            assert_eq!(said, [from_alice_bits, from_bob_bits], "{side}");
+            assert!(said[0] > 1_000, "{said:?}");
+        }
+    }
+
+    /// Nothing that was said about a key is missing in an account of it.
+    pub fn assert_leakage_paid(&self) {
+        for side in [Side::Alice, Side::Bob] {
+            for report in &self.reports[place(side)] {
+                self.disclosed.assert_paid(side, report);
             }
         }
     }
