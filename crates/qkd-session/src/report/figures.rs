@@ -115,6 +115,14 @@ impl BlockReport {
                 "Bob's verdict on it: charged with it",
             ),
         ];
+        figures.extend(self.rounds.map(|rounds| {
+            count(
+                "correction_rounds",
+                rounds.into(),
+                "of error correction: a message of parities and its answer each",
+            )
+            .measured_in("rounds")
+        }));
         figures.extend(self.reconciliation_inefficiency.map(|inefficiency| {
             Figure::plain(
                 "reconciliation_inefficiency",

@@ -93,6 +93,10 @@ fn the_account_of_a_key_has_every_figure_on_both_sides_and_adds_up() {
             - figures["charged_leakage_bits"]
             - figures["security_overhead_bits"];
         assert!((length - figures["length_unclamped_bits"]).abs() < 1e-6);
+        let inefficiency = figures["reconciliation_inefficiency"];
+        assert!((1.0..1.1).contains(&inefficiency), "{inefficiency}");
+        let rounds = figures["correction_rounds"];
+        assert!((5.0..500.0).contains(&rounds), "{rounds}");
         assert_eq!(figures["pair_runs"], (block + 1) as f64);
         for name in ["test_signal_errors", "test_decoy_errors", "vacuum_key_max"] {
             assert!(figures.contains_key(name), "{name}");
