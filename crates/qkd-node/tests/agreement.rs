@@ -4,12 +4,15 @@
 //! correction, the acceptance test and privacy amplification, by the engines that the daemons run.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use qkd_node::config::Measurement;
 use qkd_node::presets::Preset;
 use qkd_optics::AlicesDoor;
 use qkd_security::{
-    BlockPlan, Leakage, LinkModel, SecurityParameters, Statistics, Theorem, binary_entropy,
+    BlockPlan, Leakage, LinkModel, SecurityParameters, SideChannels, Statistics, Theorem,
+    binary_entropy,
 };
 use qkd_session::{BlockReport, OVERHEAD_BITS};
 use qkd_sim::{FrameLoss, Link};
@@ -213,4 +216,74 @@ fn every_preset_gives_what_its_plan_says() {
     let squares: f64 = deviations.iter().map(|d| d * d).sum();
     // χ² with 35 degrees of freedom leaves 1e-6 on either side.
     assert!((8.1..90.5).contains(&squares), "{squares} (seed {SEED})");
+}
+
+/// Of what a link's block showed, `qkd plan evaluate` makes the length that the block's own account has,
+/// with side channels and without.
+#[test]
+fn what_a_block_showed_is_evaluated_to_the_length_that_it_has() {
+    for (seed, leaks) in [
+        (71, SideChannels::NONE),
+        (
+            72,
+            SideChannels {
+                reflected_photons: 1e-12,
+                back_flash_probability: 1e-5,
+            },
+        ),
+    ] {
+        let mut link = qkd_sim::presets::snspd(25.0, seed).expect("the preset is sound");
+        link.model.source = link
+            .model
+            .source
+            .with_side_channels(leaks)
+            .expect("in range");
+        let plan = link.plan().expect("a sound link");
+        let outcome = link.run().expect("an honest link");
+        let report = &outcome.bob[0];
+        let text = written(&link, &plan, report, leaks);
+        let measured = Measurement::parse(&text, Path::new("block.toml"));
+        let evaluation = measured
+            .unwrap_or_else(|error| panic!("{error}"))
+            .evaluation;
+        let length = report.key_length.expect("a key has a length");
+        assert_eq!(
+            evaluation.secret_length_bits,
+            Some(length.secret_length_bits())
+        );
+        let paid = length.side_channels.is_some();
+        assert_eq!(paid, seed == 72);
+        assert_eq!(evaluation.figure("basis_imbalance").is_some(), paid);
+    }
+}
+
+/// The file that somebody would write who has counted this block.
+fn written(link: &Link, plan: &BlockPlan, report: &BlockReport, leaks: SideChannels) -> String {
+    let seen = report.statistics.expect("a whole block was counted");
+    let said = report.leakage;
+    let mut text = format!(
+        "intensities = {:?}\nintensity_probabilities = {:?}\nkey_basis_probability = {:?}\n\
+         secrecy = {:e}\ncorrectness = {:e}\nleaked_bits = {}\nverification_bits = {}\n",
+        link.model.source.intensities(),
+        link.model.source.probabilities(),
+        link.model.key_basis_probability,
+        link.parameters.secrecy,
+        link.parameters.correctness,
+        said.from_alice_bits,
+        said.verification_tag_bits + said.verification_outcome_bits,
+    );
+    for (name, basis) in [("key_basis", seen.key), ("test_basis", seen.test)] {
+        text += &format!(
+            "[{name}]\ncounts = {:?}\nerrors = {:?}\n",
+            basis.counts, basis.errors
+        );
+    }
+    if !leaks.is_none() {
+        text += &format!(
+            "[side_channels]\nreflected_photons = {:e}\nback_flash_probability = {:e}\n\
+             slots_max = {}\n",
+            leaks.reflected_photons, leaks.back_flash_probability, plan.slots_max
+        );
+    }
+    text
 }

@@ -19,6 +19,7 @@ mod point;
 mod published;
 mod theorem;
 
+pub(crate) use check::known_side_channels;
 pub use fixed::fixed;
 pub use optimise::optimise;
 pub use point::{PlanBlock, PlanBounds, PlanPoint};

@@ -49,6 +49,7 @@ impl Measurement {
         refuse_link(&Section::whole(&document, &table))?;
         let mut known = SECTIONS.to_vec();
         known.extend(KEYS);
+        known.push("side_channels");
         let root = Section::root_with_keys(&document, &table, &known)?;
         match kind(&root)? {
             Kind::Counts => decoy::counts(&root),

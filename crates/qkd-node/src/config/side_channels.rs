@@ -20,10 +20,17 @@ const BACK_FLASH_PROBABILITY: Rule<f64> = Rule::new(
 
 /// What `[security]` states; nothing where it says nothing.
 pub(super) fn read(security: &Section<'_>) -> Result<SideChannels, ConfigError> {
-    let known = &["reflected_photons", "back_flash_probability"];
-    let Some(section) = security.section_if_present("side_channels", known)? else {
-        return Ok(SideChannels::NONE);
-    };
+    match security.section_if_present("side_channels", KEYS)? {
+        Some(section) => figures(&section),
+        None => Ok(SideChannels::NONE),
+    }
+}
+
+/// What such a section may hold.
+pub(super) const KEYS: &[&str] = &["reflected_photons", "back_flash_probability"];
+
+/// What such a section states.
+pub(super) fn figures(section: &Section<'_>) -> Result<SideChannels, ConfigError> {
     let figure = |key, rule| Ok(section.optional(key, rule)?.unwrap_or(0.0));
     Ok(SideChannels {
         reflected_photons: figure("reflected_photons", &REFLECTED_PHOTONS)?,

@@ -1,11 +1,11 @@
 use super::link::{Sifted, note_leaked_too_little};
 use super::{Evaluation, Link};
 use crate::mathematics::log2;
-use crate::planning::PlanTheorem;
+use crate::planning::{PlanTheorem, known_side_channels};
 use crate::statistics::{KEY_BASIS, TEST_BASIS, check_basis};
 use crate::{
-    BasisStatistics, DecoySource, Error, Figure, Leakage, SecurityParameters, Standing, Statistics,
-    binary_entropy, lim2014, range, rusca2018, wiesemann2024,
+    BasisStatistics, DecoySource, Error, Exposure, Figure, Leakage, SecurityParameters,
+    SideChannels, Standing, Statistics, binary_entropy, lim2014, range, rusca2018, wiesemann2024,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -125,6 +125,10 @@ pub struct DecoyBlock {
     pub key: Counts,
     /// X, whose bits are disclosed.
     pub test: Counts,
+    /// What the laboratories may have leaked; [`wiesemann2024`] alone reckons with it.
+    pub side_channels: SideChannels,
+    /// How long the block may have lasted: without it there is no key where light may have come back.
+    pub exposure: Option<Exposure>,
 }
 
 /// What error correction disclosed.
@@ -172,6 +176,7 @@ impl DecoyBlock {
         parameters: SecurityParameters,
     ) -> Result<DecoyAccount, Error> {
         let parameters = parameters.checked()?;
+        known_side_channels(self.side_channels, self.theorem.into())?;
         let account = match self.theorem {
             BlockTheorem::Wiesemann2024 => self.wiesemann2024(leaked_bits, &parameters),
             BlockTheorem::Rusca2018 => self.rusca2018(leaked_bits, parameters),
@@ -212,6 +217,11 @@ impl DecoyBlock {
         parameters: &SecurityParameters,
     ) -> Result<DecoyAccount, Error> {
         let (source, statistics) = self.one_decoy()?;
+        let source = source.with_side_channels(self.side_channels)?;
+        let source = match self.exposure {
+            Some(exposure) => source.exposed(exposure),
+            None => source,
+        };
         let statistics = statistics.checked()?;
         let verification = wiesemann2024::charged_leakage(&Leakage::default(), parameters);
         let charged_bits = leaked_bits + verification;

@@ -3,7 +3,7 @@ use super::{BlockTheorem, Counts, DecoyBlock, Disclosed, Evaluation, Link};
 use crate::mathematics::exp_m1;
 use crate::theorem::{LEAKED_BITS, LENGTH_UNCLAMPED};
 use crate::tomamichel2012::{self, PhaseErrors};
-use crate::{Error, Figure, SecurityParameters, binary_entropy, range};
+use crate::{Error, Figure, SecurityParameters, SideChannels, binary_entropy, range};
 
 /// What the block was made with.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +155,8 @@ impl MeasuredSummary {
             // The bound on the key's single photons asks the key basis alone.
             test: key.clone(),
             key,
+            side_channels: SideChannels::NONE,
+            exposure: None,
         };
         let account = block.account(leaked_bits, self.parameters)?;
         let private = account.single_photons * (1.0 - binary_entropy(self.phase_error_rate));

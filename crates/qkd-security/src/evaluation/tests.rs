@@ -1,8 +1,8 @@
 use super::*;
-use crate::SecurityParameters;
 use crate::concentration::{FailureProbability, SplitSizes, serfling_deviation};
 use crate::mathematics::{exp, exp_m1, pow};
 use crate::reference_table::Table;
+use crate::{Exposure, SecurityParameters, SideChannels};
 
 #[track_caller]
 pub(super) fn figure(evaluation: &Evaluation, name: &str) -> f64 {
@@ -49,6 +49,8 @@ impl Sent<'_> {
             intensity_probabilities: self.probabilities.to_vec(),
             key: self.basis(key_pulses),
             test: self.basis(key_pulses * ratio),
+            side_channels: SideChannels::NONE,
+            exposure: None,
         }
     }
 
@@ -380,4 +382,43 @@ fn a_block_without_detections_has_no_key() {
     assert_eq!(found.secret_length_bits, Some(0));
     assert_eq!(found.secret_fraction, Some(0.0));
     assert!(found.figures.iter().all(|figure| figure.value.is_finite()));
+}
+
+/// Light that came back and flashes shorten the key as they do on a link, for no other theorem, and for
+/// light that came back only where it is known for how long.
+#[test]
+fn what_may_have_leaked_is_paid_for() {
+    let length = |change: &dyn Fn(&mut DecoyBlock)| {
+        let mut measured = small_block();
+        change(&mut measured.block);
+        Measured::Counts(measured)
+            .evaluate()
+            .map(|it| it.secret_length_bits.unwrap())
+    };
+    let exposure = Exposure {
+        slots_max: 1e9,
+        key_basis_probability: 0.9,
+    };
+    let light = |block: &mut DecoyBlock| block.side_channels.reflected_photons = 1e-9;
+    let whole = length(&|_| {}).unwrap();
+    let dark = length(&|block| block.exposure = Some(exposure)).unwrap();
+    assert_eq!(whole, dark);
+    let lit = length(&|block| {
+        light(block);
+        block.exposure = Some(exposure);
+    })
+    .unwrap();
+    assert!(0 < lit && lit < whole, "{lit} of {whole} bits");
+    assert_eq!(length(&light).unwrap(), 0);
+    let glowing = length(&|block| block.side_channels.back_flash_probability = 1e-3).unwrap();
+    assert!(whole - glowing > 10_000, "{glowing} of {whole} bits");
+    let refused = length(&|block| {
+        light(block);
+        block.theorem = BlockTheorem::Rusca2018;
+    });
+    let said = refused.unwrap_err().to_string();
+    assert!(
+        said.contains("reflected_photons") && said.contains("wiesemann2024"),
+        "{said}"
+    );
 }

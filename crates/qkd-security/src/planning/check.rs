@@ -6,7 +6,7 @@ use super::published::{Paper, PublishedChannel};
 use super::{CLASSES_MAX, ChannelModel, Frame, PlanInput, PlanLink, PlanTheorem, Setting};
 use crate::channel::{Memory, Receiver};
 use crate::range::{self, require};
-use crate::{DecoySource, Error, lim2014};
+use crate::{DecoySource, Error, SideChannels, lim2014};
 
 /// The darkest pulse that counts as light, and the rarest thing that is chosen.
 const LEAST: f64 = 1e-9;
@@ -20,7 +20,7 @@ impl Frame {
         if input.theorem.is_finite() {
             check_block(input)?;
         }
-        check_side_channels(input)?;
+        known_side_channels(input.side_channels, input.theorem)?;
         Ok(Frame {
             theorem: input.theorem,
             channel: channel(input),
@@ -35,14 +35,14 @@ impl Frame {
 }
 
 /// No theorem overlooks what is stated.
-fn check_side_channels(input: &PlanInput) -> Result<(), Error> {
-    let leaks = input.side_channels.checked()?;
+pub(crate) fn known_side_channels(leaks: SideChannels, theorem: PlanTheorem) -> Result<(), Error> {
+    let leaks = leaks.checked()?;
     let expected = "0 under every theorem but wiesemann2024, which alone reckons with it";
     for (what, value) in [
         ("reflected_photons", leaks.reflected_photons),
         ("back_flash_probability", leaks.back_flash_probability),
     ] {
-        let holds = value == 0.0 || input.theorem == PlanTheorem::Wiesemann2024;
+        let holds = value == 0.0 || theorem == PlanTheorem::Wiesemann2024;
         require(what, value, holds, expected)?;
     }
     Ok(())

@@ -20,6 +20,7 @@ The sections of the file say what was measured:
   [cv]                       a line of continuous variables (GG02)
   [mdi]                      gains and errors at an untrusted relay
   [chsh]                     four correlators of a Bell test
+Beside the first two, [side_channels] states what the laboratories may have leaked.
 
 Example, a file with
   [summary]

@@ -1,16 +1,17 @@
 //! Decoy-state BB84, and BBM92 where a table gives no more: detections, or what a paper says.
 
-use qkd_security::SecurityParameters;
 use qkd_security::evaluation::{
     BlockTheorem, Counts, DecoyBlock, DecoySummary, Disclosed, Link, Measured, MeasuredCounts,
     MeasuredSummary, SummarySource,
 };
 use qkd_security::planning::RECONCILIATION_INEFFICIENCY;
+use qkd_security::{Exposure, SecurityParameters, SideChannels};
 
 use super::rules::{self, SummaryTheorem};
 use super::{Keys, Measurement};
 use crate::config::document::Section;
 use crate::config::place::ConfigError;
+use crate::config::side_channels;
 
 const COUNTS_KEYS: &[&str] = &[
     "theorem",
@@ -27,6 +28,7 @@ const COUNTS_KEYS: &[&str] = &[
     "loss_db",
     "key_basis",
     "test_basis",
+    "side_channels",
 ];
 
 /// `[key_basis]` and `[test_basis]`, with the source above them.
@@ -51,6 +53,9 @@ pub(super) fn counts(root: &Section<'_>) -> Result<Measurement, ConfigError> {
                         them reconciliation_inefficiency, such as 1.16";
         return Err(root.refuse("leaked_bits", expected));
     };
+    let key_basis_probability =
+        root.optional("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?;
+    let (side_channels, exposure) = leaks(root, theorem, key_basis_probability)?;
     let measured = MeasuredCounts {
         block: DecoyBlock {
             theorem,
@@ -58,9 +63,10 @@ pub(super) fn counts(root: &Section<'_>) -> Result<Measurement, ConfigError> {
             intensity_probabilities: probabilities,
             key: fit.counts(&key_section)?,
             test: fit.counts(&test_section)?,
+            side_channels,
+            exposure,
         },
-        key_basis_probability: root
-            .optional("key_basis_probability", &rules::KEY_BASIS_PROBABILITY)?,
+        key_basis_probability,
         parameters: SecurityParameters {
             secrecy: root.required("secrecy", &rules::FAILURE_PROBABILITY)?,
             correctness: root.required("correctness", &rules::FAILURE_PROBABILITY)?,
@@ -75,6 +81,39 @@ pub(super) fn counts(root: &Section<'_>) -> Result<Measurement, ConfigError> {
         root,
         &[&key_section, &test_section],
     )
+}
+
+/// `[side_channels]`: what the laboratories may have leaked, and for how many slots they may.
+fn leaks(
+    root: &Section<'_>,
+    theorem: BlockTheorem,
+    key_basis_probability: Option<f64>,
+) -> Result<(SideChannels, Option<Exposure>), ConfigError> {
+    const KEYS: [&str; 3] = ["reflected_photons", "back_flash_probability", "slots_max"];
+    let Some(section) = root.section_if_present("side_channels", &KEYS)? else {
+        return Ok((SideChannels::NONE, None));
+    };
+    let stated = side_channels::figures(&section)?;
+    if theorem != BlockTheorem::Wiesemann2024 && !stated.is_none() {
+        let expected = "\"wiesemann2024\", which alone reckons with [side_channels]";
+        return Err(root.refuse("theorem", expected));
+    }
+    let slots_max = section.optional("slots_max", &rules::SLOTS)?;
+    if stated.reflected_photons == 0.0 {
+        return Ok((stated, None));
+    }
+    let Some(slots_max) = slots_max else {
+        return Err(section.refuse("slots_max", rules::SLOTS.expected));
+    };
+    let Some(key_basis_probability) = key_basis_probability else {
+        let key = "key_basis_probability";
+        return Err(root.refuse(key, rules::KEY_BASIS_PROBABILITY.expected));
+    };
+    let exposure = Exposure {
+        slots_max,
+        key_basis_probability,
+    };
+    Ok((stated, Some(exposure)))
 }
 
 /// The theorem says how many figures there are for everything that depends on the intensity.

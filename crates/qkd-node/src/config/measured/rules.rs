@@ -98,6 +98,12 @@ pub(super) const BITS: Rule<f64> =
         number(value).filter(|bits| (0.0..=MOST).contains(bits))
     });
 
+pub(super) const SLOTS: Rule<f64> = Rule::new(
+    "a number of slots from 1 to 1e18, such as 5.6e8: those after which a block of the link is closed, \
+     slots_max of `qkd plan accept --json`, since light may come back in all of them",
+    |value| number(value).filter(|slots| (1.0..=1e18).contains(slots)),
+);
+
 pub(super) const SOME_BITS: Rule<f64> =
     Rule::new("a number of bits from 1 to 1e15, such as 1e7", |value| {
         number(value).filter(|bits| (1.0..=MOST).contains(bits))
