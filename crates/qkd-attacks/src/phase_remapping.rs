@@ -47,8 +47,9 @@ impl PhaseRemapping {
     /// The attack with δ = `step` · 22.5 degrees, `step` 1 to 4, that sends these of the states 0 to 3
     /// (Z0, X0, Z1, X1), each as often as the others.
     pub fn new(step: u8, resent: &[u8]) -> Self {
+        let states = remapped(step);
         let answers = resent.iter().map(|&state| Answer {
-            along: least_error(step, state).along,
+            along: least_error(&states, state).along,
             basis: if state % 2 == 0 { Basis::Z } else { Basis::X },
             bit: state & 2 != 0,
         });
@@ -128,10 +129,21 @@ struct Weighted {
     sine: f64,
 }
 
+/// Where Alice's four states stand when her phases are so many steps apart.
+fn remapped(step: u8) -> [Orientation; 4] {
+    [0, 1, 2, 3].map(|phase| {
+        let direction = Direction::of_steps(phase * step);
+        Orientation {
+            cosine: direction.cosine_to(Direction::of(Basis::Z, false)),
+            sine: direction.cosine_to(Direction::of(Basis::X, false)),
+        }
+    })
+}
+
 /// The measurement that errs least when state i is sent for its answer. Of the sifted bits those of
 /// Alice's state i + 2 are wrong and half of those of i ± 1: with L the sum of her states so weighted and
 /// B that of all, the QBER is the smallest λ with L v = λ B v, and v is what she measures along.
-fn least_error(step: u8, state: u8) -> LeastError {
+fn least_error(states: &[Orientation; 4], state: u8) -> LeastError {
     let sum = |weight: fn(u8) -> f64| {
         let mut sum = Weighted {
             whole: 0.0,
@@ -139,11 +151,11 @@ fn least_error(step: u8, state: u8) -> LeastError {
             sine: 0.0,
         };
         for ahead in 0..4 {
-            let direction = Direction::of_steps((state + ahead) % 4 * step);
+            let standing = states[usize::from((state + ahead) % 4)];
             let weight = weight(ahead);
             sum.whole += weight;
-            sum.cosine += weight * direction.cosine_to(Direction::of(Basis::Z, false));
-            sum.sine += weight * direction.cosine_to(Direction::of(Basis::X, false));
+            sum.cosine += weight * standing.cosine;
+            sum.sine += weight * standing.sine;
         }
         sum
     };
@@ -175,19 +187,32 @@ mod tests {
     use super::*;
 
     /// `attack_signatures.csv`: the least QBER for each of the four states that may be sent, at 90, 45
-    /// and 22.5 degrees.
+    /// and 22.5 degrees; and 19.5 % at 60 degrees, which are no whole number of steps.
     #[test]
     fn the_least_error_rates_are_those_of_the_paper() {
-        for (step, expected) in [
-            (4, [0.25, 0.25, 0.25, 0.25]),
-            (2, [0.177_015_529_579, 0.3312, 0.3312, 0.177_015_529_579]),
-            (1, [0.160_356_896_617, 0.3494, 0.3494, 0.160_356_896_617]),
+        let half = 0.75f64.sqrt();
+        let sixty = [(1.0, 0.0), (0.5, half), (-0.5, half), (-1.0, 0.0)]
+            .map(|(cosine, sine)| Orientation { cosine, sine });
+        for (states, expected) in [
+            (remapped(4), [0.25; 4]),
+            (
+                sixty,
+                [0.195_283_988_872, 0.3107, 0.3107, 0.195_283_988_872],
+            ),
+            (
+                remapped(2),
+                [0.177_015_529_579, 0.3312, 0.3312, 0.177_015_529_579],
+            ),
+            (
+                remapped(1),
+                [0.160_356_896_617, 0.3494, 0.3494, 0.160_356_896_617],
+            ),
         ] {
             for (state, expected) in (0..4).zip(expected) {
-                let least = least_error(step, state);
+                let least = least_error(&states, state);
                 assert!(
                     (least.qber - expected).abs() < 5e-5,
-                    "{step} steps, state {state}: {}",
+                    "{states:?}, state {state}: {}",
                     least.qber
                 );
                 let Orientation { cosine, sine } = least.along;
