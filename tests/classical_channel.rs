@@ -1,6 +1,7 @@
 //! What somebody inside TLS, between Alice and Bob, can do: hold them up, and nothing else.
 
 mod forged;
+mod replayed;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

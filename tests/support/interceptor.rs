@@ -70,6 +70,8 @@ struct Shared {
     bob: SocketAddr,
     alice_files: TlsFiles,
     record: Mutex<Vec<Recorded>>,
+    /// Every frame of the first connection, handshake included.
+    first: Mutex<Vec<(Direction, Frame)>>,
     recorded: watch::Sender<usize>,
     trick: Mutex<Trick>,
     connections: AtomicU64,
@@ -91,6 +93,7 @@ impl Interceptor {
             bob: nodes.bob().classical.expect("Bob has a classical address"),
             alice_files: nodes.pki.files_of(ALICE),
             record: Mutex::default(),
+            first: Mutex::default(),
             recorded: watch::Sender::new(0),
             trick: Mutex::new(honest()),
             connections: AtomicU64::new(0),
@@ -107,6 +110,13 @@ impl Interceptor {
     /// Everything that the two said so far.
     pub fn record(&self) -> Vec<Recorded> {
         lock(&self.shared.record).clone()
+    }
+
+    /// Every frame that was sent in a direction over the first connection, handshake included.
+    pub fn first_connection(&self, direction: Direction) -> Vec<Frame> {
+        let first = lock(&self.shared.first);
+        let sent = first.iter().filter(|(to, _)| *to == direction);
+        sent.map(|(_, frame)| frame.clone()).collect()
     }
 
     /// The last envelope of the present connection in a direction.
@@ -172,6 +182,9 @@ impl Shared {
     /// Passes frames on until the sender hangs up.
     async fn relay(&self, mut from: Streaming<Frame>, direction: Direction, lines: &Lines) {
         while let Ok(Some(frame)) = from.message().await {
+            if lines.connection == 1 {
+                lock(&self.first).push((direction, frame.clone()));
+            }
             let envelope = match frame.kind {
                 Some(Kind::Envelope(envelope)) => envelope,
                 other => {
