@@ -262,7 +262,11 @@ mod tests {
             pulses_seen,
             intercepted,
             resent,
-        } = run(&mut attack, 5).tally;
+            caught: 0,
+        } = run(&mut attack, 5).tally
+        else {
+            panic!("nothing comes back to be caught");
+        };
         assert_eq!(intercepted, resent);
         let seen = pulses_seen as f64;
         let off = (intercepted as f64 - 0.3 * seen) / (seen * 0.21).sqrt();
