@@ -144,3 +144,62 @@ fn an_address_in_numbers_is_there_at_once() {
     assert_eq!(onward.sender().send(b"light"), 1);
     assert!(arrives(&bob));
 }
+
+/// What is there within the patience of a test, at most `pieces_max` of it at once.
+fn comes_back(sender: &mut OnwardSender, pieces_max: usize) -> Vec<Vec<u8>> {
+    let began = Instant::now();
+    let mut back = Vec::new();
+    while back.is_empty() && began.elapsed() < PATIENCE {
+        sender.receive(pieces_max, |datagram| back.push(datagram.to_vec()));
+        std::thread::yield_now();
+    }
+    back
+}
+
+#[test]
+fn what_comes_back_is_the_peers_alone_and_a_flood_of_it_waits() {
+    let (bob, address) = listening();
+    let onward = Onward::start("[quantum] peer", address.into(), Box::new(|_| {})).unwrap();
+    let mut sender = onward.sender();
+    sender.receive(8, |_| panic!("nobody has sent anything"));
+    // One at a time leave by one socket, batches by another: light comes back to either.
+    for frames in [1, 3] {
+        assert_eq!(sender.send(&vec![7; frames * FRAME_BYTES]), frames as u64);
+        let mut room = [0; FRAME_BYTES];
+        bob.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (_, from) = bob.recv_from(&mut room).unwrap();
+        for _ in 1..frames {
+            bob.recv(&mut room).unwrap();
+        }
+        let (stranger, _) = listening();
+        stranger.send_to(b"forged", from).unwrap();
+        for number in 0..5 {
+            bob.send_to(&[number; FRAME_BYTES], from).unwrap();
+        }
+        let mut seen = Vec::new();
+        while seen.len() < 5 {
+            let back = comes_back(&mut sender, 2);
+            assert!((1..=2).contains(&back.len()), "{back:?}");
+            seen.extend(back);
+        }
+        let expected: Vec<Vec<u8>> = (0..5).map(|number| vec![number; FRAME_BYTES]).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_refusal_that_is_met_by_looking_for_what_comes_back_is_an_alarm_too() {
+    let (bob, address) = listening();
+    drop(bob);
+    let (tell, faults) = recorded();
+    let onward = onward(&Zone::new(Mutex::new(vec![address])), tell);
+    let mut sender = onward.sender();
+    let began = Instant::now();
+    while faults.try_recv().ok().flatten().is_none() {
+        assert!(began.elapsed() < PATIENCE, "in vain");
+        // The answer of the system is there before anybody sends again.
+        sender.send(b"light");
+        sender.receive(8, |_| panic!("nobody is there"));
+        sender.receive(8, |_| panic!("nobody is there"));
+    }
+}
