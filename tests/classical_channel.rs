@@ -55,10 +55,14 @@ impl Forgery {
     fn of(self, direction: Direction, genuine: &Envelope) -> (Direction, Envelope) {
         let mut forged = genuine.clone();
         match self {
-            Self::FlipPayload => match forged.payload.last_mut() {
-                Some(byte) => *byte ^= 1,
-                None => forged.payload.push(0),
-            },
+            Self::FlipPayload => {
+                let mut payload = forged.payload.to_vec();
+                match payload.last_mut() {
+                    Some(byte) => *byte ^= 1,
+                    None => payload.push(0),
+                }
+                forged.payload = payload.into();
+            }
             Self::FlipTag => forged.tag[0] ^= 0x80,
             Self::FlipLastTagBit => forged.tag[31] ^= 1,
             Self::NextSequence => forged.sequence += 1,

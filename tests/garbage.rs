@@ -234,7 +234,7 @@ async fn link_garbage(nodes: &Nodes, rng: &mut SecretRng) {
     let files = nodes.pki.files_of(ALICE);
     let envelope = Frame {
         kind: Some(Kind::Envelope(Envelope {
-            payload: random(rng, 1000),
+            payload: random(rng, 1000).into(),
             ..Envelope::default()
         })),
     };

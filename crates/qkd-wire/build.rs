@@ -31,7 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         // Clients are made from a channel that already carries mutual TLS; the shortcut that dials
         // by itself would clash with the call `Link.Connect`.
         .build_transport(false)
-        // What fills an envelope is read where it lies in the payload.
+        // What fills an envelope is read where the network put it: neither the payload nor the long
+        // fields in it are copied before they are understood.
+        .bytes(".qkd.link.v1.Envelope.payload")
         .bytes(".qkd.link.v1.Bits.packed")
         .bytes(".qkd.link.v1.Announcement.gaps")
         .bytes(".qkd.link.v1.Announcement.long_gaps")

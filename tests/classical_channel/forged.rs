@@ -70,7 +70,7 @@ async fn every_field_of_every_message_is_forged_in_vain() {
         expected.wrong_tag += forged.len() as u64;
         for (_, payload) in forged {
             let forged = Envelope {
-                payload,
+                payload: payload.into(),
                 ..genuine.clone()
             };
             middle.inject(direction, forged);

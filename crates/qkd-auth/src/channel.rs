@@ -156,18 +156,19 @@ impl Channel {
         self.open_parts(epoch, sequence, payload, &tag)
     }
 
-    /// Like [`open`](Self::open), from fields of any length as a decoder has them.
+    /// Like [`open`](Self::open), from fields of any length as a decoder has them, and with the
+    /// payload in whatever holds it there.
     ///
     /// # Errors
     /// A [`Reject`], which is counted and changes nothing else.
-    pub fn open_parts(
+    pub fn open_parts<P: AsRef<[u8]>>(
         &mut self,
         epoch: u32,
         sequence: u64,
-        payload: Vec<u8>,
+        payload: P,
         tag: &[u8],
-    ) -> Result<Vec<u8>, Reject> {
-        match self.check(epoch, sequence, &payload, tag) {
+    ) -> Result<P, Reject> {
+        match self.check(epoch, sequence, payload.as_ref(), tag) {
             Ok(()) => {
                 self.receiving.sequence += 1;
                 Ok(payload)

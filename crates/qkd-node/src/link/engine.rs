@@ -6,7 +6,7 @@ mod refresh;
 
 use std::collections::BTreeMap;
 
-use qkd_auth::{Channel, Reject, RejectCounters};
+use qkd_auth::{Channel, RejectCounters};
 use qkd_bits::SecretBytes;
 use qkd_keystore::{BlockId, DiscardReason};
 use qkd_session::{
@@ -14,6 +14,7 @@ use qkd_session::{
     Distilled, Message, Outcome, Progress, SessionId, Time,
 };
 use qkd_wire::link::{Batch, LinkMessage, take_payload};
+use qkd_wire::proto::link::Envelope;
 
 use super::{Broken, LinkEffect, LinkEvent, LinkFault, Traffic};
 use patience::Patience;
@@ -122,19 +123,7 @@ impl LinkEngine {
         effects: &mut Vec<LinkEffect>,
     ) -> Result<(), LinkFault> {
         match event {
-            LinkEvent::Envelope(envelope) => match self.open(envelope) {
-                Ok(payload) => {
-                    self.heard = now;
-                    for message in take_payload(payload)? {
-                        let name = message.name();
-                        tracing::trace!(session = %self.session, message = name, "hearing");
-                        self.heard(now, message, effects)?;
-                    }
-                }
-                Err(reject) => {
-                    tracing::warn!(session = %self.session, %reject, "envelope rejected")
-                }
-            },
+            LinkEvent::Envelope(envelope) => self.envelope(now, envelope, effects)?,
             LinkEvent::Outgoing(message) => self.say(now, message, effects)?,
             LinkEvent::Committed { block, spent } => {
                 self.committed(now, block, spent, effects)?;
@@ -204,14 +193,33 @@ impl LinkEngine {
         Ok(LinkEffect::Send(self.channel.seal(payload)?))
     }
 
-    fn open(&mut self, envelope: qkd_wire::proto::link::Envelope) -> Result<Vec<u8>, Reject> {
-        let qkd_wire::proto::link::Envelope {
+    /// Opens an envelope and hears what is in it, where the network put it.
+    fn envelope(
+        &mut self,
+        now: Time,
+        envelope: Envelope,
+        effects: &mut Vec<LinkEffect>,
+    ) -> Result<(), LinkFault> {
+        let Envelope {
             epoch,
             sequence,
             payload,
             tag,
         } = envelope;
-        self.channel.open_parts(epoch, sequence, payload, &tag)
+        match self.channel.open_parts(epoch, sequence, payload, &tag) {
+            Ok(payload) => {
+                self.heard = now;
+                for message in take_payload(payload)? {
+                    let name = message.name();
+                    tracing::trace!(session = %self.session, message = name, "hearing");
+                    self.heard(now, message, effects)?;
+                }
+            }
+            Err(reject) => {
+                tracing::warn!(session = %self.session, %reject, "envelope rejected");
+            }
+        }
+        Ok(())
     }
 
     fn heard(

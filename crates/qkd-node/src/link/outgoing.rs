@@ -147,7 +147,7 @@ mod tests {
 
     fn envelope(bytes: usize) -> proto::Frame {
         let envelope = proto::Envelope {
-            payload: vec![0; bytes],
+            payload: vec![0; bytes].into(),
             ..Default::default()
         };
         let kind = Some(proto::frame::Kind::Envelope(envelope));

@@ -115,7 +115,7 @@ impl From<Envelope> for proto::Frame {
         frame(Kind::Envelope(proto::Envelope {
             epoch: envelope.epoch,
             sequence: envelope.sequence,
-            payload: envelope.payload,
+            payload: envelope.payload.into(),
             tag: envelope.tag.to_vec(),
         }))
     }
@@ -171,7 +171,7 @@ mod tests {
         let back = Envelope {
             epoch,
             sequence,
-            payload,
+            payload: payload.to_vec(),
             tag,
         };
         assert_eq!(back, envelope);

@@ -73,7 +73,7 @@ impl Batch {
 /// # Errors
 /// Those of [`take_payload`].
 pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
-    take_payload(payload.to_vec())
+    take_payload(Bytes::copy_from_slice(payload))
 }
 
 /// The messages that authentic bytes hold, in the order in which they were said. Long fields are
@@ -83,14 +83,14 @@ pub fn decode_payload(payload: &[u8]) -> Result<Vec<LinkMessage>, DecodeError> {
 /// When the bytes are no payload of this protocol: the error of the first message that is none, or
 /// one that names `payload.messages` where their number, their bytes or their order is wrong. It is
 /// the sender's fault, and nothing has been changed.
-pub fn take_payload(payload: Vec<u8>) -> Result<Vec<LinkMessage>, DecodeError> {
+pub fn take_payload(payload: Bytes) -> Result<Vec<LinkMessage>, DecodeError> {
     let too_long = |given, max| Err(DecodeError::TooLong { given, max });
     if payload.len() > PAYLOAD_BYTES_MAX {
         return too_long(payload.len(), PAYLOAD_BYTES_MAX);
     }
     let bytes = payload.len();
     let mut messages = Vec::new();
-    let mut rest = Bytes::from(payload);
+    let mut rest = payload;
     // Message by message, so that a flood of empty ones costs no more memory than the limit.
     while !rest.is_empty() {
         let message = first(&mut rest)?;

@@ -303,7 +303,7 @@ fn distances_that_were_said_do_not_keep_the_payload_around_them() {
     });
     let mut batch = Batch::default();
     assert_eq!(batch.add(message), None);
-    let mut messages = take_payload(batch.take().unwrap()).unwrap();
+    let mut messages = take_payload(batch.take().unwrap().into()).unwrap();
     let Some(LinkMessage::Session(Message::Announcement { gaps, .. })) = messages.pop() else {
         panic!("an announcement was said");
     };

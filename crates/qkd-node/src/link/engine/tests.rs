@@ -78,7 +78,7 @@ fn on_the_wire(envelope: &Envelope) -> qkd_wire::proto::link::Envelope {
     qkd_wire::proto::link::Envelope {
         epoch: envelope.epoch,
         sequence: envelope.sequence,
-        payload: envelope.payload.clone(),
+        payload: envelope.payload.clone().into(),
         tag: envelope.tag.to_vec(),
     }
 }
@@ -253,7 +253,9 @@ fn altered_replayed_reflected_and_truncated_envelopes_are_counted_and_do_nothing
     let genuine = say(&mut alice, LinkMessage::Session(clock));
     let genuine = on_the_wire(&sent(genuine)[0]);
     let mut altered = genuine.clone();
-    altered.payload[0] ^= 1;
+    let mut payload = altered.payload.to_vec();
+    payload[0] ^= 1;
+    altered.payload = payload.into();
     let mut short = genuine.clone();
     short.tag.pop();
     let mut later = genuine.clone();

@@ -303,10 +303,14 @@ impl Tampering {
                     Self::Twice => arrives.push((to, envelope)),
                     Self::Swap => held = arrives.pop().map(|(_, envelope)| (from, envelope, 1)),
                     Self::Later => held = arrives.pop().map(|(_, envelope)| (from, envelope, 3)),
-                    Self::Flip => match arrives[0].1.payload.last_mut() {
-                        Some(byte) => *byte ^= 1,
-                        None => arrives[0].1.payload.push(0),
-                    },
+                    Self::Flip => {
+                        let mut payload = arrives[0].1.payload.to_vec();
+                        match payload.last_mut() {
+                            Some(byte) => *byte ^= 1,
+                            None => payload.push(0),
+                        }
+                        arrives[0].1.payload = payload.into();
+                    }
                     Self::Reflect => arrives.push((from, envelope)),
                     Self::CutTag => arrives[0].1.tag.truncate(place % 32),
                 }
