@@ -13,13 +13,14 @@ use crate::quantum::Command;
 /// Name of the thread in place of the optical instruments: what it takes is no post-processing.
 pub const THREAD: &str = "instruments";
 
-/// Detections handed to the link at once, in whole pieces of the run.
-const PORTION: std::ops::RangeInclusive<u64> = PIECE as u64..=1 << 14;
+/// Detections handed to the link at once, in whole pieces of the run: as many as a receiver that
+/// brings so much light hands over, at most.
+const PORTION: std::ops::RangeInclusive<u64> = PIECE as u64..=1 << 16;
 
 /// A block takes so many portions or more.
 const PORTIONS_PER_BLOCK: u64 = 16;
 
-/// Share of the link's queue up to which it is filled, about fifteen portions: what waits there when
+/// Share of the link's queue up to which it is filled, about twelve portions: what waits there when
 /// the last block in flight closes is thrown away.
 const TAKEN_MAX: f64 = 1.0 / 16.0;
 

@@ -34,8 +34,15 @@ const ROUNDS: f64 = 120.0;
 /// Sifted bits per second for which there are blocks in flight.
 const SIFTED_BPS: f64 = 200e6;
 
-/// Blocks in flight without a round trip: while one waits for the peer, others are worked on.
+/// Blocks in flight without a round trip, at least: while one waits for the peer, others are worked on.
 const IN_FLIGHT_MIN: f64 = 8.0;
+
+/// Small blocks in flight without a round trip: as many as daemons have where nothing is configured. The
+/// more of them there are, the more of what they have to say shares an envelope.
+const SMALL_IN_FLIGHT: f64 = 32.0;
+
+/// Sifted bits that small blocks in flight have together.
+const SMALL_BITS_IN_FLIGHT: f64 = 6.4e7;
 
 /// The most that daemons may have in flight.
 const IN_FLIGHT_MAX: f64 = 256.0;
@@ -71,7 +78,8 @@ impl Setting {
             let bits = self.block_bits as f64;
             let waiting = ROUNDS * self.round_trip_ms * 1e-3 * SIFTED_BPS / bits;
             let room = (BITS_IN_FLIGHT_MAX / bits).clamp(3.0, IN_FLIGHT_MAX);
-            (IN_FLIGHT_MIN + waiting).min(room) as usize
+            let working = (SMALL_BITS_IN_FLIGHT / bits).clamp(IN_FLIGHT_MIN, SMALL_IN_FLIGHT);
+            (working + waiting).min(room) as usize
         })
     }
 
@@ -206,8 +214,11 @@ mod tests {
             }
             .in_flight()
         };
-        assert_eq!(in_flight(1_000_000, 0.0), 8);
-        assert_eq!(in_flight(1_000_000, 1.0), 32);
+        assert_eq!(in_flight(100_000, 0.0), 32);
+        assert_eq!(in_flight(1_000_000, 0.0), 32);
+        assert_eq!(in_flight(1_000_000, 1.0), 56);
+        assert_eq!(in_flight(4_000_000, 0.0), 16);
+        assert_eq!(in_flight(10_000_000, 0.0), 8);
         assert_eq!(in_flight(1_000_000, 100.0), 256);
         assert_eq!(in_flight(10_000_000, 100.0), 30);
         assert_eq!(in_flight(100_000_000, 100.0), 3);
