@@ -3,9 +3,10 @@
 //! It parses a command line, starts or asks what was named and turns the outcome into an exit status.
 //! It never touches light, never distils a bit and never writes down a key.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod account;
+mod allocator;
 mod attack;
 mod audit;
 mod bench;
@@ -36,6 +37,7 @@ use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     let parsed = cli::command().try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
