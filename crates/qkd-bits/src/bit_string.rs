@@ -231,7 +231,7 @@ impl BitString {
 
     /// Number of set bits.
     pub fn count_ones(&self) -> usize {
-        self.words.iter().map(|w| w.count_ones() as usize).sum()
+        instructions::count_ones_and(&self.words, &self.words)
     }
 
     /// Number of positions in which two strings of one length differ.

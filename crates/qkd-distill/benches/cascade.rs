@@ -73,7 +73,7 @@ fn spent(role: Role, alice: &BitString, bob: &BitString, plan: &CascadePlan) -> 
     lap(&mut at_alice);
     let bob = bob.finish().expect(honest);
     lap(&mut at_bob);
-    assert_eq!(alice.error_positions(), bob.error_positions());
+    assert_eq!(alice.errors(), bob.errors());
     match role {
         Role::Alice => at_alice,
         Role::Bob => at_bob,

@@ -268,7 +268,7 @@ mod tests {
     fn verified(bits: usize, disclosed: Disclosed) -> VerifiedKey {
         VerifiedKey {
             bits: SecretRng::from_seed([7; 32]).bits(bits),
-            error_positions: Vec::new(),
+            errors: BitString::zeros(bits),
             disclosed,
         }
     }

@@ -1,6 +1,6 @@
 //! The four stages of one block's key, each consuming the former.
 
-use qkd_bits::SecretBits;
+use qkd_bits::{BitString, SecretBits};
 
 use crate::Disclosed;
 
@@ -46,7 +46,7 @@ impl SiftedKey {
 /// ```
 pub struct ReconciledKey {
     pub(crate) bits: SecretBits,
-    pub(crate) error_positions: Vec<u32>,
+    pub(crate) errors: BitString,
     pub(crate) disclosed: Disclosed,
 }
 
@@ -57,7 +57,7 @@ pub struct ReconciledKey {
 /// ```
 pub struct VerifiedKey {
     pub(crate) bits: SecretBits,
-    pub(crate) error_positions: Vec<u32>,
+    pub(crate) errors: BitString,
     pub(crate) disclosed: Disclosed,
 }
 
@@ -74,10 +74,10 @@ macro_rules! public_facts {
                 self.bits.is_empty()
             }
 
-            /// Positions, ascending, at which Bob's sifted key was corrected. They are public:
-            /// both sides read them from the transcript.
-            pub fn error_positions(&self) -> &[u32] {
-                &self.error_positions
+            /// One bit for each of the key, set where Bob's sifted key was corrected. They are
+            /// public: both sides read them from the transcript.
+            pub fn errors(&self) -> &BitString {
+                &self.errors
             }
 
             /// What has been said in public about this key so far.

@@ -82,7 +82,7 @@ impl ReconciledKey {
     fn into_verified(self) -> VerifiedKey {
         VerifiedKey {
             bits: self.bits,
-            error_positions: self.error_positions,
+            errors: self.errors,
             disclosed: self.disclosed,
         }
     }
@@ -99,9 +99,11 @@ mod tests {
     use qkd_bits::SecretRng;
 
     fn reconciled(bits: BitString) -> ReconciledKey {
+        let mut errors = BitString::zeros(bits.len());
+        errors.set(3, true);
         ReconciledKey {
             bits: SecretBits::from(bits),
-            error_positions: vec![3],
+            errors,
             disclosed: Disclosed {
                 from_alice_bits: 10,
                 from_bob_bits: 10,
@@ -119,7 +121,8 @@ mod tests {
         let alice = alice.confirmed_by_peer().unwrap();
         assert_eq!(alice.disclosed(), bob.disclosed());
         assert_eq!(alice.disclosed().verification_bits, 128);
-        assert_eq!(bob.error_positions(), [3]);
+        assert_eq!(bob.errors(), alice.errors());
+        assert!(bob.errors().get(3) && bob.errors().count_ones() == 1);
     }
 
     #[test]

@@ -110,20 +110,10 @@ impl Protocol for DecoyBb84 {
         Ok(sifted(bits, &disclosed.decoys, &key, test))
     }
 
-    fn tally(&self, sifted: &SiftedCounts, error_positions: &[u32]) -> Result<Statistics, Error> {
-        let len = sifted.key_decoys.len();
-        let mut errors = [0; 2];
-        for &position in error_positions {
-            let position = position as usize;
-            if position >= len {
-                return Err(Error::LengthMismatch {
-                    what: "error positions",
-                    expected: len,
-                    given: position,
-                });
-            }
-            errors[usize::from(sifted.key_decoys.get(position))] += 1;
-        }
+    fn tally(&self, sifted: &SiftedCounts, errors: &BitString) -> Result<Statistics, Error> {
+        same_length("errors of the key", sifted.key_decoys.len(), errors.len())?;
+        let decoys = errors.count_ones_and(&sifted.key_decoys);
+        let errors = per_class(errors.count_ones(), decoys);
         Ok(Statistics {
             key: BasisStatistics {
                 counts: sifted.key_counts(),
@@ -283,11 +273,13 @@ mod tests {
         let protocol = protocol();
         let disclosed = protocol.disclose(&alice(), bob().bases()).unwrap();
         let counts = protocol.sift_bob(bob(), &disclosed).unwrap().counts;
-        let statistics = protocol.tally(&counts, &[1, 2]).unwrap();
+        let statistics = protocol.tally(&counts, &bits("011")).unwrap();
         assert_eq!(statistics.key.counts, [2, 1]);
         assert_eq!(statistics.key.errors, [1, 1]);
         assert_eq!(statistics.test, counts.test);
-        assert!(protocol.tally(&counts, &[3]).is_err(), "beyond the key");
+        for other in ["01", "0110"] {
+            assert!(protocol.tally(&counts, &bits(other)).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub trait Protocol: Send + Sync {
     /// reconciliation found.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] when an error position lies beyond the key.
-    fn tally(&self, sifted: &SiftedCounts, error_positions: &[u32]) -> Result<Statistics, Error>;
+    /// [`Error::LengthMismatch`] when `errors`, set where the key was wrong, is not as long as it.
+    fn tally(&self, sifted: &SiftedCounts, errors: &BitString) -> Result<Statistics, Error>;
 
     /// What the theorem makes of a block's statistics, whether the block is accepted or not.
     fn key_length(&self, statistics: &Statistics, leakage: &Leakage) -> KeyLength;

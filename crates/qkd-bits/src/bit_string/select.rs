@@ -41,8 +41,7 @@ impl BitString {
     /// When the lengths differ.
     pub fn count_ones_and(&self, other: &BitString) -> usize {
         self.assert_as_long(other);
-        let both = self.words.iter().zip(&other.words).map(|(a, b)| a & b);
-        both.map(|word| word.count_ones() as usize).sum()
+        instructions::count_ones_and(&self.words, &other.words)
     }
 
     /// The bits at which `mask` is set, in their order. Takes the same time whatever they are, and

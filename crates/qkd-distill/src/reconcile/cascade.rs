@@ -258,7 +258,7 @@ fn hand_on(schedule: Schedule, key: Arrangement) -> Result<ReconciledKey, Error>
     }
     Ok(ReconciledKey {
         disclosed: schedule.disclosed(),
-        error_positions: schedule.error_positions(),
+        errors: schedule.into_errors(),
         bits: key.into_bits(),
     })
 }

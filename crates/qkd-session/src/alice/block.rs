@@ -372,7 +372,7 @@ impl Facts {
         let block = self.ledger.block();
         let protocol = self.context.protocol.as_ref();
         let mut ours = protocol
-            .tally(counts, key.error_positions())
+            .tally(counts, key.errors())
             .map_err(|source| Error::Protocol { block, source })?;
         // Only Bob can count the errors of the test basis; everything else Alice knows herself.
         ours.test.errors = claimed.test.errors;

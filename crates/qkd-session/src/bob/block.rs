@@ -279,7 +279,7 @@ impl Facts {
         let block = self.ledger.block();
         let protocol = self.context.protocol.as_ref();
         let statistics = protocol
-            .tally(counts, key.error_positions())
+            .tally(counts, key.errors())
             .map_err(|source| Error::Protocol { block, source })?;
         let key = match key.verify(hash_key, &tag) {
             Ok(key) => key,

@@ -178,9 +178,9 @@ impl Schedule {
         }
     }
 
-    /// Positions corrected, ascending.
-    pub(super) fn error_positions(&self) -> Vec<u32> {
-        self.instructions.run(Positions(self))
+    /// The bits corrected, set.
+    pub(super) fn into_errors(self) -> BitString {
+        BitString::from_words(self.errors, self.key_bits)
     }
 
     /// Learns the comparisons of this round, one per question, and decides on the next. Gives the
@@ -377,48 +377,4 @@ impl Work for Absorb<'_> {
         self.0.learn(self.1);
         self.0.next_round();
     }
-}
-
-/// Lists the corrected positions.
-struct Positions<'a>(&'a Schedule);
-
-impl Work for Positions<'_> {
-    type Outcome = Vec<u32>;
-
-    #[inline(always)]
-    fn run(self) -> Vec<u32> {
-        let Self(schedule) = self;
-        // Some of these are too many most of the time, which costs less than to be mistaken about how
-        // many they are.
-        if schedule.errors_found < schedule.errors.len() {
-            listed::<2>(&schedule.errors, schedule.errors_found)
-        } else {
-            listed::<4>(&schedule.errors, schedule.errors_found)
-        }
-    }
-}
-
-/// Which bits of `words` are set, `count` of them; `AT_ONCE` of a word are listed without asking
-/// whether there are as many.
-#[inline(always)]
-fn listed<const AT_ONCE: usize>(words: &[u64], count: usize) -> Vec<u32> {
-    let mut positions = vec![0; count + AT_ONCE];
-    let mut listed = 0;
-    for (&word, first) in words.iter().zip((0..).step_by(64)) {
-        let mut rest = word;
-        let end = listed + word.count_ones() as usize;
-        loop {
-            for position in &mut positions[listed..listed + AT_ONCE] {
-                *position = first + rest.trailing_zeros();
-                rest &= rest.wrapping_sub(1);
-            }
-            listed += AT_ONCE;
-            if listed >= end {
-                break;
-            }
-        }
-        listed = end;
-    }
-    positions.truncate(listed);
-    positions
 }

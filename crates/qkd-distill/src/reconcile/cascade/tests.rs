@@ -75,8 +75,12 @@ fn check(key_bits: usize, errors: usize, prior_qber: f64, seed: u8) -> Outcome {
     let (alice, bob) = (&outcome.alice, &outcome.bob);
     assert!(alice.bits.expose() == bob.bits.expose(), "{case}");
     assert_eq!(alice.len(), key_bits, "{case}");
-    assert_eq!(alice.error_positions(), places, "{case}");
-    assert_eq!(bob.error_positions(), places, "{case}");
+    let mut errors = BitString::zeros(key_bits);
+    places
+        .iter()
+        .for_each(|&place| errors.set(place as usize, true));
+    assert!(alice.errors() == &errors, "{case}");
+    assert!(bob.errors() == &errors, "{case}");
     assert_eq!(alice.disclosed(), bob.disclosed(), "{case}");
     let disclosed = alice.disclosed();
     assert_eq!(
@@ -226,8 +230,7 @@ fn a_lying_bob_is_outlasted() {
                 rounds += 1;
                 assert!(rounds <= 2000, "n = {key_bits}");
             }
-            let positions = alice.finish().unwrap().error_positions;
-            assert!(positions.iter().all(|&i| (i as usize) < key_bits));
+            assert_eq!(alice.finish().unwrap().errors.len(), key_bits);
         }
     }
 }
@@ -250,7 +253,7 @@ fn a_lying_alice_is_outlasted_and_found_out() {
             let bob = bob.finish().unwrap();
             let mut truth = ReconciledKey {
                 bits: alice.0,
-                error_positions: Vec::new(),
+                errors: BitString::zeros(key_bits),
                 disclosed: Disclosed::default(),
             };
             assert_eq!(bob.len(), key_bits);
