@@ -102,6 +102,8 @@ const EVE: &[&str] = &[
     "pulses_seen",
     "intercepted",
     "resent",
+    "caught_photons",
+    "returned_photons",
 ];
 
 /// The blocks of a report, whose sums its other fields must be.

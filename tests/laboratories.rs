@@ -14,7 +14,7 @@ async fn attacked(attack: &str, weaken: impl Fn(&mut LinkParameters)) -> Nodes {
     weaken(&mut nodes.alice_config.link.parameters);
     weaken(&mut nodes.bob_config.link.parameters);
     // Eve handles pulse by pulse.
-    nodes.alice_config.slots_per_second_max = 5e7;
+    nodes.alice_config.slots_per_second_max = 2e7;
     nodes.eve_config.attack = attack.to_owned();
     nodes.start_bob().await;
     nodes.start_eve().await;

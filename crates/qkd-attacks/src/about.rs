@@ -23,8 +23,6 @@ pub struct About {
     pub monitors: &'static [Monitor],
     /// How it ends.
     pub verdict: Verdict,
-    /// Whether Eve's service can do it.
-    pub in_daemons: bool,
 }
 
 /// Where Eve stands, and by what way her light gets to Bob.

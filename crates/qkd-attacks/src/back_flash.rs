@@ -31,7 +31,6 @@ impl BackFlash {
         gain: "p·T·η of the bits: flash probability, way out and efficiency of her detectors",
         verdict: Verdict::Bounded("an isolator at Bob's door keeps the light in"),
         monitors: &[],
-        in_daemons: true,
     };
 
     /// The attack with detectors of an `efficiency` from 0 to 1.

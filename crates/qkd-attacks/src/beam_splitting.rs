@@ -30,7 +30,6 @@ impl BeamSplitting {
         gain: "a bit with probability 1 − e^(−μ(1−η)) of each pulse of intensity μ",
         verdict: Verdict::Bounded("the key length takes it off"),
         monitors: &[],
-        in_daemons: true,
     };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.

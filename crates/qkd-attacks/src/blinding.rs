@@ -69,7 +69,6 @@ impl Blinding {
         gain: "every bit",
         verdict: Verdict::Caught("the monitor of the incoming light"),
         monitors: &[Monitor::InputPower, Monitor::Photocurrent],
-        in_daemons: true,
     };
 
     /// The attack with these settings; ones that cannot be made send nothing.

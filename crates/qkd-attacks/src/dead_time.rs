@@ -61,7 +61,6 @@ impl DeadTime {
                common",
         verdict: Verdict::Bounded("the dead time is common to all detectors"),
         monitors: &[Monitor::InputPower],
-        in_daemons: true,
     };
 
     /// The attack with these settings; pulses that cannot be made are not sent.

@@ -27,7 +27,6 @@ impl DenialOfService {
         gain: "nothing",
         verdict: Verdict::Caught("the count of detections: no key, and none lost"),
         monitors: &[],
-        in_daemons: true,
     };
 
     /// Stops a `share` of the pulses, 0 to 1.

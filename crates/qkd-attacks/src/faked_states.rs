@@ -33,7 +33,6 @@ impl FakedStates {
         gain: "(1+r)/(1+3r) of the bits, where one detector sees r times as well as the other",
         verdict: Verdict::Caught("the errors in the test basis"),
         monitors: &[Monitor::ErrorRates, Monitor::ArrivalTimes],
-        in_daemons: true,
     };
 
     /// The attack with shifts of −1270 to 1270 ps.

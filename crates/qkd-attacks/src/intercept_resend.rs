@@ -46,7 +46,6 @@ impl InterceptResend {
         gain: "half a bit of every sifted bit that she measured",
         verdict: Verdict::Caught("the errors in the test basis"),
         monitors: &[Monitor::ErrorRates],
-        in_daemons: true,
     };
 
     /// The attack on a `fraction` from 0 to 1 of the pulses, in random bases.

@@ -35,7 +35,6 @@ impl LaserSeeding {
         gain: "1 − e^(−μ(x−η)) bit where the bound assumes 1 − e^(−μ(1−η)), of pulses x times as bright",
         verdict: Verdict::Caught("Alice's monitors of the light that comes in and goes out"),
         monitors: &[Monitor::OutputPower, Monitor::BackwardLight],
-        in_daemons: true,
     };
 
     /// The attack with this light, which is known to make the pulses `brighter` times as bright, in

@@ -24,7 +24,6 @@ impl Passive {
         gain: "nothing",
         verdict: Verdict::Bounded("she learns nothing"),
         monitors: &[],
-        in_daemons: true,
     };
 
     pub(crate) fn read(argument: Option<&str>) -> Result<Self, Error> {

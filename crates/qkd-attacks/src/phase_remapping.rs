@@ -41,7 +41,6 @@ impl PhaseRemapping {
         gain: "the bit at a QBER of 17.7 % (45 degrees) or 16.0 % (22.5 degrees) instead of 25 %",
         verdict: Verdict::Caught("the limit on errors, which lies below"),
         monitors: &[Monitor::ErrorRates],
-        in_daemons: true,
     };
 
     /// The attack with δ = `step` · 22.5 degrees, `step` 1 to 4, that sends these of the states 0 to 3

@@ -43,7 +43,6 @@ impl PhotonNumberSplitting {
         gain: "every bit, where the old fibre's loss hides the single photons that she stops",
         verdict: Verdict::Caught("the decoys: bright and faint pulses no longer lose alike"),
         monitors: &[Monitor::DecoyShare],
-        in_daemons: true,
     };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.

@@ -33,7 +33,6 @@ impl RandomNumber {
                about the basis in g",
         verdict: Verdict::Open("the generator has to be Bob's own"),
         monitors: &[Monitor::ErrorRates],
-        in_daemons: true,
     };
 
     /// The attack on the generator that has this number in its back door.

@@ -64,7 +64,6 @@ impl TimeShift {
         gain: "1 − h(1/(1+m)) bit, where one detector sees m times as well as the other",
         verdict: Verdict::Open("detectors have to be alike"),
         monitors: &[Monitor::ArrivalTimes, Monitor::DetectorBalance],
-        in_daemons: true,
     };
 
     /// The attack with shifts of −1270 to 1270 ps.

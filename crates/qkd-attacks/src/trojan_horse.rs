@@ -34,7 +34,6 @@ impl TrojanHorse {
             "isolators and filters keep faint what comes back, and Alice watches what comes in",
         ),
         monitors: &[Monitor::BackwardLight],
-        in_daemons: true,
     };
 
     /// The attack with this light at Alice's door.

@@ -31,7 +31,6 @@ impl UnambiguousDiscrimination {
         gain: "every bit that she could tell",
         verdict: Verdict::Caught("the decoys: bright and faint pulses no longer lose alike"),
         monitors: &[Monitor::DecoyShare],
-        in_daemons: true,
     };
 
     /// The attack in place of a fibre that lost `loss_db` decibel.

@@ -6,12 +6,12 @@ mod help;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{ArgPredicate, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use qkd_node::config::HostPort;
 use qkd_node::presets::Preset;
 
-pub use self::eve_attack::{EveAttack, names as attack_names};
+pub use self::eve_attack::EveAttack;
 pub use self::help::command;
 use crate::attack::AttackCommand;
 use crate::audit::AuditArgs;
@@ -45,7 +45,7 @@ Examples:
   qkd lab --distance 100 --blocks 1 --preset ingaas
   qkd lab --eve intercept-resend:0.1        Eve measures and resends a tenth of the pulses
   qkd lab --eve photon-number-splitting     from Alice's door, with a lossless line to Bob
-  qkd lab --tour                            every attack, one after the other, in a minute or two
+  qkd lab --tour                            every attack, one after the other, in a minute or so
   qkd lab --tour --pace enter               the same, for a class
   qkd lab --json > report.json              one JSON object, for scripts
   qkd lab --keep /tmp/lab                   look at configurations, certificates and logs later
@@ -216,8 +216,10 @@ pub struct LabArgs {
     #[arg(long, value_name = "KM", default_value_t = 25.0, value_parser = distance,
           allow_negative_numbers = true)]
     pub distance: f64,
-    /// Blocks to attempt; each is accepted or aborted as a whole
+    /// Blocks to attempt; each is accepted or aborted as a whole. With --tour one for each attack
+    /// when not said
     #[arg(long, value_name = "N", default_value_t = 3,
+          default_value_if("tour", ArgPredicate::IsPresent, "1"),
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub blocks: u64,
     /// The hardware to emulate: superconducting nanowires or InGaAs avalanche photodiodes at 1 GHz,
@@ -241,13 +243,14 @@ pub struct LabArgs {
     /// empty; without it they go to a temporary folder that is removed
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// Put Eve into the fibre and walk through her attacks, one after the other: what each does, what
-    /// Alice and Bob see of it, what she gets, and how it ends. --blocks is then that of each attack
+    /// Put Eve into the fibre and walk through her attacks, one after the other, on hardware that is
+    /// sound, weak and watched: what each does, what Alice and Bob see of it, what she gets, and how it
+    /// ends. --blocks is then that of each attack
     #[arg(long, conflicts_with_all = ["eve", "serve"])]
     pub tour: bool,
     /// With --tour, how long each attack stays: "enter", until that key is pressed, or at least so
     /// many seconds, 0 to 3600
-    #[arg(long, value_name = "S|enter", default_value = "6", value_parser = Pace::read,
+    #[arg(long, value_name = "S|enter", default_value = "2", value_parser = Pace::read,
           requires = "tour")]
     pub pace: Pace,
     /// Stay up until Ctrl-C; the first line on standard output is a JSON object with every address,
@@ -279,7 +282,7 @@ impl Pace {
         let seconds = text.parse::<f64>().ok();
         let fitting = seconds.filter(|seconds| (0.0..=3600.0).contains(seconds));
         let pace = fitting.map(|seconds| Pace::AtLeast(Duration::from_secs_f64(seconds)));
-        pace.ok_or_else(|| "expected \"enter\" or seconds from 0 to 3600, such as 6".to_owned())
+        pace.ok_or_else(|| "expected \"enter\" or seconds from 0 to 3600, such as 2".to_owned())
     }
 }
 
@@ -413,7 +416,7 @@ mod tests {
     fn the_help_of_the_laboratory_and_the_manual_name_every_attack() {
         let help = lab(&["--help"]).unwrap_err();
         let page = include_str!("../manual/attacks.md");
-        for name in eve_attack::names() {
+        for name in qkd_attacks::KNOWN {
             let words = help.split(|c: char| !(c.is_alphanumeric() || c == '-'));
             assert!(words.into_iter().any(|word| word == name), "{name}: {help}");
         }

@@ -14,6 +14,7 @@ mod serving;
 mod setup;
 mod tour;
 mod watch;
+pub mod weakness;
 
 use std::fs;
 use std::io;
@@ -188,11 +189,17 @@ impl Lab<'_> {
             "Starting the services; their files are in {}",
             self.folder.path().display()
         ));
+        if let Some(weakness) = self.args.eve.as_ref().and_then(|eve| eve.weakness()) {
+            display.say(&format!(
+                "The hardware is made weak for this attack: {}.",
+                weakness.sentence()
+            ));
+        }
         if let Some(warning) = self.plan.warning() {
             display.say(&warning);
         }
         let pki = setup::make_pki(&self.folder)?;
-        let running = self.start(children).await?;
+        let running = self.start(&self.plan, children).await?;
         setup::write_profiles(&self.folder, &running)?;
         let tls = |name: &str| TlsMaterial::load(&pki.files_of(name));
         let operator = tls(setup::OPERATOR)?;
@@ -248,8 +255,8 @@ impl Lab<'_> {
     }
 
     /// Bob first, because the others need his addresses.
-    async fn start(&self, children: &mut Children) -> Result<Running, Fault> {
-        let config = setup::write(&self.folder, "bob.toml", &self.plan.bob())?;
+    async fn start(&self, plan: &Plan, children: &mut Children) -> Result<Running, Fault> {
+        let config = setup::write(&self.folder, "bob.toml", &plan.bob())?;
         let bob = self.child(children, "bob", &config).await?;
         let missing = |what: &str| Fault::NotReadiness {
             service: "bob",
@@ -259,8 +266,8 @@ impl Lab<'_> {
         let mut quantum = bob.quantum.ok_or_else(|| missing("quantum"))?;
         let classical = bob.classical.ok_or_else(|| missing("classical"))?;
         let mut eve = None;
-        if let Some(attack) = self.plan.first_attack() {
-            let config = self.plan.eve(attack, quantum);
+        if let Some(attack) = plan.first_attack() {
+            let config = plan.eve(attack, quantum);
             let config = setup::write(&self.folder, "eve.toml", &config)?;
             let ready = self.child(children, "eve", &config).await?;
             quantum = ready.quantum.ok_or_else(|| Fault::NotReadiness {
@@ -270,7 +277,7 @@ impl Lab<'_> {
             })?;
             eve = Some(ready);
         }
-        let config = self.plan.alice(quantum, classical);
+        let config = plan.alice(quantum, classical);
         let config = setup::write(&self.folder, "alice.toml", &config)?;
         let alice = self.child(children, "alice", &config).await?;
         Ok(Running { alice, bob, eve })
@@ -352,16 +359,28 @@ impl Lab<'_> {
         let asked = clients::answer("ask Eve what she did", client.get_tally(GetTallyRequest {}));
         let tally = asked.await?;
         self.report.set_tally(&tally);
-        self.report.note(
-            "Eve",
-            format!(
-                "{}: {} pulses with light came by, {} were measured, {} sent in their place",
-                tally.spec,
-                grouped(tally.pulses_seen),
-                grouped(tally.intercepted),
-                grouped(tally.resent)
-            ),
+        let mut text = format!(
+            "{}: {} pulses with light came by, {} were measured, {} sent in their place",
+            tally.spec,
+            grouped(tally.pulses_seen),
+            grouped(tally.intercepted),
+            grouped(tally.resent)
         );
+        for (photons, of) in [
+            (
+                tally.caught_photons,
+                "photons of Bob's detectors were caught",
+            ),
+            (
+                tally.returned_photons,
+                "photons came out of Alice's laboratory",
+            ),
+        ] {
+            if photons > 0 {
+                text.push_str(&format!(", {} {of}", grouped(photons)));
+            }
+        }
+        self.report.note("Eve", text);
         Ok(())
     }
 

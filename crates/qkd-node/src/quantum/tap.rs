@@ -63,12 +63,6 @@ pub enum TapError {
     /// There is no such attack.
     #[error(transparent)]
     Attack(#[from] qkd_attacks::Error),
-    /// It takes more than light on its way between the two.
-    #[error(
-        "{0} takes more than light on its way between Alice and Bob, which is all that this service \
-         has in its hands: it runs in the simulator alone"
-    )]
-    SimulatorOnly(String),
     /// The fibre cannot be.
     #[error("[channel]: {0}")]
     Fibre(#[from] qkd_optics::Error),
@@ -82,9 +76,6 @@ impl Running {
         let Some(about) = qkd_attacks::about(name) else {
             return Err(qkd_attacks::Error::UnknownAttack(name.to_owned()).into());
         };
-        if !about.in_daemons {
-            return Err(TapError::SimulatorOnly(name.to_owned()));
-        }
         let site = stand.site(&about);
         let spec_there = stand.spec(spec, site);
         Ok(Self {

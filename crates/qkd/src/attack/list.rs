@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use qkd_attacks::{About, KNOWN, about, parameters_of};
 use serde::Serialize;
 
+use crate::lab::weakness::Weakness;
 use crate::words::wrapped;
 
 /// Columns of a terminal that was never made wider.
@@ -25,6 +26,8 @@ struct Row {
     lesson: &'static str,
     /// `bobs-door`, `alices-door` or `lossless-line`.
     site: &'static str,
+    /// The flaw that the hardware has to have; `null` for none.
+    needs: Option<&'static str>,
     /// What she learns by theory.
     gain: &'static str,
     /// The monitors that can see it, the surest first.
@@ -33,8 +36,6 @@ struct Row {
     verdict: &'static str,
     /// By what.
     by: &'static str,
-    /// Whether Eve's service can do it, or the simulator alone.
-    in_daemons: bool,
 }
 
 #[derive(Serialize)]
@@ -63,7 +64,7 @@ pub fn list(json: bool) -> String {
     }
     let note = "Parameters are written as NAME:PARAMETER=VALUE,PARAMETER=VALUE; the first one may be \
                 its value alone. loss_db is the loss of the fibre that Eve replaces, where nobody says \
-                it. Attacks in brackets run in the simulator alone.";
+                it.";
     text.push_str(&wrapped(note, WIDTH).join("\n"));
     text
 }
@@ -86,20 +87,17 @@ fn row(name: &'static str, about: About) -> Row {
         summary: about.summary,
         lesson: about.lesson,
         site: about.site.name(),
+        needs: Weakness::of(name).map(Weakness::sentence),
         gain: about.gain,
         monitors: monitors(&about),
         verdict: about.verdict.name(),
         by: about.verdict.by(),
-        in_daemons: about.in_daemons,
     }
 }
 
 fn write_one(text: &mut String, name: &str, about: &About) {
     // Writing to a String cannot fail.
-    let _ = match about.in_daemons {
-        true => writeln!(text, "{name}"),
-        false => writeln!(text, "({name})"),
-    };
+    let _ = writeln!(text, "{name}");
     for line in wrapped(about.summary, WIDTH - 2) {
         let _ = writeln!(text, "  {line}");
     }
@@ -118,6 +116,9 @@ fn write_one(text: &mut String, name: &str, about: &About) {
         said("parameters", &parameters.join(" "));
     }
     said("she stands", about.site.words());
+    if let Some(weakness) = Weakness::of(name) {
+        said("she needs", weakness.sentence());
+    }
     said("she learns", about.gain);
     if !about.monitors.is_empty() {
         said("monitors", &monitors(about).join(", "));
@@ -137,7 +138,7 @@ mod tests {
             assert!(line.chars().count() <= WIDTH, "{line:?}");
         }
         for name in KNOWN {
-            let stands = |line: &str| line.trim_matches(['(', ')']) == name;
+            let stands = |line: &str| line == name;
             assert!(text.lines().any(stands), "{name}: {text}");
         }
         assert!(text.contains("fraction=1 basis=random"), "{text}");

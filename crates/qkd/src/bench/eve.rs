@@ -10,7 +10,7 @@ use super::args::EveBenchArgs;
 use super::fault::Fault;
 use super::machine::Machine;
 use super::{on_a_thread, show, unless_stopped};
-use crate::cli::{EveAttack, attack_names};
+use crate::cli::EveAttack;
 use crate::exit::Exit;
 use crate::words::{metric, three_digits};
 
@@ -72,7 +72,7 @@ pub async fn run(args: &EveBenchArgs) -> Result<Exit, Fault> {
 
 async fn measure(args: &EveBenchArgs, rows: &mut Vec<Row>) -> Result<(), Fault> {
     let all = || {
-        attack_names()
+        qkd_attacks::KNOWN
             .into_iter()
             .filter_map(|name| EveAttack::read(name).ok())
     };

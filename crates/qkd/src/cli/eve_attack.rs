@@ -3,7 +3,9 @@
 use qkd_attacks::Site;
 use qkd_node::config::nearest;
 
-/// An attack that there is and that Eve's service can do, as her configuration writes it.
+use crate::lab::weakness::Weakness;
+
+/// An attack that there is, as Eve's configuration writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EveAttack {
     spec: String,
@@ -13,8 +15,7 @@ impl EveAttack {
     /// The attack that `spec` describes.
     ///
     /// # Errors
-    /// Says what is wrong with it: there is none of that name, or not with these parameters, or only
-    /// in the simulator.
+    /// Says what is wrong with it: there is none of that name, or not with these parameters.
     pub fn read(spec: &str) -> Result<Self, String> {
         let read = Self {
             spec: spec.to_owned(),
@@ -29,13 +30,7 @@ impl EveAttack {
             Err(error) => return Err(error.to_string()),
             Ok(_) => {}
         }
-        match qkd_attacks::about(name) {
-            Some(about) if !about.in_daemons => Err(format!(
-                "{name} takes more than light on its way between Alice and Bob: it runs in the simulator \
-                 alone"
-            )),
-            Some(_) | None => Ok(read),
-        }
+        Ok(read)
     }
 
     /// Looking on.
@@ -52,6 +47,11 @@ impl EveAttack {
             Site::BobsDoor => false,
             Site::AlicesDoor | Site::LosslessLine => true,
         })
+    }
+
+    /// What it needs of the hardware, if it needs a flaw.
+    pub fn weakness(&self) -> Option<Weakness> {
+        Weakness::of(self.name())
     }
 
     /// Name of the attack.
@@ -90,20 +90,15 @@ impl EveAttack {
     }
 }
 
-/// The names of the attacks that Eve's service can do.
-pub fn names() -> Vec<&'static str> {
-    let able = |name: &&str| qkd_attacks::about(name).is_some_and(|about| about.in_daemons);
-    qkd_attacks::KNOWN.into_iter().filter(able).collect()
-}
-
 /// The help of an option that takes one.
 pub fn help() -> String {
-    let names = names();
+    let names = qkd_attacks::KNOWN;
     let (last, first) = names
         .split_last()
         .map_or(("", &names[..]), |(l, f)| (*l, f));
     format!(
-        "Put Eve into the fibre, where her attack has to stand. NAME is {} or {last}; \
+        "Put Eve into the fibre, where her attack has to stand, and into hardware with the flaw \
+         that it needs. NAME is {} or {last}; \
          'qkd attack list' says what each does. PARAMETERS are NAME=VALUE,NAME=VALUE, or the value \
          of the first one alone, such as the fraction of pulses, 0 to 1, that intercept-resend:0.1 \
          measures",
@@ -122,7 +117,10 @@ mod tests {
             said.ends_with("did you mean \"intercept-resend\"?"),
             "{said}"
         );
-        assert!(names().iter().all(|name| said.contains(name)), "{said}");
+        assert!(
+            qkd_attacks::KNOWN.iter().all(|name| said.contains(name)),
+            "{said}"
+        );
         let said = EveAttack::read("listen").unwrap_err();
         assert!(!said.contains("did you mean"), "{said}");
     }

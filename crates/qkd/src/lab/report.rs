@@ -76,6 +76,10 @@ pub struct Eve {
     pub intercepted: Option<u64>,
     /// Pulses that she sent in their place; `null` as above.
     pub resent: Option<u64>,
+    /// Photons of Bob's detectors that she caught; `null` as above.
+    pub caught_photons: Option<u64>,
+    /// Photons that came back to her out of Alice's laboratory; `null` as above.
+    pub returned_photons: Option<u64>,
 }
 
 /// A line of the report for people: a word or two, and what there is to say about it.
@@ -122,6 +126,8 @@ impl Report {
                 pulses_seen: None,
                 intercepted: None,
                 resent: None,
+                caught_photons: None,
+                returned_photons: None,
             }),
             notes: Vec::new(),
         }
@@ -159,6 +165,8 @@ impl Report {
             eve.pulses_seen = Some(tally.pulses_seen);
             eve.intercepted = Some(tally.intercepted);
             eve.resent = Some(tally.resent);
+            eve.caught_photons = Some(tally.caught_photons);
+            eve.returned_photons = Some(tally.returned_photons);
         }
     }
 

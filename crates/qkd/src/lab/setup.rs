@@ -14,9 +14,11 @@ use qkd_node::config::{
 };
 use qkd_node::parameters::LinkParameters;
 use qkd_node::pki::{LabPki, Parties};
+use qkd_optics::AlicesDoor;
 
 use super::fault::Fault;
 use super::folder::Folder;
+use super::weakness::Hardware;
 use super::{Running, tour};
 use crate::cli::{EveAttack, LabArgs};
 
@@ -66,8 +68,11 @@ const PATIENCE_SECONDS: f64 = 20.0;
 const PKI: &str = "pki";
 
 /// What this laboratory is to be.
+#[derive(Clone)]
 pub struct Plan {
-    parameters: LinkParameters,
+    hardware: Hardware,
+    /// How often the nodes began anew in other hardware.
+    round: usize,
     blocks_max: Option<u64>,
     key_count_max: u64,
     seed: Option<u64>,
@@ -85,13 +90,19 @@ pub struct Plan {
 impl Plan {
     /// What the command line asks for.
     pub fn new(args: &LabArgs) -> Self {
-        let mut parameters = args.preset.parameters(args.distance);
-        if let Some(bits) = args.block_bits {
-            parameters.security.block_bits = bits;
+        let mut hardware = Hardware {
+            parameters: args.preset.parameters(args.distance),
+            door: AlicesDoor::default(),
+        };
+        let block_bits = args.tour.then_some(tour::BLOCK_BITS);
+        if let Some(bits) = args.block_bits.or(block_bits) {
+            hardware.parameters.security.block_bits = bits;
         }
-        if args.tour {
-            tour::fit_out(&mut parameters, args.block_bits);
+        let weakness = args.eve.as_ref().and_then(EveAttack::weakness);
+        if let Some(weakness) = weakness {
+            weakness.put_into(&mut hardware);
         }
+        let parameters = &hardware.parameters;
         let eve = match args.tour {
             true => Some(EveAttack::passive()),
             false => args.eve.clone(),
@@ -107,7 +118,9 @@ impl Plan {
             },
             seed: args.seed,
             etsi014: args.serve,
-            slots_per_second_max: parameters.source.clock_hz.max(SLOTS_PER_SECOND_MIN),
+            slots_per_second_max: (parameters.source.clock_hz)
+                .max(SLOTS_PER_SECOND_MIN)
+                .min(hardware.slots_per_second_max()),
             blocks_in_flight_max: match args.tour {
                 true => tour::BLOCKS_IN_FLIGHT_MAX,
                 false => SessionConfig::default().blocks_in_flight_max,
@@ -115,18 +128,32 @@ impl Plan {
             eve,
             is_tour: args.tour,
             fibre_is_eves,
-            parameters,
+            hardware,
+            round: 0,
         }
+    }
+
+    /// The same in other hardware, which `fit_out` makes of the present one, with nodes that have no
+    /// keys yet.
+    #[must_use]
+    pub fn in_hardware(&self, round: usize, fit_out: impl Fn(&mut Hardware)) -> Self {
+        let mut plan = self.clone();
+        fit_out(&mut plan.hardware);
+        let most = plan.hardware.slots_per_second_max();
+        plan.slots_per_second_max = plan.slots_per_second_max.min(most);
+        plan.round = round;
+        plan
     }
 
     /// What somebody who waits for a key should know beforehand.
     pub fn warning(&self) -> Option<String> {
-        let block = self.parameters.block_plan().ok()?;
+        let block = self.hardware.parameters.block_plan().ok()?;
         if block.acceptance.secret_length_bits == 0 {
             return Some(format!(
                 "WARNING: {} sifted bits over {} km leave no secret key: every block will be refused. \
                  Larger blocks (--block-bits) or a shorter fibre (--distance) would leave one.",
-                self.parameters.security.block_bits, self.parameters.channel.distance_km
+                self.hardware.parameters.security.block_bits,
+                self.hardware.parameters.channel.distance_km
             ));
         }
         let seconds = block.slots_expected / self.slots_per_second_max;
@@ -136,7 +163,7 @@ impl Plan {
 
     /// Sifted bits of a block.
     pub fn block_bits(&self) -> u64 {
-        self.parameters.security.block_bits
+        self.hardware.parameters.security.block_bits
     }
 
     /// Measures how fast Eve is on this machine, if she is there, and has Alice send no faster.
@@ -152,7 +179,12 @@ impl Plan {
             true => "intercept-resend".to_owned(),
             false => attack.spec(),
         };
-        let speed = bench::eve::measure(&self.parameters, &spec, self.fibre_is_eves, MEASURE_EVE)?;
+        let speed = bench::eve::measure(
+            &self.hardware.parameters,
+            &spec,
+            self.fibre_is_eves,
+            MEASURE_EVE,
+        )?;
         let (least, most) = (PULSES_PER_SECOND_EVE.start(), PULSES_PER_SECOND_EVE.end());
         let pulses = SHARE_OF_EVES_SPEED * speed.pulses_per_wall_second();
         let slots = pulses.clamp(*least, *most) / speed.occupied_probability;
@@ -170,7 +202,7 @@ impl Plan {
 
     /// Everything that both ends have to agree on.
     pub fn parameters(&self) -> &LinkParameters {
-        &self.parameters
+        &self.hardware.parameters
     }
 
     /// What Eve does first, if she is there.
@@ -180,7 +212,7 @@ impl Plan {
 
     /// The protocol's name.
     pub fn protocol(&self) -> &'static str {
-        self.parameters.protocol.name.name()
+        self.hardware.parameters.protocol.name.name()
     }
 
     /// Bob, listening wherever the system has a free port.
@@ -199,7 +231,7 @@ impl Plan {
             quantum_peer: quantum.into(),
             slots_per_second_max: self.slots_per_second_max,
             segment_loss_db: self.fibre_is_eves.then_some(0.0),
-            door: Default::default(),
+            door: self.hardware.door,
             classical_peer: classical.into(),
             server_name: BOB.to_owned(),
         })
@@ -219,7 +251,7 @@ impl Plan {
             position: EvePosition::AsNeeded,
             fibre: EveFibre {
                 distance_km: match self.fibre_is_eves {
-                    true => self.parameters.channel.distance_km,
+                    true => self.hardware.parameters.channel.distance_km,
                     false => 0.0,
                 },
                 attenuation_db_per_km: self.attenuation_db_per_km(),
@@ -230,12 +262,12 @@ impl Plan {
     /// All fixed loss between the laboratories on each km between them: that of the fibre, or of free
     /// space.
     fn attenuation_db_per_km(&self) -> f64 {
-        let channel = &self.parameters.channel;
-        let Ok(hardware) = self.parameters.hardware() else {
+        let channel = &self.hardware.parameters.channel;
+        let Ok(hardware) = self.hardware.parameters.hardware() else {
             return channel.attenuation_db_per_km;
         };
         let loss_db = -10.0 * hardware.segment_transmittance.log10();
-        let is_fibres = (loss_db - self.parameters.fibre_attenuation_db()).abs() < 1e-9;
+        let is_fibres = (loss_db - self.hardware.parameters.fibre_attenuation_db()).abs() < 1e-9;
         match is_fibres || channel.distance_km == 0.0 {
             true => channel.attenuation_db_per_km,
             false => loss_db / channel.distance_km,
@@ -253,14 +285,17 @@ impl Plan {
             file: None,
             name: name.to_owned(),
             peer: peer.to_owned(),
-            data_dir: PathBuf::from(data),
+            data_dir: match self.round {
+                0 => PathBuf::from(data),
+                round => PathBuf::from(format!("{data}-{round}")),
+            },
             pre_shared_key: pki.pre_shared_key(),
             services_listen: any_port(),
             sae_identity: IdentityRule::default(),
             etsi014_listen: self.etsi014.then(any_port),
             metrics_listen: None,
             tls: pki.files_of(name),
-            parameters: self.parameters.clone(),
+            parameters: self.hardware.parameters.clone(),
             session: SessionConfig {
                 blocks_max: self.blocks_max,
                 blocks_in_flight_max: self.blocks_in_flight_max,

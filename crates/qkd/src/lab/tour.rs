@@ -1,21 +1,22 @@
-//! A walk through Eve's attacks, one after the other, on one link that runs all the time.
+//! A walk through Eve's attacks, one after the other, through laboratories that are sound, weak and
+//! watched.
 //!
-//! Eve's service is told over its control service what to do next; what Alice and Bob see of it is
+//! In each laboratory one link runs all the time. Eve's service is told over its control service what to do next; what Alice and Bob see of it is
 //! what they report of their blocks. Nobody scores Eve here: what she has learnt is what theory says.
 
 mod show;
+mod stops;
 mod visit;
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use qkd_node::parameters::LinkParameters;
 use qkd_node::tls::TlsMaterial;
-use qkd_optics::{EfficiencyMismatch, LinearMode, PowerMonitor};
 use qkd_wire::proto::eve::eve_client::EveClient;
 use qkd_wire::proto::eve::{GetTallyRequest, SetAttackRequest};
 use tonic::transport::Channel;
 
+use self::stops::{Laboratory, Stop, TOUR};
 use self::visit::{Expected, Sight, Visit};
 use super::children::Children;
 use super::clients;
@@ -23,13 +24,13 @@ use super::display::Display;
 use super::fault::Fault;
 use super::watch::{View, Watch};
 use super::{Lab, setup};
-use crate::cli::{LabArgs, Pace, attack_names};
+use crate::cli::{LabArgs, Pace};
 use crate::exit::Exit;
 use crate::output::{print, tell};
 
 /// Sifted key-basis bits of a block, unless somebody says how many: few, so that each is done in a
 /// moment, and enough for a key.
-const BLOCK_BITS: u64 = 200_000;
+pub const BLOCK_BITS: u64 = 200_000;
 
 /// Keys that the stores may hold: a class may talk for an hour while the link runs.
 pub const KEY_COUNT_MAX: u64 = 5_000_000;
@@ -37,66 +38,50 @@ pub const KEY_COUNT_MAX: u64 = 5_000_000;
 /// Blocks under way: the next attack is not to wait for those of the last one.
 pub const BLOCKS_IN_FLIGHT_MAX: u64 = 2;
 
-/// What the hardware needs for every attack to have something to attack and to be seen by: detectors
-/// that bright light blinds, a monitor of the incoming light, and gates that lie so far apart that
-/// light 100 ps off the middle meets one detector that is twice as efficient as the other. On time
-/// it meets two alike, and their mean is the same at these three moments.
-pub fn fit_out(parameters: &mut LinkParameters, block_bits: Option<u64>) {
-    parameters.security.block_bits = block_bits.unwrap_or(BLOCK_BITS);
-    let effects = &mut parameters.effects.detector;
-    effects.linear_mode = Some(LinearMode {
-        window_slots: 10_000,
-        blinding_photons: 1e9,
-        threshold_photons: 1e6,
-    });
-    effects.power_monitor = Some(PowerMonitor {
-        window_slots: 10_000,
-        alarm_photons: 1e6,
-    });
-    effects.efficiency_mismatch = Some(EfficiencyMismatch {
-        relative_efficiency: [1.0, 1.0],
-        // e^(2tg/s²) = 2 and e^(−t²/2s²) cosh(tg/s²) = 1 at t = 100 ps.
-        gate_offset_ps: [-294.0, 294.0],
-        gate_deviation_ps: 291.3,
-        arrival_offset_ps: 0.0,
-    });
-}
-
-/// Walks through all attacks.
+/// Walks through all laboratories and their attacks.
 ///
 /// # Errors
 /// When a service fails.
 pub async fn walk(lab: &Lab<'_>, children: &mut Children) -> Result<Exit, Fault> {
     let args = lab.args;
     let expected = Expected::of(lab.plan.parameters())?;
-    let names = attack_names();
     if !args.json {
-        say(&show::opening(names.len(), args, &expected))?;
+        say(&show::opening(stops::count(), args, &expected))?;
     }
     let pki = setup::make_pki(&lab.folder)?;
-    let running = lab.start(children).await?;
-    setup::write_profiles(&lab.folder, &running)?;
     let operator = TlsMaterial::load(&pki.files_of(setup::OPERATOR))?;
-    let nodes = running.nodes(&operator).await?;
-    let Some(eve) = running.eve(&operator).await? else {
-        unreachable!("the plan of a tour has an Eve");
-    };
-    let display = Display::silent(args.blocks);
-    let mut guide = Guide {
-        args,
-        expected,
-        eve,
-        watch: Watch::new(nodes, display, lab.plan.block_bits()),
-    };
     let mut visits = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let began = Instant::now();
-        visits.push(guide.visit(name, (at + 1, names.len()), children).await?);
-        if at + 1 < names.len() {
-            guide.pause(began, children).await?;
+    for (round, laboratory) in TOUR.iter().enumerate() {
+        if round > 0 {
+            super::stop(children).await;
         }
+        let plan = lab.plan.in_hardware(round, |it| laboratory.fit_out(it));
+        if !args.json {
+            say(&show::laboratory(laboratory, round + 1))?;
+        }
+        let running = lab.start(&plan, children).await?;
+        setup::write_profiles(&lab.folder, &running)?;
+        let nodes = running.nodes(&operator).await?;
+        let Some(eve) = running.eve(&operator).await? else {
+            unreachable!("the plan of a tour has an Eve");
+        };
+        let display = Display::silent(args.blocks);
+        let mut guide = Guide {
+            args,
+            expected: Expected::of(plan.parameters())?,
+            eve,
+            watch: Watch::new(nodes, display, plan.block_bits()),
+        };
+        for stop in laboratory.stops {
+            let began = Instant::now();
+            let place = (visits.len() + 1, stops::count());
+            visits.push(guide.visit((laboratory, stop), place, children).await?);
+            if visits.len() < stops::count() {
+                guide.pause(began, children).await?;
+            }
+        }
+        guide.watch.hide();
     }
-    guide.watch.hide();
     if !args.json {
         say(&show::closing(&visits))?;
     }
@@ -135,15 +120,15 @@ impl Guide<'_> {
     /// One attack, from its first frame to its verdict.
     async fn visit(
         &mut self,
-        name: &'static str,
+        (laboratory, stop): (&'static Laboratory, &'static Stop),
         place: (usize, usize),
         children: &mut Children,
     ) -> Result<Visit, Fault> {
-        let request = SetAttackRequest {
-            spec: name.to_owned(),
-        };
-        let set = clients::answer(format!("start {name}"), self.eve.set_attack(request)).await?;
-        let Some(mut visit) = Visit::new(name, set) else {
+        let spec = stop.spec.to_owned();
+        let goal = format!("start {spec}");
+        let request = SetAttackRequest { spec };
+        let set = clients::answer(goal, self.eve.set_attack(request)).await?;
+        let Some(mut visit) = Visit::new((laboratory.name, stop), set) else {
             unreachable!("only attacks that there are were named");
         };
         if !self.args.json {

@@ -86,6 +86,8 @@ fn the_json_object_has_exactly_the_promised_fields() {
         pulses_seen: 9,
         intercepted: 5,
         resent: 4,
+        caught_photons: 3,
+        returned_photons: 2,
         ..Tally::default()
     });
     report.outcome = Outcome::Key;
@@ -116,7 +118,7 @@ fn the_json_object_has_exactly_the_promised_fields() {
         "stretch_factor": null,
         "secret_key_rate_bps": 824_690.0, "message_delivered": true,
         "eve": {"attack": "intercept-resend", "parameters": "0.5", "fraction": 0.5, "pulses_seen": 9, "intercepted": 5,
-                "resent": 4},
+                "resent": 4, "caught_photons": 3, "returned_photons": 2},
     });
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!(json, expected);

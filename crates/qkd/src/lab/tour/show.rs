@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use qkd_attacks::Site;
+use qkd_optics::Monitor;
 
+use super::stops::Laboratory;
 use super::visit::{Expected, SeenBlock, Visit};
 use crate::cli::{LabArgs, Pace};
 use crate::lab::report::Outcome;
@@ -21,7 +23,7 @@ pub fn opening(attacks: usize, args: &LabArgs, expected: &Expected) -> String {
         Pace::AtLeast(least) => format!("each stays for at least {} s", least.as_secs_f64()),
     };
     let text = format!(
-        "{attacks} attacks on one link of {} km, {} each; {pace}. Without Eve decoys are detected \
+        "{attacks} attacks on a link of {} km, {} each; {pace}. Without Eve decoys are detected \
          {:.3} times as often as signals (column \"decoys\"), and Bob sees as many detections as \
          expected (column \"rate\", 100 %). What Eve learns is told by theory: nobody here scores her, \
          the simulator does. Ctrl-C ends the tour.",
@@ -30,6 +32,16 @@ pub fn opening(attacks: usize, args: &LabArgs, expected: &Expected) -> String {
         expected.decoy_ratio,
     );
     format!("{}\n", wrapped(&text, WIDTH).join("\n"))
+}
+
+/// Where the next attacks are done.
+pub fn laboratory(laboratory: &Laboratory, number: usize) -> String {
+    let title = format!("Laboratory {number}. {}", laboratory.sentence);
+    format!(
+        "\n{}\n{}\n",
+        "═".repeat(WIDTH),
+        wrapped(&title, WIDTH).join("\n")
+    )
 }
 
 /// What begins.
@@ -89,37 +101,60 @@ pub fn end(visit: &Visit) -> String {
         }
     };
     let why = visit.blocks.iter().find(|one| !one.text.is_empty());
-    if let Some(block) = why.filter(|one| one.outcome != Outcome::Key) {
+    let by_a_monitor = |one: &&SeenBlock| {
+        let reason = one.abort.as_ref();
+        reason.is_some_and(|reason| visit.monitors.contains(reason))
+    };
+    // What a monitor said follows.
+    let why = why.filter(|one| one.outcome != Outcome::Key && !by_a_monitor(one));
+    if let Some(block) = why {
         say("Bob saw", &block.text);
     }
-    if visit.power_alarms > 0 {
+    let of_power = Monitor::InputPower.name();
+    if visit.power_alarms > 0 && !visit.monitors.iter().any(|one| one == of_power) {
         let windows = counted(visit.power_alarms, "window");
         say(
             "alarms",
             &format!("the monitor of the incoming light sounded in {windows}"),
         );
     }
+    for alarm in &visit.monitors_said {
+        say("alarm", alarm);
+    }
     for alarm in &visit.alarms {
-        say("alarms", alarm);
+        say("node", alarm);
     }
     let pulses = grouped(visit.pulses_seen);
-    let did = match (visit.intercepted, visit.resent) {
-        (0, 0) => format!("saw {pulses} pulses with light and measured none"),
-        (taken, 0) => format!(
-            "saw {pulses} pulses with light and handled {}",
-            grouped(taken)
-        ),
-        (taken, sent) => format!(
-            "saw {pulses} pulses with light, took or measured {}, sent {} in their place",
-            grouped(taken),
-            grouped(sent)
+    let (taken, sent) = (grouped(visit.intercepted), grouped(visit.resent));
+    let did = match (visit.pulses_seen, visit.intercepted, visit.resent) {
+        (0, _, 0) => "looked at none of Alice's pulses".to_owned(),
+        (0, _, _) => format!("stopped {taken} pulses, sent {sent} of her own"),
+        (_, 0, 0) => format!("saw {pulses} pulses with light and measured none"),
+        (_, _, 0) => format!("saw {pulses} pulses with light and handled {taken}"),
+        (_, _, _) => format!(
+            "saw {pulses} pulses with light, took or measured {taken}, sent {sent} in their place"
         ),
     };
     say("Eve", &did);
-    let got = format!(
-        "{}, by theory: nobody scores her here",
-        visit.gain_by_theory
-    );
+    if visit.caught_photons > 0 {
+        let photons = grouped(visit.caught_photons);
+        say("", &format!("caught {photons} photons of Bob's detectors"));
+    }
+    if visit.returned_photons > 0 {
+        let photons = grouped(visit.returned_photons);
+        say(
+            "",
+            &format!("got {photons} photons back out of Alice's laboratory"),
+        );
+    }
+    let is_key = visit.blocks.iter().any(|one| one.outcome == Outcome::Key);
+    let gain = visit.gain_by_theory;
+    let got = match is_key {
+        true => format!("{gain}, by theory: nobody scores her here"),
+        false => {
+            format!("nothing of a key, for there is none; of the sifted bits, by theory: {gain}")
+        }
+    };
     say("she got", &got);
     say("verdict", &visit.sentence);
     text
@@ -130,7 +165,12 @@ pub fn closing(visits: &[Visit]) -> String {
     let mut text = format!("\n{}\n", "─".repeat(WIDTH));
     let width = visits.iter().map(|visit| visit.attack.len()).max();
     let width = width.unwrap_or(0);
+    let mut laboratory = "";
     for visit in visits {
+        if laboratory != visit.laboratory {
+            laboratory = visit.laboratory;
+            let _ = writeln!(text, "{laboratory}");
+        }
         let labels = std::iter::once(visit.attack.as_str()).chain(std::iter::repeat(""));
         for (label, line) in labels.zip(wrapped(&visit.sentence, WIDTH - width - 4)) {
             let _ = writeln!(text, "  {label:<width$}  {line}");
@@ -145,17 +185,22 @@ pub fn closing(visits: &[Visit]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::tour::stops::TOUR;
     use qkd_wire::proto::eve::Attack;
 
     #[test]
     fn every_attack_fits_80_columns() {
-        for name in qkd_attacks::KNOWN {
+        let visited = |laboratory: &'static Laboratory| {
+            let stops = laboratory.stops.iter();
+            stops.map(move |stop| (laboratory, stop))
+        };
+        for (laboratory, stop) in TOUR.iter().flat_map(visited) {
             let set = Attack {
-                spec: format!("{name}:loss_db=5"),
-                name: name.to_owned(),
+                spec: format!("{}:loss_db=5", stop.spec),
+                name: stop.attack().to_owned(),
                 site: "lossless-line".to_owned(),
             };
-            let mut visit = Visit::new(name, set).unwrap();
+            let mut visit = Visit::new((laboratory.name, stop), set).unwrap();
             visit.blocks.push(SeenBlock {
                 block: 123,
                 outcome: Outcome::Aborted,
@@ -168,8 +213,12 @@ mod tests {
                 secret_length_bits: 0,
             });
             visit.power_alarms = 12_345;
+            visit.monitors = vec!["double_clicks".to_owned()];
+            visit.monitors_said = vec!["double clicks: 553 where at least 3252 pass".to_owned()];
+            (visit.caught_photons, visit.returned_photons) = (1_234_567, 7_654_321);
             visit.judge();
             let all = [
+                super::laboratory(laboratory, 5),
                 beginning(&visit, (10, 15)),
                 block(&visit),
                 end(&visit),

@@ -1,10 +1,11 @@
 //! One attack of a tour: what Alice and Bob saw of it, and how it ended.
 
-use qkd_attacks::{About, Site, Verdict};
+use qkd_attacks::Verdict;
 use qkd_node::parameters::LinkParameters;
 use qkd_wire::proto::eve::{Attack, Tally};
 use serde::Serialize;
 
+use super::stops::Stop;
 use crate::lab::report::{Block, Outcome};
 use crate::lab::watch::View;
 
@@ -48,6 +49,8 @@ pub struct Visit {
     pub attack: String,
     /// The same with its parameters.
     pub spec: String,
+    /// What laboratory it was done to: `sound`, `weak`, `one-by-one`, `foreseen` or `watched`.
+    pub laboratory: &'static str,
     /// Where Eve stood: `bobs-door`, `alices-door` or `lossless-line`.
     pub site: String,
     /// What is behind it.
@@ -56,6 +59,11 @@ pub struct Visit {
     pub blocks: Vec<SeenBlock>,
     /// Windows in which the monitor of the incoming light sounded at Bob.
     pub power_alarms: u64,
+    /// Monitors that raised an alarm about any of the blocks, by name.
+    pub monitors: Vec<String>,
+    /// What they said the first time.
+    #[serde(skip)]
+    pub monitors_said: Vec<String>,
     /// What else the nodes complained of.
     pub alarms: Vec<String>,
     /// Pulses with light that came by.
@@ -64,6 +72,10 @@ pub struct Visit {
     pub intercepted: u64,
     /// Pulses that she sent in their place.
     pub resent: u64,
+    /// Photons of Bob's detectors that she caught.
+    pub caught_photons: u64,
+    /// Photons that came back to her out of Alice's laboratory.
+    pub returned_photons: u64,
     /// What she learnt, by theory: the services do not score her.
     pub gain_by_theory: &'static str,
     /// How it should end: `caught`, `bounded` or `open`.
@@ -75,7 +87,7 @@ pub struct Visit {
     /// Whether it ended as the table of attacks says, or better.
     pub is_as_told: bool,
     #[serde(skip)]
-    pub about: About,
+    ending: Verdict,
 }
 
 /// What both ends saw of one block.
@@ -103,26 +115,32 @@ pub struct SeenBlock {
 }
 
 impl Visit {
-    /// An attack that has just begun; nothing when there is none of that name.
-    pub fn new(name: &'static str, set: Attack) -> Option<Self> {
-        let about = qkd_attacks::about(name)?;
+    /// An attack on a laboratory that has just begun; nothing when there is none of that name.
+    pub fn new((laboratory, stop): (&'static str, &Stop), set: Attack) -> Option<Self> {
+        let about = qkd_attacks::about(stop.attack())?;
+        let ending = stop.told.unwrap_or(about.verdict);
         Some(Self {
-            attack: name.to_owned(),
+            attack: stop.attack().to_owned(),
             spec: set.spec,
+            laboratory,
             site: set.site,
             lesson: about.lesson,
             blocks: Vec::new(),
             power_alarms: 0,
+            monitors: Vec::new(),
+            monitors_said: Vec::new(),
             alarms: Vec::new(),
             pulses_seen: 0,
             intercepted: 0,
             resent: 0,
+            caught_photons: 0,
+            returned_photons: 0,
             gain_by_theory: about.gain,
-            told: about.verdict.name(),
+            told: ending.name(),
             verdict: "open",
             sentence: String::new(),
             is_as_told: false,
-            about,
+            ending,
         })
     }
 
@@ -138,6 +156,12 @@ impl Visit {
         let decoys = both(["key_decoy_detections", "test_decoy_detections"]);
         let counts = signals.zip(decoys);
         let decoy_ratio = counts.map(|(s, d)| ratio([s, d], expected.probabilities));
+        for alarm in &block.alarms {
+            if !self.monitors.contains(&alarm.monitor) {
+                self.monitors.push(alarm.monitor.clone());
+                self.monitors_said.push(alarm.text.clone());
+            }
+        }
         self.blocks.push(SeenBlock {
             block: block.block,
             outcome: block.outcome,
@@ -161,13 +185,15 @@ impl Visit {
         self.pulses_seen = since(|tally| tally.pulses_seen);
         self.intercepted = since(|tally| tally.intercepted);
         self.resent = since(|tally| tally.resent);
+        self.caught_photons = since(|tally| tally.caught_photons);
+        self.returned_photons = since(|tally| tally.returned_photons);
     }
 
     /// Says how it ended, once everything has been seen.
     pub fn judge(&mut self) {
         let keys = self.blocks.iter().filter(|one| one.outcome == Outcome::Key);
         let (keys, all) = (keys.count(), self.blocks.len());
-        let told = self.about.verdict;
+        let told = self.ending;
         let reasons = || {
             let mut reasons: Vec<&str> = Vec::new();
             for reason in self.blocks.iter().filter_map(|one| one.abort.as_deref()) {
@@ -179,13 +205,8 @@ impl Visit {
         };
         let (verdict, sentence, is_as_told) = match told {
             Verdict::Caught(_) if keys == 0 => ("caught", told.sentence(), true),
-            Verdict::Caught(_) if self.power_alarms > 0 => (
-                "caught",
-                format!("seen by {}; nothing here stops the keys", told.by()),
-                true,
-            ),
             // What the theorem counts are pulses of one photon.
-            Verdict::Caught(_) if self.about.site == Site::LosslessLine => (
+            Verdict::Caught(_) if hides_in_the_loss(&self.attack) => (
                 "bounded",
                 "bounded: the fibre loses too little to hide more, and the decoys leave the rest to \
                  the key length"
@@ -218,6 +239,14 @@ impl Visit {
         // Every field is a number, a text, or made of them: none of them can be refused.
         serde_json::to_string(self).unwrap_or_else(|_| r#"{"verdict":"fault"}"#.to_owned())
     }
+}
+
+/// Whether an attack stops as many pulses as the old fibre would have lost, and no more.
+fn hides_in_the_loss(attack: &str) -> bool {
+    matches!(
+        attack,
+        "photon-number-splitting" | "unambiguous-discrimination"
+    )
 }
 
 /// Which blocks are wholly of one attack, and what the nodes had counted before them.
@@ -290,7 +319,11 @@ mod tests {
     use qkd_wire::proto::node::{BlockProgress, BlockReport, NodeStatus};
 
     fn visit(attack: &'static str, outcomes: &[&str]) -> Visit {
-        let mut visit = Visit::new(attack, Attack::default()).unwrap();
+        let stop = Stop {
+            spec: attack,
+            told: None,
+        };
+        let mut visit = Visit::new(("sound", &stop), Attack::default()).unwrap();
         let expected = Expected {
             decoy_ratio: 0.35,
             detections_per_slot: 0.05,
