@@ -121,6 +121,7 @@ impl Sending {
         self.command(Command::Recall {
             block: 0,
             slots: SlotList::default(),
+            first_slot: 0,
             end_slot: slot,
         });
     }

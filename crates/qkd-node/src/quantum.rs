@@ -34,6 +34,8 @@ pub enum Command {
         block: u64,
         /// The slots, rising.
         slots: SlotList,
+        /// First slot of the block.
+        first_slot: u64,
         /// First slot after the block.
         end_slot: u64,
     },

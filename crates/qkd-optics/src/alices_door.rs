@@ -5,7 +5,7 @@
 //! which are made for the wavelength of the signal and may let others pass; a watchdog, which sees what
 //! its diode sees; a monitor of the outgoing light.
 
-use crate::{Alarm, Error, Monitor, transmittance};
+use crate::{Alarm, Error, Monitor, Source, transmittance};
 
 /// Longest wavelength, nm, that an isolator of the signal's band is an isolator for and that InGaAs
 /// diodes see. Light at 1924 nm passes both (Sajeed et al., Sci. Rep. 7, 8403 (2017)).
@@ -162,7 +162,8 @@ impl AlicesDoor {
         band.max(unseen(WAVELENGTH_MAX_NM, self.isolation.long_wave_db))
     }
 
-    /// By what the intensities of all pulses are multiplied.
+    /// By what the intensities of all pulses are multiplied, as far as the laser gets so bright
+    /// ([`Source::brightened`]).
     pub fn brightening(&self, light: &InwardLight) -> f64 {
         let at_laser = light.photons * self.laser_isolation.transmittance(light.wavelength_nm);
         1.0 + self.seeding_per_photon * at_laser
@@ -177,8 +178,8 @@ impl AlicesDoor {
         self.seeding_per_photon > 0.0 && seen.into_iter().any(f64::is_finite)
     }
 
-    /// What Alice's diodes say of it, where her pulses should have a mean intensity of `intensity`.
-    pub fn alarms(&self, light: &InwardLight, intensity: f64) -> Vec<Alarm> {
+    /// What Alice's diodes say of it, where her source is set to this.
+    pub fn alarms(&self, light: &InwardLight, source: &Source) -> Vec<Alarm> {
         let mut alarms = Vec::new();
         if let Some(watchdog) = &self.watchdog
             && light.wavelength_nm <= watchdog.wavelength_max_nm
@@ -191,16 +192,21 @@ impl AlicesDoor {
                 limit: watchdog.alarm_photons,
             });
         }
-        let brightening = self.brightening(light);
-        if let Some(monitor) = &self.output_monitor
-            && brightening > 1.0 + monitor.tolerance
-        {
-            alarms.push(Alarm {
-                monitor: Monitor::OutputPower,
-                observed: brightening * intensity,
-                expected: intensity,
-                limit: (1.0 + monitor.tolerance) * intensity,
-            });
+        if let Some(monitor) = &self.output_monitor {
+            let expected = source.mean_intensity();
+            let leaves = source.brightened(self.brightening(light));
+            let (observed, limit) = (
+                leaves.mean_intensity(),
+                (1.0 + monitor.tolerance) * expected,
+            );
+            if observed > limit {
+                alarms.push(Alarm {
+                    monitor: Monitor::OutputPower,
+                    observed,
+                    expected,
+                    limit,
+                });
+            }
         }
         alarms
     }
@@ -245,6 +251,17 @@ fn check_positive(name: &'static str, value: f64, expected: &'static str) -> Res
 mod tests {
     use super::*;
 
+    /// Pulses of half a photon.
+    fn source() -> Source {
+        Source {
+            clock_hz: 1e9,
+            intensities: vec![0.5],
+            intensity_probabilities: vec![1.0],
+            key_basis_probability: 0.5,
+            effects: Default::default(),
+        }
+    }
+
     fn door() -> AlicesDoor {
         AlicesDoor {
             isolation: Isolation {
@@ -274,10 +291,10 @@ mod tests {
         };
         assert!((door().returned_photons(&telecom) / 1e-12 - 1.0).abs() < 1e-9);
         assert!((door().returned_photons(&long) / 1e-4 - 1.0).abs() < 1e-9);
-        let alarms = door().alarms(&telecom, 0.5);
+        let alarms = door().alarms(&telecom, &source());
         assert_eq!(alarms.len(), 1);
         assert_eq!(alarms[0].monitor, Monitor::BackwardLight);
-        assert!(door().alarms(&long, 0.5).is_empty());
+        assert!(door().alarms(&long, &source()).is_empty());
         let mut filtered = door();
         filtered.isolation.long_wave_db = 160.0;
         assert!(filtered.returned_photons(&long) < 1e-11);
@@ -290,10 +307,16 @@ mod tests {
             photons: 1e6,
         };
         assert!((door().brightening(&light) - 2.0).abs() < 1e-9);
-        let alarms = door().alarms(&light, 0.5);
+        let alarms = door().alarms(&light, &source());
         let monitors: Vec<_> = alarms.iter().map(|alarm| alarm.monitor).collect();
         assert_eq!(monitors, [Monitor::BackwardLight, Monitor::OutputPower]);
         assert!((alarms[1].observed - 1.0).abs() < 1e-9 && alarms[1].expected == 0.5);
+        // A laser saturates, and no diode behind it sees more than it gives.
+        let blinding = InwardLight {
+            photons: INWARD_PHOTONS_MAX,
+            ..light
+        };
+        assert_eq!(door().alarms(&blinding, &source())[1].observed, 16.0);
         assert_eq!(AlicesDoor::default().brightening(&light), 1.0);
         assert_eq!(AlicesDoor::default().returned_photons(&light), 0.0);
     }

@@ -111,12 +111,20 @@ impl DetectorEffects {
             random.check()?;
         }
         let exchanged = self.bit_assignment == BitAssignment::Random;
-        if self.wants_patterns() && (exchanged || self.arrival_monitor.is_some()) {
+        if self.wants_patterns() && exchanged {
             return Err(Error::OutOfRange {
                 name: "bit_assignment",
-                value: f64::from(u8::from(exchanged)),
-                expected: "fixed, and no arrival monitor, where detectors have dead times of their \
-                           own or clicks are filtered by their time",
+                value: 1.0,
+                expected: "fixed where detectors have dead times of their own or clicks are filtered by \
+                           their time",
+            });
+        }
+        if self.wants_patterns() && self.arrival_monitor.is_some() {
+            return Err(Error::OutOfRange {
+                name: "arrival_monitor",
+                value: 1.0,
+                expected: "none where detectors have dead times of their own or clicks are filtered by \
+                           their time",
             });
         }
         let four_detectors = self.basis_choice == BasisChoice::Passive;

@@ -19,8 +19,8 @@ use alarm_log::AlarmLog;
 /// Emulated time that one frame lights at most, s: light that is off is off.
 const LIT_MAX_S: f64 = 1.0;
 
-/// Photons that come back in a train at most. What is beyond finds no room on the way, like any light
-/// that a machine cannot keep up with; which photons that are is chance.
+/// Photons that come back in a train at most, on average. What is beyond finds no room on the way, like any
+/// light that a machine cannot keep up with; which photons that are is chance.
 const REFLECTED_MAX: f64 = 16_384.0;
 
 /// The door of one transmitter in one session.
@@ -30,8 +30,6 @@ pub struct Doorway {
     /// Of Alice's own piece of fibre: light loses as much on its way in as on its way out.
     segment_transmittance: f64,
     lit_slots_max: u64,
-    /// Mean photon number of a pulse at the source.
-    intensity: f64,
     inward: Option<(Range<u64>, Inward)>,
     alarms: AlarmLog,
     reflected: Option<Reflected>,
@@ -49,7 +47,8 @@ impl Doorway {
     /// back of light that comes in.
     ///
     /// # Errors
-    /// As [`AlicesDoor::check`].
+    /// As [`AlicesDoor::check`], and [`Error::OutOfRange`] for a door that lets light make a source brighter
+    /// which cannot be ([`Transmitter::brighten`]): nobody learns that by trying.
     pub fn new(
         door: AlicesDoor,
         transmitter: &Transmitter,
@@ -58,16 +57,18 @@ impl Doorway {
     ) -> Result<Self, Error> {
         door.check()?;
         let source = transmitter.source();
-        let classes = source
-            .intensities
-            .iter()
-            .zip(&source.intensity_probabilities);
+        if door.brightens() && source.brightened(f64::INFINITY).check().is_err() {
+            return Err(Error::OutOfRange {
+                name: "seeding_per_photon",
+                value: door.seeding_per_photon,
+                expected: "0 for a source that no light makes brighter",
+            });
+        }
         Ok(Self {
             door,
             address,
             segment_transmittance: transmitter.segment_transmittance(),
             lit_slots_max: (LIT_MAX_S * source.clock_hz).max(1.0) as u64,
-            intensity: classes.map(|(intensity, share)| intensity * share).sum(),
             inward: None,
             alarms: AlarmLog::default(),
             reflected: None,
@@ -125,17 +126,16 @@ impl Doorway {
         };
         if let Some(light) = light {
             let slots = from..transmitter.next_slot();
-            let said = self.door.alarms(&light, self.intensity);
+            let said = self.door.alarms(&light, transmitter.source());
             self.alarms.note(slots.clone(), &said);
             self.reflect(transmitter, slots, &light, datagrams)?;
         }
         Ok(train)
     }
 
-    /// What her diodes say of the slots before `end_slot` that nobody has asked for yet: of each the
-    /// worst.
-    pub fn take_alarms(&mut self, end_slot: u64) -> Vec<Alarm> {
-        self.alarms.take_before(end_slot)
+    /// What her diodes say of these slots, of each the worst, and forgets all before their end.
+    pub fn take_alarms(&mut self, slots: Range<u64>) -> Vec<Alarm> {
+        self.alarms.take(slots)
     }
 
     /// What comes in at a slot, as it is behind Alice's own piece of fibre.

@@ -104,6 +104,36 @@ impl Source {
         self.intensities.iter().map(real).collect()
     }
 
+    /// Mean photon number of all pulses, as they are set.
+    pub fn mean_intensity(&self) -> f64 {
+        let classes = self.intensities.iter().zip(&self.intensity_probabilities);
+        classes.map(|(intensity, share)| intensity * share).sum()
+    }
+
+    /// The same source with every pulse `times` as bright, 1 or more. No class gets brighter than
+    /// [`INTENSITY_MAX`], and all keep their proportions: a laser saturates.
+    #[must_use]
+    pub fn brightened(&self, times: f64) -> Self {
+        let times = self.saturated(times);
+        let intensities = self.intensities.iter();
+        Self {
+            // The product of the brightest may round to just above the limit.
+            intensities: intensities
+                .map(|intensity| (intensity * times).min(INTENSITY_MAX))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// How many times as bright the laser gets that should get so many times as bright.
+    pub(crate) fn saturated(&self, times: f64) -> f64 {
+        let brightest = self.intensities.iter().copied().fold(0.0, f64::max);
+        if brightest == 0.0 {
+            return 1.0;
+        }
+        times.min((INTENSITY_MAX / brightest).max(1.0))
+    }
+
     /// P(n) for n = 0, 1, … of a pulse with a [real intensity](Self::real_intensities) after a
     /// `transmittance` in [0, 1], intensity noise included.
     pub(crate) fn photon_law(&self, real_intensity: f64, transmittance: f64) -> Vec<f64> {

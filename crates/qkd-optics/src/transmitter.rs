@@ -44,6 +44,8 @@ pub struct Transmitter {
     record: Record,
     empty_slots: EmptySlots,
     density: LightDensity,
+    /// Probability that a slot holds light while nobody makes the laser brighter.
+    undisturbed_probability: f64,
     next_slot: u64,
 }
 
@@ -168,6 +170,7 @@ impl Transmitter {
             sampler,
             record: Record::default(),
             empty_slots,
+            undisturbed_probability: density.occupied_probability,
             density,
             next_slot: 0,
         })
@@ -176,11 +179,15 @@ impl Transmitter {
     /// Sends the next `span` slots.
     pub fn transmit(&mut self, span: u32) -> PulseTrain {
         let start_slot = self.next_slot;
-        let mut pulses = Vec::with_capacity(self.room(span));
+        let occupied = self.density.occupied_probability;
+        let mut pulses = Vec::with_capacity(room(span.into(), occupied) as usize);
         let mut from = 0;
         while from < span {
             let to = span.min(from.saturating_add(RUN_SLOTS_MAX));
-            let mut entries = self.record.entries(self.room(to - from));
+            let slots = u64::from(to - from);
+            let undisturbed = room(slots, self.undisturbed_probability);
+            self.record.keep_memory_of(undisturbed as usize);
+            let mut entries = self.record.entries(room(slots, occupied) as usize);
             self.sampler.sample(from..to, &mut pulses, &mut entries);
             let slots = start_slot + u64::from(from)..start_slot + u64::from(to);
             self.record.push(slots, entries);
@@ -195,10 +202,18 @@ impl Transmitter {
         }
     }
 
-    /// Pulses that `span` slots hold at most, but for one train in 10²³.
-    fn room(&self, span: u32) -> usize {
-        let expected = f64::from(span) * self.density.occupied_probability;
-        (expected + 10.0 * expected.sqrt() + 10.0).min(f64::from(span)) as usize
+    /// Bytes of all that it remembers of its slots: what was chosen in those that held light, and how
+    /// bright they were. Grows with the light, which somebody else may make brighter.
+    pub fn remembered_bytes(&self) -> u64 {
+        self.record.bytes() + self.empty_slots.bytes()
+    }
+
+    /// Bytes that it remembers of so many slots at most while nobody makes its laser brighter, but for one
+    /// time in 10²³.
+    pub fn undisturbed_bytes(&self, slots: u64) -> u64 {
+        let entries = room(slots, self.undisturbed_probability);
+        let of_entries = (entries as u64).saturating_mul(size_of::<u32>() as u64);
+        of_entries.saturating_add(self.empty_slots.bytes())
     }
 
     /// First slot that has not been sent.
@@ -321,6 +336,13 @@ impl Transmitter {
         }
         Ok(())
     }
+}
+
+/// Pulses that so many slots hold at most where each does with a probability of `occupied`, but for one time
+/// in 10²³.
+fn room(slots: u64, occupied: f64) -> f64 {
+    let expected = slots as f64 * occupied;
+    (expected + 10.0 * expected.sqrt() + 10.0).min(slots as f64)
 }
 
 #[cfg(test)]

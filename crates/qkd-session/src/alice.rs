@@ -60,6 +60,8 @@ pub enum AliceOutput {
         block: u64,
         /// Announced slots, strictly rising.
         slots: SlotList,
+        /// First slot of the block.
+        first_slot: u64,
         /// First slot after the block.
         end_slot: u64,
     },
@@ -190,7 +192,8 @@ impl Alice {
                 input: "recalled slots",
             });
         }
-        // Bob may have aborted while the transmitter was asked.
+        // Bob may have aborted while the transmitter was asked: then there is no key that the alarms could
+        // stop, and they tell nothing of the slots of any other block.
         let alarms = std::mem::take(&mut self.alarms);
         self.blocks.tell(number, Told::Recalled(record, alarms))?;
         self.set_off(number, out);

@@ -67,6 +67,7 @@ impl AliceLaboratory {
                         block,
                         slots,
                         end_slot,
+                        ..
                     } => {
                         let record = AliceRecord::new(self.transmitter.recall(&slots)?);
                         self.transmitter.forget_before(end_slot);

@@ -159,10 +159,8 @@ impl Link {
             hardware.segment_transmittance = eve.before(hardware.segment_transmittance);
             if let TowardsAlice::Light(light) = eve.towards_alice()? {
                 light.check()?;
-                let brightening = self.door.brightening(&light);
-                for intensity in &mut hardware.source.intensities {
-                    *intensity *= brightening;
-                }
+                let times = self.door.brightening(&light);
+                hardware.source = hardware.source.brightened(times);
             }
         }
         let mut transmitter = hardware.transmitter(secret)?;
@@ -196,10 +194,7 @@ impl Link {
         let TowardsAlice::Light(light) = eve.towards_alice()? else {
             return Ok(Vec::new());
         };
-        let source = self.model.source;
-        let pairs = source.intensities().into_iter().zip(source.probabilities());
-        let mean = pairs.map(|(intensity, share)| intensity * share).sum();
-        Ok(self.door.alarms(&light, mean))
+        Ok(self.door.alarms(&light, &self.hardware().source))
     }
 
     /// The plan both sides make for this link.

@@ -5,6 +5,8 @@
 
 use qkd_optics::{AlicesDoor, Isolation, Layout, OutputMonitor, SIGNAL_BAND_MAX_NM, Watchdog};
 
+use toml::de::DeValue;
+
 use super::document::{Rule, Section};
 use super::place::ConfigError;
 use super::rules::number;
@@ -34,8 +36,11 @@ const LAYOUT: Rule<Layout> = Rule {
 
 const ISOLATION_DB: Rule<f64> = Rule::new(
     "the loss, in dB from 0 to 1000, of light that comes in, such as 170; the section says that \
-     nothing comes in by leaving it out",
-    |value| number(value).filter(|loss_db| (0.0..=1000.0).contains(loss_db)),
+     nothing comes in by leaving it out, or by inf",
+    |value| match value {
+        DeValue::Float(float) if matches!(float.as_str(), "inf" | "+inf") => Some(f64::INFINITY),
+        other => number(other).filter(|loss_db| (0.0..=1000.0).contains(loss_db)),
+    },
 );
 
 const SEEDING: Rule<f64> = Rule::new(
@@ -122,20 +127,20 @@ pub(super) fn sections(door: &AlicesDoor) -> Vec<(&'static str, Entries)> {
         Layout::TwoWay => "\"two-way\"",
     };
     let mut entries = vec![("layout", layout.to_owned())];
-    let losses = [
-        ("isolation_db", door.isolation.signal_band_db),
-        ("long_wave_isolation_db", door.isolation.long_wave_db),
-        ("laser_isolation_db", door.laser_isolation.signal_band_db),
+    for (keys, isolation) in [
+        (["isolation_db", "long_wave_isolation_db"], door.isolation),
         (
-            "laser_long_wave_isolation_db",
-            door.laser_isolation.long_wave_db,
+            ["laser_isolation_db", "laser_long_wave_isolation_db"],
+            door.laser_isolation,
         ),
-    ];
-    // What nothing passes is said by leaving it out.
-    let finite = losses
-        .into_iter()
-        .filter(|(_, loss_db)| loss_db.is_finite());
-    entries.extend(finite.map(|(key, loss_db)| (key, format!("{loss_db:?}"))));
+    ] {
+        let losses_db = [isolation.signal_band_db, isolation.long_wave_db];
+        // What nothing passes at all is said by leaving both out.
+        if losses_db.into_iter().any(f64::is_finite) {
+            let said = keys.into_iter().zip(losses_db);
+            entries.extend(said.map(|(key, loss_db)| (key, format!("{loss_db:?}"))));
+        }
+    }
     entries.push((
         "seeding_per_photon",
         format!("{:?}", door.seeding_per_photon),

@@ -286,8 +286,16 @@ pub(super) fn possible(
     checked: Result<(), OpticsError>,
 ) -> Result<(), ConfigError> {
     match checked {
+        Ok(()) => Ok(()),
         Err(OpticsError::OutOfRange { name, expected, .. }) => Err(section.refuse(name, expected)),
-        // A check says nothing else.
-        Ok(()) | Err(_) => Ok(()),
+        // A check has no light in its hands, and says none of these. If it did, the section could not stand.
+        Err(
+            error @ (OpticsError::Frame(_)
+            | OpticsError::Generator(_)
+            | OpticsError::Forgotten { .. }
+            | OpticsError::NotYetSent { .. }
+            | OpticsError::BehindReceiver { .. }
+            | OpticsError::Injection { .. }),
+        ) => Err(section.contradict("effects", &error.to_string())),
     }
 }

@@ -317,11 +317,13 @@ impl LinkEngine {
                 AliceOutput::Recall {
                     block,
                     slots,
+                    first_slot,
                     end_slot,
                 } => {
                     effects.push(LinkEffect::Recall {
                         block,
                         slots,
+                        first_slot,
                         end_slot,
                     });
                 }

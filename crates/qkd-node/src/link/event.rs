@@ -101,6 +101,8 @@ pub enum LinkEffect {
         block: u64,
         /// The slots, rising.
         slots: SlotList,
+        /// First slot of the block.
+        first_slot: u64,
         /// First slot after the block.
         end_slot: u64,
     },

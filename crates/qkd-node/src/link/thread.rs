@@ -176,12 +176,14 @@ impl LinkThread {
             LinkEffect::Recall {
                 block,
                 slots,
+                first_slot,
                 end_slot,
             } => {
                 tracing::debug!(block, detections = slots.len(), "Bob announced a block");
                 self.command(Command::Recall {
                     block,
                     slots,
+                    first_slot,
                     end_slot,
                 })?;
             }

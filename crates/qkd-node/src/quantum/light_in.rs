@@ -66,7 +66,7 @@ pub struct LightIn {
     /// Room for every piece, one after the other.
     room: Vec<u8>,
     metas: [RecvMeta; PIECES_MAX],
-    /// Where the last piece came from.
+    /// Where light came from last.
     sender: Option<SocketAddr>,
 }
 
@@ -96,8 +96,9 @@ impl LightIn {
     }
 
     /// Hands every datagram of one batch to `each`, whatever its length, and returns how many they
-    /// were: none when nothing waits.
-    pub fn receive(&mut self, mut each: impl FnMut(&[u8])) -> usize {
+    /// were: none when nothing waits. `each` says whether it was light of pulses: what goes
+    /// [back](Self::send_back) goes to who sent that, and not to who sent garbage since.
+    pub fn receive(&mut self, mut each: impl FnMut(&[u8]) -> bool) -> usize {
         let mut pieces = self.room.chunks_exact_mut(PIECE_BYTES_MAX);
         // There are as many chunks as places.
         let mut room: [IoSliceMut<'_>; PIECES_MAX] =
@@ -116,12 +117,15 @@ impl LightIn {
         let mut datagrams = 0;
         let pieces = self.room.chunks_exact(PIECE_BYTES_MAX);
         for (piece, meta) in pieces.zip(&self.metas).take(received) {
+            let mut lit = false;
             datagrams += split(
                 &piece[..meta.len.min(PIECE_BYTES_MAX)],
                 meta.stride,
-                &mut each,
+                &mut |datagram| lit |= each(datagram),
             );
-            self.sender = Some(meta.addr);
+            if lit {
+                self.sender = Some(meta.addr);
+            }
         }
         datagrams
     }
@@ -167,7 +171,11 @@ mod tests {
     fn lengths(light: &mut LightIn, count: usize) -> Vec<usize> {
         let mut lengths = Vec::new();
         while lengths.len() < count {
-            if light.receive(|datagram| lengths.push(datagram.len())) == 0 {
+            let each = |datagram: &[u8]| {
+                lengths.push(datagram.len());
+                datagram != b"garbage"
+            };
+            if light.receive(each) == 0 {
                 light.wait(PATIENCE);
             }
         }
@@ -231,6 +239,9 @@ mod tests {
         light.send_back(b"nobody is there");
         sender.send_to(b"light", address).unwrap();
         assert_eq!(lengths(&mut light, 1), [5]);
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        stranger.send_to(b"garbage", address).unwrap();
+        assert_eq!(lengths(&mut light, 1), [7]);
         light.send_back(b"back");
         sender.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = [0; 16];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use qkd_optics::{
     Detections, FRAME_BYTES, FlashFrame, FrameOrder, PulseTrain, Readings,
-    Receiver as OpticalReceiver,
+    Receiver as OpticalReceiver, Verdict,
 };
 use qkd_session::Action;
 
@@ -180,7 +180,7 @@ impl Measuring {
         let path = &mut self.path;
         let datagrams = light.receive(|datagram| {
             // Garbage and strangers are counted by the order itself.
-            let _judged = path.order.receive(now_ps, datagram);
+            matches!(path.order.receive(now_ps, datagram), Ok(Verdict::Accepted))
         });
         if datagrams > 0 {
             let now = Instant::now();

@@ -1,6 +1,7 @@
 //! Eve's thread: light in, attack, light out.
 
 mod shining;
+mod sight;
 mod stand;
 
 use std::net::UdpSocket;
@@ -11,13 +12,14 @@ use std::time::{Duration, Instant};
 use qkd_attacks::{Attack, AttackTally, Site, TowardsAlice};
 use qkd_bits::PhysicsRng;
 use qkd_optics::{
-    EvePort, FRAME_BYTES, FlashFrame, Frame, FrameAddress, FrameEncoder, FrameHeader, FrameShape,
-    Inward, InwardLight, PulseFrame, ReflectedFrame, Reflections,
+    EvePort, FRAME_BYTES, FlashFrame, Frame, FrameAddress, FrameEncoder, FrameShape, Inward,
+    InwardLight, PulseFrame, ReflectedFrame, Reflections,
 };
 
 use super::OnwardSender;
 use super::light_in::LightIn;
 use shining::Shining;
+use sight::Sight;
 use stand::Line;
 pub use stand::Stand;
 
@@ -194,25 +196,33 @@ impl Tap {
         Ok(())
     }
 
-    /// One datagram in; what is to leave is appended to the others on the bench.
-    pub fn handle(&self, bench: &mut Workbench, datagram: &[u8]) {
+    /// One datagram in; what is to leave is appended to the others on the bench. Whether it was light of
+    /// Alice's pulses.
+    pub fn handle(&self, bench: &mut Workbench, datagram: &[u8]) -> bool {
         match Frame::decode(datagram) {
-            Ok(Frame::Pulses(frame)) => self.attack(bench, frame),
+            Ok(Frame::Pulses(frame)) => {
+                self.attack(bench, frame);
+                return true;
+            }
             Ok(Frame::Reflected(frame)) => self.gather(bench, frame),
             // Nobody but she shines light at Alice.
             Ok(Frame::Inward(_)) | Err(_) => {
                 self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
             }
         }
+        false
     }
 
     /// What of this frame's light leaves is appended to what waits on the bench.
     fn attack(&self, bench: &mut Workbench, frame: PulseFrame) {
         let header = *frame.header();
-        bench.seen = Some(header);
+        bench.sight.see(header);
         let reflections = match bench.reflected_from {
             Some(address) if address == header.address => {
-                bench.reflections.split_before(header.slots().end)
+                let reflections = bench.reflections.take(&header.slots());
+                let awaited = bench.sight.awaited();
+                bench.reflections.forget_before(awaited.start);
+                reflections
             }
             Some(_) | None => Reflections::default(),
         };
@@ -236,9 +246,15 @@ impl Tap {
     }
 
     /// Light out of Alice's laboratory, which waits for the pulses of its slots. It is of no use to Bob:
-    /// nothing of it goes on.
+    /// nothing of it goes on. What is of another session than Alice's, or of slots that she does not come
+    /// to, is nothing that Eve could have brought about.
     fn gather(&self, bench: &mut Workbench, frame: ReflectedFrame) {
-        let address = frame.header().address;
+        let (address, slots) = (frame.header().address, frame.slots());
+        let awaited = bench.sight.awaited();
+        let is_awaited = awaited.start <= slots.start && slots.end <= awaited.end;
+        if bench.sight.session() != Some(address) || !is_awaited {
+            return;
+        }
         if bench.reflected_from != Some(address) {
             (bench.reflected_from, bench.reflections) = (Some(address), Reflections::default());
         }
@@ -257,7 +273,7 @@ impl Tap {
     /// One datagram that comes out of Bob's laboratory. What she does not catch goes no further: Alice's
     /// instruments would not see it.
     fn catch(&self, bench: &mut Workbench, datagram: &[u8]) {
-        let link = bench.seen.as_ref().map(|header| header.address);
+        let link = bench.sight.session();
         let frame = match FlashFrame::decode(datagram) {
             Ok(frame) if Some(frame.address()) == link => frame,
             // Of a session that is over, or nobody's.
@@ -273,7 +289,7 @@ impl Tap {
 
     /// What Eve sends towards Alice, if anything is due.
     pub fn shine(&self, bench: &mut Workbench, now: Instant) -> Option<[u8; FRAME_BYTES]> {
-        let seen = bench.seen?;
+        let seen = *bench.sight.latest()?;
         let inward = {
             let running = lock(&self.shared.running);
             let weakened = running.line.before.transmittance();
@@ -304,8 +320,8 @@ pub struct Workbench {
     eve: PhysicsRng,
     nature: PhysicsRng,
     encoder: Option<FrameEncoder>,
-    /// The latest frame of pulses.
-    seen: Option<FrameHeader>,
+    /// Where Alice's clock is.
+    sight: Sight,
     /// What she shines at Alice.
     shining: Option<Shining>,
     /// What came back of it, and of which session that is.
@@ -322,7 +338,7 @@ impl Workbench {
             eve: nature.fork(),
             nature,
             encoder: None,
-            seen: None,
+            sight: Sight::default(),
             shining: None,
             reflections: Reflections::default(),
             reflected_from: None,

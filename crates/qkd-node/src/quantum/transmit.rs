@@ -6,6 +6,7 @@
 mod pace;
 mod stretch;
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,10 @@ const TRAINS_PER_SECOND_MIN: f64 = 50.0;
 
 /// Pieces of backward light that are looked at in one turn: a flood waits, and most of it is lost.
 const BACKWARD_AT_ONCE_MAX: usize = 16;
+
+/// Bytes that the record of her slots may have beside what it takes when nobody shines light at her: she notes
+/// how bright each change made her laser.
+const CHANGES_BYTES_MAX: u64 = 1 << 20;
 
 /// The shape of the frames in which the light of a transmitter leaves, at most so many slots of it in
 /// a second of wall-clock time.
@@ -82,6 +87,8 @@ struct Emitting {
     watch: ClockWatch,
     transmitting: bool,
     announced_slots: u64,
+    /// What she remembers of slots that Bob has not announced, in bytes at most.
+    remembered_bytes_max: u64,
     /// Datagrams of this turn.
     datagrams: Vec<u8>,
     /// Datagrams of this turn with light that was shone in and comes out again.
@@ -93,7 +100,12 @@ impl Emitting {
         let slots = f64::from(path.encoder.shape().span);
         let train_time = Duration::from_secs_f64(slots / path.slots_per_second_max);
         let clock_hz = path.transmitter.source().clock_hz;
+        // A run is forgotten as a whole, and there is one more before anybody counts.
+        let slots =
+            (path.unannounced_slots_max).saturating_add(2 * u64::from(path.encoder.shape().span));
+        let undisturbed = path.transmitter.undisturbed_bytes(slots);
         Self {
+            remembered_bytes_max: undisturbed.saturating_add(CHANGES_BYTES_MAX),
             pace: Pace::new(train_time, Instant::now()),
             watch: ClockWatch::new(clock_hz, path.slots_per_second_max),
             transmitting: false,
@@ -142,9 +154,10 @@ impl Emitting {
             Command::Recall {
                 block,
                 slots,
+                first_slot,
                 end_slot,
             } => {
-                self.recall(block, &slots, end_slot)?;
+                self.recall(block, &slots, first_slot..end_slot)?;
             }
             Command::Clock { .. } => {}
         }
@@ -215,11 +228,24 @@ impl Emitting {
                 "Bob wants light, but announced none of {unannounced} slots"
             ));
         }
+        // Light that somebody made brighter takes more memory, slot by slot.
+        let (remembered, most) = (
+            self.path.transmitter.remembered_bytes(),
+            self.remembered_bytes_max,
+        );
+        if remembered > most {
+            return Err(format!(
+                "Bob announced none of {unannounced} slots, of which the record has {remembered} bytes, at \
+                 most {most} without light in Alice's door"
+            ));
+        }
         Ok(())
     }
 
-    fn recall(&mut self, block: u64, slots: &SlotList, end_slot: u64) -> Result<(), String> {
+    /// `within` are all slots of the block.
+    fn recall(&mut self, block: u64, slots: &SlotList, within: Range<u64>) -> Result<(), String> {
         let began = Instant::now();
+        let end_slot = within.end;
         let transmitter = &mut self.path.transmitter;
         let sent = transmitter.next_slot();
         if end_slot > sent {
@@ -231,7 +257,7 @@ impl Emitting {
         let record = AliceRecord::new(transmitter.recall(slots).map_err(failed)?);
         transmitter.forget_before(end_slot);
         let generator = transmitter.generator_alarm().map(Alarm::from);
-        let mut alarms = self.path.doorway.take_alarms(end_slot);
+        let mut alarms = self.path.doorway.take_alarms(within);
         alarms.extend(generator);
         if !alarms.is_empty() {
             self.path.link.tell(LinkEvent::Alarms(alarms));

@@ -9,7 +9,7 @@ use crate::{Alarm, Monitor};
 /// light that flickers buys nobody memory.
 const STRETCHES_MAX: usize = 1024;
 
-/// Stretches of slots in which a diode sounded.
+/// Stretches of slots in which the diodes said the same.
 #[derive(Default)]
 pub(super) struct AlarmLog {
     /// By rising slots.
@@ -18,8 +18,8 @@ pub(super) struct AlarmLog {
 
 struct Stretch {
     slots: Range<u64>,
-    /// Of each monitor the worst.
-    worst: Vec<Alarm>,
+    /// Of each monitor one: the worst, where stretches could not be told apart.
+    said: Vec<Alarm>,
 }
 
 impl AlarmLog {
@@ -30,27 +30,33 @@ impl AlarmLog {
         }
         let full = self.stretches.len() >= STRETCHES_MAX;
         match self.stretches.back_mut() {
-            Some(last) if full || last.slots.end == slots.start => {
+            Some(last) if last.slots.end == slots.start && last.said == said => {
                 last.slots.end = slots.end;
-                merge(&mut last.worst, said);
+            }
+            Some(last) if full => {
+                last.slots.end = slots.end;
+                merge(&mut last.said, said);
             }
             Some(_) | None => self.stretches.push_back(Stretch {
                 slots,
-                worst: said.to_vec(),
+                said: said.to_vec(),
             }),
         }
     }
 
-    /// The worst of each monitor before `end_slot`. What lasts longer is said again next time.
-    pub fn take_before(&mut self, end_slot: u64) -> Vec<Alarm> {
+    /// The worst of each monitor in these slots; what is before their end is forgotten. What lasts longer
+    /// is said again next time.
+    pub fn take(&mut self, slots: Range<u64>) -> Vec<Alarm> {
         let mut worst = Vec::new();
         while let Some(first) = self.stretches.front_mut() {
-            if first.slots.start >= end_slot {
+            if first.slots.start >= slots.end {
                 break;
             }
-            merge(&mut worst, &first.worst);
-            if first.slots.end > end_slot {
-                first.slots.start = end_slot;
+            if first.slots.end > slots.start {
+                merge(&mut worst, &first.said);
+            }
+            if first.slots.end > slots.end {
+                first.slots.start = slots.end;
                 break;
             }
             self.stretches.pop_front();
@@ -84,8 +90,8 @@ mod tests {
         }
     }
 
-    fn observed(log: &mut AlarmLog, end_slot: u64) -> Vec<f64> {
-        let alarms = log.take_before(end_slot);
+    fn observed(log: &mut AlarmLog, slots: Range<u64>) -> Vec<f64> {
+        let alarms = log.take(slots);
         alarms.iter().map(|alarm| alarm.observed).collect()
     }
 
@@ -96,11 +102,29 @@ mod tests {
         log.note(100..200, &[bright(20.0)]);
         log.note(200..300, &[bright(50.0)]);
         log.note(500..600, &[bright(30.0)]);
-        assert_eq!(observed(&mut log, 100), [0.0; 0]);
-        assert_eq!(observed(&mut log, 250), [50.0]);
-        assert_eq!(observed(&mut log, 550), [50.0]);
-        assert_eq!(observed(&mut log, 600), [30.0]);
-        assert_eq!(observed(&mut log, u64::MAX), [0.0; 0]);
+        assert_eq!(observed(&mut log, 0..100), [0.0; 0]);
+        assert_eq!(observed(&mut log, 100..250), [50.0]);
+        assert_eq!(observed(&mut log, 250..550), [50.0]);
+        assert_eq!(observed(&mut log, 550..600), [30.0]);
+        assert_eq!(observed(&mut log, 600..u64::MAX), [0.0; 0]);
+    }
+
+    /// One piece of light after the other, of two brightnesses.
+    #[test]
+    fn a_block_is_told_nothing_of_the_slots_of_its_neighbours_nor_of_those_between_them() {
+        let mut log = AlarmLog::default();
+        log.note(0..100, &[bright(90.0)]);
+        log.note(100..200, &[bright(20.0)]);
+        log.note(200..300, &[bright(20.0)]);
+        log.note(300..400, &[bright(80.0)]);
+        log.note(500..600, &[bright(70.0)]);
+        assert_eq!(log.stretches.len(), 4);
+        assert_eq!(observed(&mut log, 100..250), [20.0]);
+        assert_eq!(observed(&mut log, 250..300), [20.0]);
+        // What sounded between this block and the last is in neither.
+        assert_eq!(observed(&mut log, 450..500), [0.0; 0]);
+        assert_eq!(observed(&mut log, 600..700), [0.0; 0]);
+        assert!(log.stretches.is_empty());
     }
 
     #[test]
@@ -110,6 +134,6 @@ mod tests {
             log.note(2 * at..2 * at + 1, &[bright(at as f64)]);
         }
         assert_eq!(log.stretches.len(), STRETCHES_MAX);
-        assert_eq!(observed(&mut log, u64::MAX), [9_999.0]);
+        assert_eq!(observed(&mut log, 0..u64::MAX), [9_999.0]);
     }
 }

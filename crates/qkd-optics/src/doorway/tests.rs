@@ -2,8 +2,8 @@ use qkd_bits::SecretRng;
 
 use super::*;
 use crate::{
-    FRAME_BYTES, Frame, InwardSlots, Isolation, Monitor, OutputMonitor, Reflections, Source,
-    Watchdog,
+    FRAME_BYTES, Frame, InwardSlots, Isolation, Monitor, OutputMonitor, PhotonStatistics,
+    Reflections, SinglePhoton, Source, SourceEffects, Watchdog,
 };
 
 const ADDRESS: FrameAddress = FrameAddress {
@@ -59,10 +59,20 @@ fn frame(address: FrameAddress, slots: Range<u64>, photons: f64) -> [u8; FRAME_B
 
 /// Photons that came back with each of so many trains.
 fn returned(doorway: &mut Doorway, alice: &mut Transmitter, trains: usize) -> Vec<usize> {
+    returned_of(doorway, alice, SPAN, trains)
+}
+
+/// The same with trains of another length.
+fn returned_of(
+    doorway: &mut Doorway,
+    alice: &mut Transmitter,
+    span: u32,
+    trains: usize,
+) -> Vec<usize> {
     let train = |_| {
         let mut datagrams = Vec::new();
         let _light = doorway
-            .transmit(alice, SPAN, &mut datagrams)
+            .transmit(alice, span, &mut datagrams)
             .expect("sound");
         let mut reflections = Reflections::default();
         for datagram in datagrams.chunks(FRAME_BYTES) {
@@ -90,8 +100,13 @@ fn light_shines_in_its_own_slots_and_is_off_afterwards() {
     let off = (returned[2] as f64 - expected) / (expected * 0.905).sqrt();
     assert!(off.abs() < 5.0, "{returned:?}");
     // Of the slots before, in and after the light.
-    for (end_slot, sounds) in [(20_000, 0), (30_000, 2), (40_000, 2), (50_000, 0)] {
-        assert_eq!(door.take_alarms(end_slot).len(), sounds, "{end_slot}");
+    for (slots, sounds) in [
+        (0..20_000, 0),
+        (20_000..30_000, 2),
+        (30_000..40_000, 2),
+        (40_000..50_000, 0),
+    ] {
+        assert_eq!(door.take_alarms(slots.clone()).len(), sounds, "{slots:?}");
     }
 }
 
@@ -107,7 +122,7 @@ fn light_loses_in_alices_fibre_on_its_way_in_as_on_its_way_out() {
         (photons as f64 - expected).abs() < 5.0 * expected.sqrt(),
         "{photons}"
     );
-    let alarms = door.take_alarms(u64::MAX);
+    let alarms = door.take_alarms(0..u64::MAX);
     let seen = alarms
         .iter()
         .find(|it| it.monitor == Monitor::BackwardLight);
@@ -136,10 +151,41 @@ fn one_frame_lights_a_second_of_the_clock_at_most_and_comes_back_in_bounded_amou
     let mut alice = transmitter(1.0);
     let mut door = doorway(open_door(), &alice);
     door.receive(&frame(ADDRESS, 0..u64::from(u32::MAX), 1e12), 0);
-    let returned = returned(&mut door, &mut alice, 102);
-    assert!(returned[..100].iter().all(|&photons| photons > 0));
-    assert!(returned.iter().all(|&photons| photons <= 10_000));
-    assert_eq!(returned[100..], [0, 0]);
+    // A second of this clock are a million slots; nothing of so much light would leave any of them dark.
+    let span = 200_000;
+    let returned = returned_of(&mut door, &mut alice, span, 7);
+    let mean = f64::from(span) * -(-REFLECTED_MAX / f64::from(span)).exp_m1();
+    for &photons in &returned[..5] {
+        let off = (photons as f64 - mean) / mean.sqrt();
+        assert!(off.abs() < 6.0, "{returned:?}, {mean} on average");
+    }
+    assert_eq!(returned[5..], [0, 0]);
+}
+
+#[test]
+fn a_door_through_which_light_would_reach_a_source_that_cannot_be_brighter_is_refused() {
+    let single = Source {
+        clock_hz: 1e6,
+        intensities: vec![0.5],
+        intensity_probabilities: vec![1.0],
+        key_basis_probability: 0.5,
+        effects: SourceEffects {
+            photon_statistics: PhotonStatistics::SinglePhoton(SinglePhoton {
+                brightness: 0.6,
+                second_order_coherence: 0.01,
+            }),
+            ..Default::default()
+        },
+    };
+    let alice = Transmitter::new(single, 1.0, SecretRng::from_seed([3; 32])).expect("sound");
+    let closed = AlicesDoor {
+        seeding_per_photon: 0.0,
+        ..open_door()
+    };
+    for (door, is_sound) in [(open_door(), false), (closed, true)] {
+        let made = Doorway::new(door, &alice, ADDRESS, PhysicsRng::from_seed(8));
+        assert_eq!(made.is_ok(), is_sound);
+    }
 }
 
 /// The train is as bright as it should be as soon as the light is off.
@@ -185,7 +231,7 @@ fn moments_of_a_two_way_system_matter_to_one_alone() {
             .transmit(&mut alice, SPAN, &mut Vec::new())
             .expect("sound");
         assert_eq!(train.extras.crafted, layout == Layout::TwoWay);
-        assert!(door.take_alarms(u64::MAX).is_empty());
+        assert!(door.take_alarms(0..u64::MAX).is_empty());
     }
 }
 
@@ -196,5 +242,5 @@ fn a_closed_door_lets_nothing_in_and_nothing_out() {
     assert!(!door.matters());
     door.receive(&frame(ADDRESS, 0..100_000, 1e12), 0);
     assert_eq!(returned(&mut door, &mut alice, 3), [0; 3]);
-    assert!(door.take_alarms(u64::MAX).is_empty());
+    assert!(door.take_alarms(0..u64::MAX).is_empty());
 }

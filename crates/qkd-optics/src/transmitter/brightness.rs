@@ -1,12 +1,12 @@
 //! A laser that somebody makes brighter than it was set to be.
 
 use super::{Sampler, Sampling, Transmitter};
-use crate::{Error, INTENSITY_MAX, Source};
+use crate::Error;
 
 impl Transmitter {
     /// From the next slot on every pulse is `times` as bright as it was set to be, 1 or more, as light
     /// that reaches the laser makes it (Huang et al., Phys. Rev. Applied 12, 064043 (2019)); 1 is as
-    /// it should be. No class gets brighter than [`INTENSITY_MAX`]: a laser saturates.
+    /// it should be. The laser saturates as [`Source::brightened`](crate::Source::brightened) says.
     ///
     /// What Alice chose is drawn as before, and slots that were sent stay what they were. What is said
     /// of empty slots ([`choice_at`](Self::choice_at), [`close_totals`](Self::close_totals)) follows
@@ -23,20 +23,11 @@ impl Transmitter {
                 expected: "1 or more",
             });
         }
-        let brightest = self.source.intensities.iter().copied().fold(0.0, f64::max);
-        let room = INTENSITY_MAX / brightest;
-        let times = if times < room { times } else { room.max(1.0) };
-        if times == self.brightness || brightest == 0.0 {
+        let times = self.source.saturated(times);
+        if times == self.brightness {
             return Ok(());
         }
-        let intensities = self.source.intensities.iter();
-        let brighter = Source {
-            // The product of the brightest may round to just above the limit.
-            intensities: intensities
-                .map(|intensity| (intensity * times).min(INTENSITY_MAX))
-                .collect(),
-            ..self.source.clone()
-        };
+        let brighter = self.source.brightened(times);
         brighter.check()?;
         let law = brighter.emission_law(self.segment_transmittance);
         self.density = law.density();
@@ -56,6 +47,7 @@ mod tests {
     use qkd_bits::{Defect, SecretRng};
 
     use super::*;
+    use crate::{INTENSITY_MAX, Source};
 
     const SEGMENT: f64 = 0.25;
     const SPAN: u32 = 200_000;
@@ -176,6 +168,41 @@ mod tests {
             [0.5, 0.1],
             "what Alice believes"
         );
+    }
+
+    /// Honest light never takes more than is reckoned with, brighter light is counted, and its memory is not
+    /// kept once it is forgotten.
+    #[test]
+    fn light_that_is_made_brighter_takes_more_memory_while_it_is_remembered_and_not_afterwards() {
+        let mut alice = alice(6);
+        let slots = 10 * u64::from(SPAN);
+        let undisturbed = alice.undisturbed_bytes(slots);
+        for times in [1.0, 32.0, 1.0] {
+            alice.brighten(times).expect("a factor");
+            for _ in 0..10 {
+                let _gone = alice.transmit(SPAN);
+            }
+            let entries = slots as f64 * occupied(times) * 4.0;
+            let off = alice.remembered_bytes() as f64 / entries - 1.0;
+            assert!(off.abs() < 0.01, "{times}: {off}");
+            assert_eq!(alice.remembered_bytes() > undisturbed, times > 1.0);
+            alice.forget_before(alice.next_slot());
+            assert!(alice.remembered_bytes() < 1_000, "{times}");
+            assert_eq!(alice.record.spares(), if times > 1.0 { 0 } else { 10 });
+        }
+    }
+
+    #[test]
+    fn every_change_of_the_light_is_counted_among_what_is_remembered() {
+        let mut alice = alice(7);
+        for round in 0..1_000 {
+            alice
+                .brighten(1.0 + f64::from(round % 2))
+                .expect("a factor");
+            let _gone = alice.transmit(1);
+        }
+        assert!(alice.remembered_bytes() > 1_000 * 64);
+        assert!(alice.undisturbed_bytes(1_000) >= 4_000 * 3 / 20);
     }
 
     #[test]

@@ -82,6 +82,14 @@ impl EmptySlots {
         self.laws.push_back(Law::new(from_slot, weights));
     }
 
+    /// Bytes of what is remembered of the laws, of which there is one for each change of the light.
+    pub fn bytes(&self) -> u64 {
+        let of = |law: &Law| {
+            size_of::<Law>() + size_of_val(law.shares.as_slice()) + size_of_val(law.ends.as_slice())
+        };
+        self.laws.iter().map(of).sum::<usize>() as u64
+    }
+
     /// Nobody asks for slots before this one any more.
     pub fn forget_before(&mut self, slot: u64) {
         let begun = self.laws.partition_point(|law| law.from_slot <= slot);

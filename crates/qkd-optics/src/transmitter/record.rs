@@ -19,9 +19,14 @@ pub(super) const RUN_SLOTS_MAX: u32 = 1 << (32 - Packed::LABEL_BITS);
 pub(super) struct Record {
     runs: VecDeque<Run>,
     kept_from: u64,
+    /// Entries of all runs.
+    held: usize,
     /// Wiped memory of runs that are forgotten. There are never more runs, these included, than
     /// were remembered at once.
     spare: Vec<Entries>,
+    /// Entries that spare memory has room for at most: what light needs that somebody made brighter
+    /// is not kept.
+    spare_entries_max: usize,
 }
 
 /// A train or a piece of one.
@@ -70,6 +75,16 @@ impl Record {
         self.kept_from
     }
 
+    /// Bytes of all entries that are remembered.
+    pub fn bytes(&self) -> u64 {
+        self.held as u64 * size_of::<u32>() as u64
+    }
+
+    /// From now on memory is kept that has room for so many entries, or for what was said before.
+    pub fn keep_memory_of(&mut self, entries: usize) {
+        self.spare_entries_max = self.spare_entries_max.max(entries);
+    }
+
     /// Memory for a run with about `expected` entries.
     pub fn entries(&mut self, expected: usize) -> Entries {
         let mut entries = self
@@ -90,8 +105,9 @@ impl Record {
     pub fn push(&mut self, slots: Range<u64>, entries: Entries) {
         if entries.0.is_empty() {
             // A run without light leaves nothing to remember.
-            self.spare.push(entries);
+            self.keep(entries);
         } else {
+            self.held += entries.0.len();
             self.runs.push_back(Run { slots, entries });
         }
     }
@@ -126,9 +142,19 @@ impl Record {
         let forgotten = self
             .runs
             .partition_point(|run| run.slots.end <= self.kept_from);
-        for mut run in self.runs.drain(..forgotten) {
-            run.entries.0.zeroize();
-            self.spare.push(run.entries);
+        for _ in 0..forgotten {
+            if let Some(mut run) = self.runs.pop_front() {
+                self.held -= run.entries.0.len();
+                run.entries.0.zeroize();
+                self.keep(run.entries);
+            }
+        }
+    }
+
+    /// Keeps wiped memory for the next run, unless it is more than one needs.
+    fn keep(&mut self, entries: Entries) {
+        if entries.0.capacity() <= self.spare_entries_max {
+            self.spare.push(entries);
         }
     }
 }

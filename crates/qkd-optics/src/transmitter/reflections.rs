@@ -34,28 +34,54 @@ impl Reflections {
         self.photons.is_empty()
     }
 
-    /// Adds what arrived later, as long as there are no more than `most` of them: a memory is full at
-    /// some time. Light that does not come in the order of its slots is lost.
+    /// Adds what arrived, in whatever order, as long as there are no more than `most` of them: a memory is
+    /// full at some time. Light of a slot of which there is some already is lost.
     pub fn gather(&mut self, arrived: PulseTrain, most: usize) {
-        let next = self.photons.last().map_or(0, |last| last.slot() + 1);
-        let kept = arrived.pulses.into_iter().filter_map(|pulse| {
-            let slot = arrived.start_slot + u64::from(pulse.offset);
-            let direction = pulse.description().direction;
-            (slot >= next).then(|| KeptPhotons::new(slot, direction, pulse.photons))
-        });
         let room = most.saturating_sub(self.photons.len());
-        self.photons.extend(kept.take(room));
+        let start_slot = arrived.start_slot;
+        let kept = arrived.pulses.into_iter().map(|pulse| {
+            let slot = start_slot + u64::from(pulse.offset);
+            KeptPhotons::new(slot, pulse.description().direction, pulse.photons)
+        });
+        // Nearly always nothing is behind what arrives.
+        let later = self.photons.split_off(self.first_at(start_slot));
+        if later.is_empty() {
+            self.photons.extend(kept.take(room));
+            return;
+        }
+        let mut later = later.into_iter().peekable();
+        let mut free = room;
+        for photons in kept {
+            let slot = photons.slot();
+            while let Some(known) = later.next_if(|known| known.slot() < slot) {
+                self.photons.push(known);
+            }
+            let is_new = later.peek().is_none_or(|known| known.slot() != slot);
+            if is_new && free > 0 {
+                self.photons.push(photons);
+                free -= 1;
+            }
+        }
+        self.photons.extend(later);
     }
 
-    /// Takes those of the slots before `slot`.
-    pub fn split_before(&mut self, slot: u64) -> Reflections {
-        let before = self
-            .photons
-            .partition_point(|photons| photons.slot() < slot);
-        let later = self.photons.split_off(before);
+    /// Takes those of these slots.
+    pub fn take(&mut self, slots: &Range<u64>) -> Reflections {
+        let (from, to) = (self.first_at(slots.start), self.first_at(slots.end));
         Reflections {
-            photons: std::mem::replace(&mut self.photons, later),
+            photons: self.photons.drain(from..to.max(from)).collect(),
         }
+    }
+
+    /// Lets those of the slots before `slot` go.
+    pub fn forget_before(&mut self, slot: u64) {
+        self.photons.drain(..self.first_at(slot));
+    }
+
+    /// How many lie before a slot.
+    fn first_at(&self, slot: u64) -> usize {
+        self.photons
+            .partition_point(|photons| photons.slot() < slot)
     }
 
     /// The same light on its way through a fibre, as a train of `slots`, all of which it lies in; light

@@ -72,6 +72,7 @@ impl Facts {
         out.push(AliceOutput::Recall {
             block,
             slots: announced.slots,
+            first_slot,
             end_slot,
         });
         Ok(State::Recalling {

@@ -86,6 +86,7 @@ pub(in crate::config) fn go_together(
         effects: effects.clone(),
     };
     match detectors.check() {
+        Ok(()) => Ok(()),
         Err(OpticsError::OutOfRange { name, expected, .. }) => {
             let key = match name {
                 "deviation_ps" => "timing_jitter",
@@ -94,7 +95,6 @@ pub(in crate::config) fn go_together(
             };
             Err(detector.contradict(key, &format!("expected {expected}")))
         }
-        // A check says nothing else.
-        Ok(()) | Err(_) => Ok(()),
+        Err(other) => possible(detector, Err(other)),
     }
 }

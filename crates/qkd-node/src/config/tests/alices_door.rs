@@ -45,7 +45,15 @@ fn nobody_looks_in_unless_the_section_opens_the_door() {
         output_monitor: Some(OutputMonitor { tolerance: 0.05 }),
     };
     assert_eq!(door(&text), expected);
-    for text in [alice_text(), text] {
+    // Filters that one wavelength alone passes.
+    let band = text.replace(
+        "long_wave_isolation_db = 80.5",
+        "long_wave_isolation_db = inf",
+    );
+    assert_eq!(door(&band).isolation.long_wave_db, f64::INFINITY);
+    let long = text.replace("\nisolation_db = 170", "");
+    assert_eq!(door(&long).isolation.signal_band_db, f64::INFINITY);
+    for text in [alice_text(), text, band, long] {
         let read = parse(&text, Role::Alice).unwrap();
         assert_eq!(parse(&read.to_toml(), Role::Alice).unwrap(), read);
     }

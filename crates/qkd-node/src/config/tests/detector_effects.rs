@@ -187,6 +187,7 @@ const BAD_WEAKNESSES: &[Bad] = &[
     bad(["isolation_db = 3", "isolation_db = -3", "-3"], "detector.back_flash.isolation_db", &["0 dB or more"]),
     bad(["foreseeable = 0", "foreseeable = 1", "[detector.weak_gen"], "detector.weak_generator", &["0 where", "not emulated together"]),
     bad(["dead_times = \"independent\"", "dead_times = \"independent\"\nbit_assignment = \"random\"", "\"random\""], "detector.bit_assignment", &["fixed"]),
+    bad(["\n[protocol]", "\n[detector.arrival_monitor]\nbin_ps = 62.5\ndeviation_ps = 60\n\n[protocol]", "[detector.arrival"], "detector.arrival_monitor", &["none where", "filtered by their time"]),
 ];
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) struct Shining {
     slots_per_second: f64,
     /// The slot from which on the next datagram is due.
     due_slot: u64,
+    /// When the last one left: nothing that frames say puts the next one off for long.
+    sent: Option<Instant>,
     sequence: u64,
 }
 
@@ -41,6 +43,7 @@ impl Shining {
             looked: (now, end_slot),
             slots_per_second: 0.0,
             due_slot: end_slot,
+            sent: None,
             sequence: 0,
         }
     }
@@ -59,7 +62,8 @@ impl Shining {
             self.slots_per_second = end_slot.saturating_sub(slot) as f64 / time.as_secs_f64();
             self.looked = (now, end_slot);
         }
-        if end_slot < self.due_slot {
+        let is_overdue = |sent| now.saturating_duration_since(sent) >= AHEAD / AGAIN;
+        if end_slot < self.due_slot && !self.sent.is_some_and(is_overdue) {
             return None;
         }
         let ahead = (self.slots_per_second * AHEAD.as_secs_f64()) as u32;
@@ -73,6 +77,7 @@ impl Shining {
         // Beyond the last slot that there is nothing shines.
         at.start_slot.checked_add(u64::from(span))?;
         self.sequence += 1;
+        self.sent = Some(now);
         Some(InwardFrame::encode(at, &self.inward, self.sequence))
     }
 }
@@ -141,6 +146,19 @@ mod tests {
         assert!(!shining.is(&Inward::TwoWay { step: 2 }, &other));
         other.address.session = 2;
         assert!(!shining.is(&LIGHT, &other));
+    }
+
+    /// A frame of slots far ahead, and the clock goes on where it was.
+    #[test]
+    fn light_comes_on_again_soon_after_a_frame_from_the_future() {
+        let began = Instant::now();
+        let mut shining = Shining::new(LIGHT, &frame(0), began);
+        assert!(shining.due(&frame(0), began).is_some());
+        assert!(shining.due(&frame(1 << 33), began).is_some());
+        let soon = began + AHEAD / AGAIN;
+        let datagram = shining.due(&frame(1_000), soon).expect("it is overdue");
+        let again = InwardFrame::decode(&datagram).expect("a frame");
+        assert_eq!(again.header().slots().start, 2_000);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use qkd_bits::SecretRng;
 use qkd_optics::{
-    AlicesDoor, Doorway, FrameOrder, Isolation, OrderLimits, Source, Transmitter, Verdict,
+    AlicesDoor, Doorway, FrameOrder, Isolation, OrderLimits, Reflections, Source, Transmitter,
+    Verdict,
 };
 
 use super::*;
@@ -136,4 +137,86 @@ fn a_new_session_begins_without_the_reflections_of_the_last() {
     FrameEncoder::new(shape).encode(train, &mut pulses).unwrap();
     rig.tap.handle(&mut rig.bench, &pulses[..FRAME_BYTES]);
     assert_eq!(rig.tap.tally().intercepted, before);
+}
+
+/// Pulses and reflections of slots beyond those that Eve believes in, under some address.
+fn from_nowhere(address: FrameAddress) -> [Vec<u8>; 2] {
+    let source = Source {
+        clock_hz: 1e9,
+        intensities: vec![1e-9],
+        intensity_probabilities: vec![1.0],
+        key_basis_probability: 0.5,
+        effects: Default::default(),
+    };
+    let mut alice = Transmitter::new(source, 1.0, SecretRng::from_seed([7; 32])).unwrap();
+    for _ in 0..3 {
+        let _dim = alice.transmit(u32::MAX);
+    }
+    let from = alice.next_slot();
+    let train = alice.transmit(SPAN);
+    let slots = from..alice.next_slot();
+    let mut physics = PhysicsRng::from_seed(3);
+    let reflections = alice.reflect(slots.clone(), 0.01, &mut physics).unwrap();
+    let shape = FrameShape::for_density(address, alice.density(), SPAN).unwrap();
+    let mut encoder = FrameEncoder::new(shape);
+    let mut frames = [Vec::new(), Vec::new()];
+    encoder.encode(train, &mut frames[0]).unwrap();
+    encoder.encode_reflected(reflections, slots, &mut frames[1]);
+    assert!(frames.iter().all(|frames| !frames.is_empty()));
+    frames
+}
+
+/// Of two trains the later one comes first, and between them come frames of other slots and sessions.
+#[test]
+fn neither_a_network_that_shuffles_nor_frames_from_nowhere_lose_what_comes_back() {
+    let mut rig = Rig::new("trojan-horse", Stand::new(EvePosition::BobsDoor, 0.0));
+    rig.run(3);
+    let other = FrameAddress {
+        session: 5,
+        ..ADDRESS
+    };
+    let [strays, strangers] = [ADDRESS, other].map(from_nowhere);
+    let (returned, intercepted) = (rig.tap.returned_photons(), rig.tap.tally().intercepted);
+    let mut sent = Reflections::default();
+    for _ in 0..20 {
+        let [mut reflected, mut pulses] = [const { Vec::<Vec<u8>>::new() }; 2];
+        for _ in 0..2 {
+            let (mut back, mut onward) = (Vec::new(), Vec::new());
+            let train = rig.door.transmit(&mut rig.alice, SPAN, &mut back).unwrap();
+            rig.encoder.encode(train, &mut onward).unwrap();
+            for datagram in back.chunks(FRAME_BYTES) {
+                let Ok(Frame::Reflected(frame)) = Frame::decode(datagram) else {
+                    panic!("no reflected light");
+                };
+                sent.gather(frame.into_light(), usize::MAX);
+            }
+            reflected.push(back);
+            pulses.push(onward);
+        }
+        let order = [
+            &reflected[1],
+            &strays[1],
+            &reflected[0],
+            &strangers[1],
+            &pulses[1],
+            &strays[0],
+            &pulses[0],
+            &strangers[0],
+        ];
+        for datagram in order
+            .into_iter()
+            .flat_map(|frames| frames.chunks(FRAME_BYTES))
+        {
+            rig.tap.handle(&mut rig.bench, datagram);
+        }
+        rig.now += Duration::from_millis(4);
+        if let Some(datagram) = rig.tap.shine(&mut rig.bench, rig.now) {
+            rig.door.receive(&datagram, rig.alice.next_slot());
+        }
+    }
+    let sent = sent.len() as u64;
+    // A tenth of 20,000 slots, forty times.
+    assert!(sent > 70_000, "the light went out: {sent}");
+    assert_eq!(rig.tap.returned_photons() - returned, sent);
+    assert_eq!(rig.tap.tally().intercepted - intercepted, sent);
 }

@@ -122,7 +122,7 @@ fn reflected_light_arrives_in_its_slots_and_states_and_what_is_none_makes_no_fra
         arrived.gather(frame.into_light(), usize::MAX);
     }
     assert_eq!(arrived.len(), slots.len());
-    let early = arrived.split_before(1_700);
+    let early = arrived.take(&(0..1_700));
     assert_eq!((early.len(), arrived.len()), (100, 4_900));
     let expected = |slots: &[u64]| -> Vec<(u64, u8)> {
         slots.iter().map(|&slot| (slot, (slot % 4) as u8)).collect()
@@ -146,7 +146,23 @@ fn a_memory_that_is_full_keeps_what_it_has_and_repeated_light_is_lost() {
         train(0, 10, &[(4, 1, 0), (5, 1, 0), (8, 1, 0), (9, 1, 0)]),
         3,
     );
-    assert_eq!(seen(&memory.into_light(0..10)), [(3, 3), (5, 1), (8, 0)]);
+    assert_eq!(seen(&memory.into_light(0..10)), [(3, 3), (4, 0), (5, 1)]);
+}
+
+#[test]
+fn light_that_comes_out_of_order_lies_in_order_and_each_train_takes_its_own() {
+    let mut memory = reflections(&[20, 25]);
+    memory.gather(train(u64::MAX - 9, 10, &[(3, 1, 0)]), usize::MAX);
+    memory.gather(
+        train(10, 20, &[(1, 1, 1), (10, 1, 0), (12, 1, 2), (19, 1, 3)]),
+        usize::MAX,
+    );
+    memory.gather(train(0, 10, &[(7, 1, 3)]), usize::MAX);
+    assert_eq!(memory.len(), 7);
+    let taken = memory.take(&(11..25));
+    assert_eq!(seen(&taken.into_light(0..100)), [(11, 1), (20, 0), (22, 2)]);
+    memory.forget_before(10);
+    assert_eq!(seen(&memory.into_light(0..100)), [(25, 1), (29, 3)]);
 }
 
 /// Bob's filter: what is not his light is counted, and is neither light nor garbage.

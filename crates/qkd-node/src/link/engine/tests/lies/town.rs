@@ -313,6 +313,7 @@ impl Town {
                 block,
                 slots,
                 end_slot,
+                ..
             } => {
                 let sent = self.emitted;
                 if end_slot > sent {
