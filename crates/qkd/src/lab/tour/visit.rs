@@ -221,8 +221,8 @@ impl Visit {
             Verdict::Open(_) if keys == 0 => ("caught", format!("caught: {}", reasons()), true),
             Verdict::Open(_) => ("open", told.sentence(), true),
             Verdict::Bounded(_) if keys == all => ("bounded", told.sentence(), true),
-            // Who sends light of her own may stop the link at any time.
-            Verdict::Bounded(_) if keys == 0 && self.resent > 0 => {
+            // Detectors that all sleep see nothing, and tell her nothing.
+            Verdict::Bounded(_) if self.is_put_to_sleep() => {
                 let sentence = format!("{}; no key comes of it: {}", told.sentence(), reasons());
                 ("bounded", sentence, true)
             }
@@ -232,6 +232,15 @@ impl Visit {
             }
         };
         (self.verdict, self.sentence, self.is_as_told) = (verdict, sentence, is_as_told);
+    }
+
+    /// Whether every block ended for the reason that detectors are asleep which her light keeps so.
+    fn is_put_to_sleep(&self) -> bool {
+        let asleep = |block: &SeenBlock| {
+            let reason = block.abort.as_deref();
+            matches!(reason, Some("too_few_detections" | "input_power"))
+        };
+        self.attack == "dead-time" && !self.blocks.is_empty() && self.blocks.iter().all(asleep)
     }
 
     /// The JSON object, one line.
@@ -355,6 +364,26 @@ mod tests {
         }
         let missed = visit("intercept-resend", &["aborted", "key"]).sentence;
         assert!(missed.contains("1 of 2"), "{missed}");
+    }
+
+    /// Light of Eve's own excuses nothing: a link that was to go on and ended is told.
+    #[test]
+    fn a_bounded_attack_may_end_a_link_by_putting_its_detectors_to_sleep_and_in_no_other_way() {
+        for (attack, reason, verdict, is_as_told) in [
+            ("dead-time", "too_few_detections", "bounded", true),
+            ("dead-time", "input_power", "bounded", true),
+            ("dead-time", "qber_too_high", "missed", false),
+            ("beam-splitting", "too_few_detections", "missed", false),
+        ] {
+            let mut visit = visit(attack, &["aborted", "aborted"]);
+            visit.resent = 1_000;
+            for block in &mut visit.blocks {
+                block.abort = Some(reason.to_owned());
+            }
+            visit.judge();
+            let ended = (visit.verdict, visit.is_as_told);
+            assert_eq!(ended, (verdict, is_as_told), "{attack}: {}", visit.sentence);
+        }
     }
 
     #[test]
