@@ -38,6 +38,9 @@ const BANNED: &[&str] = &[
     "protobuf-src",
 ];
 
+/// Ciphers and hashes that hold keys, and leave them in memory unless they are built with `zeroize`.
+const WIPED: &[&str] = &["aes", "aes-gcm", "chacha20", "hmac", "polyval"];
+
 /// Every package that is built for this platform, with its metadata.
 fn packages() -> Vec<Value> {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
@@ -125,6 +128,32 @@ fn families_that_must_fit_together_have_one_version_each() {
             versions.get(*family)
         );
     }
+}
+
+/// Each crate asks for it by itself: what another one asks for is not built with it wherever it is used
+/// alone. SHA-256 hashes what is public in many crates, and keys where HMAC is.
+#[test]
+fn whatever_holds_a_key_wipes_it() {
+    let mut seen = BTreeSet::new();
+    for package in packages() {
+        let own = |dependency: &&Value| dependency["kind"].is_null();
+        let dependencies = package["dependencies"].as_array();
+        let dependencies: Vec<&Value> = dependencies.into_iter().flatten().filter(own).collect();
+        if !text(&package, "source").is_empty() {
+            continue;
+        }
+        let has_hmac = dependencies.iter().any(|it| text(it, "name") == "hmac");
+        for dependency in dependencies {
+            let name = text(dependency, "name");
+            if WIPED.contains(&name) || (has_hmac && name == "sha2") {
+                let features = dependency["features"].as_array();
+                let wipes = features.is_some_and(|all| all.iter().any(|it| it == "zeroize"));
+                assert!(wipes, "{} of {}", name, text(&package, "name"));
+                seen.insert(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(seen.len(), WIPED.len() + 1, "{seen:?}");
 }
 
 #[test]

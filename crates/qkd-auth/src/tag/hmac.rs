@@ -69,11 +69,11 @@ impl HmacKey {
         let mut state = self.inner;
         let mut rest = take_in(&mut state, head, body);
         close(&mut state, &mut rest, head.len() + body.len());
-        self.finish(state)
+        self.finish(&mut state)
     }
 
     /// The tag of the first `bytes` of a block that holds no others: so many that there is room for what
-    /// ends a hash. Nothing of them is left in memory but what the caller has.
+    /// ends a hash. It is written into the block; nothing of them is copied.
     pub(super) fn tag_of_block(
         &self,
         block: &mut [u8; BLOCK_BYTES],
@@ -82,20 +82,22 @@ impl HmacKey {
         let mut state = self.inner;
         end_in(block, bytes, bytes);
         compress256(&mut state, std::slice::from_ref(block));
-        self.finish(state)
+        self.finish(&mut state)
     }
 
-    /// The tag, by the hash that is under it.
-    fn finish(&self, mut state: [u32; 8]) -> [u8; TAG_BYTES] {
+    /// The tag, by the state of the hash that is under it, which is wiped: with that a tag says nothing
+    /// more, but it is nobody's business.
+    fn finish(&self, state: &mut [u32; 8]) -> [u8; TAG_BYTES] {
         let mut block = [0; BLOCK_BYTES];
-        block[..TAG_BYTES].copy_from_slice(&bytes_of(&state));
+        write_state(&mut block[..TAG_BYTES], state);
+        state.zeroize();
         end_in(&mut block, TAG_BYTES, TAG_BYTES);
         let mut state_of_tag = self.outer;
         compress256(&mut state_of_tag, std::slice::from_ref(&block));
-        // With the hash that is under it a tag says nothing more, but it is nobody's business.
-        state.zeroize();
         block[..TAG_BYTES].zeroize();
-        bytes_of(&state_of_tag)
+        let mut tag = [0; TAG_BYTES];
+        write_state(&mut tag, &state_of_tag);
+        tag
     }
 }
 
@@ -161,11 +163,9 @@ fn write_length(block: &mut [u8; BLOCK_BYTES], bytes: usize) {
     block[BLOCK_BYTES - 8..].copy_from_slice(&bits.to_be_bytes());
 }
 
-fn bytes_of(state: &[u32; 8]) -> [u8; TAG_BYTES] {
-    let mut bytes = [0; TAG_BYTES];
+fn write_state(bytes: &mut [u8], state: &[u32; 8]) {
     let words = bytes.as_chunks_mut::<4>().0.iter_mut().zip(state);
     words.for_each(|(bytes, word)| *bytes = word.to_be_bytes());
-    bytes
 }
 
 #[cfg(test)]

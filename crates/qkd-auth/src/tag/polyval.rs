@@ -64,7 +64,7 @@ impl PolyvalKey {
         let mut block = Zeroizing::new([0; BLOCK_BYTES]);
         block[..HEAD_BYTES].copy_from_slice(head);
         block[HEAD_BYTES..HASH].copy_from_slice(&(body.len() as u64).to_be_bytes());
-        block[HASH..END].copy_from_slice(&self.point.hash(body));
+        block[HASH..END].copy_from_slice(&*self.point.hash(body));
         self.mac.tag_of_block(&mut block, END)
     }
 }
@@ -79,12 +79,12 @@ impl Point {
     }
 
     /// POLYVAL of a body, the last block filled up with zeros.
-    fn hash(&self, body: &[u8]) -> Block {
+    fn hash(&self, body: &[u8]) -> Zeroizing<Block> {
         match self {
             Point::Library(none) => {
                 let mut hash = none.clone();
                 hash.update_padded(body);
-                hash.finalize().into()
+                Zeroizing::new(hash.finalize().into())
             }
             #[cfg(target_arch = "x86_64")]
             Point::Wide(powers) => powers.hash(body),
@@ -124,7 +124,7 @@ mod tests {
         let key = keyed(bytes("25629347589242761d31f826ba4b757b"));
         let body = bytes("4f4f95668c83dfb6401762bb2d01a262d1a24ddd2721d006bbe45f20d3c9f362");
         assert_eq!(
-            hex(&key.point.hash(&body)),
+            hex(&*key.point.hash(&body)),
             "f7a3b47b846119fae5b7866cf5e5b77e"
         );
     }
@@ -163,7 +163,7 @@ mod tests {
             ),
         ] {
             let body: Vec<u8> = (0..length).map(|i: u32| (7 * i) as u8).collect();
-            assert_eq!(hex(&key.point.hash(&body)), hash, "{length}");
+            assert_eq!(hex(&*key.point.hash(&body)), hash, "{length}");
             assert_eq!(hex(&key.tag(&head, &body)), tag, "{length}");
         }
     }

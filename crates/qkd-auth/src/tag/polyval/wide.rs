@@ -21,7 +21,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_xor_si256, _mm256_zextsi128_si256,
 };
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::{Block, POINT_BYTES, library};
 
@@ -57,28 +57,26 @@ impl Powers {
             powers: [[0; 2 * POINT_BYTES]; BLOCKS / 2],
             twisted: [[0; 2 * POINT_BYTES]; BLOCKS / 2],
         };
-        let mut power = *point;
+        let mut power = Zeroizing::new(*point);
         for place in (0..BLOCKS).rev() {
             // SAFETY: the features were found above.
-            let mut d = unsafe { twisted(&power) };
-            new.powers[place / 2].as_chunks_mut().0[place % 2] = power;
-            new.twisted[place / 2].as_chunks_mut().0[place % 2] = d;
-            d.zeroize();
-            power = library(point).hash(&power);
+            let d = unsafe { twisted(&power) };
+            new.powers[place / 2].as_chunks_mut().0[place % 2] = *power;
+            new.twisted[place / 2].as_chunks_mut().0[place % 2] = *d;
+            power = library(point).hash(&*power);
         }
-        power.zeroize();
         Some(new)
     }
 
     /// POLYVAL of a body, the last block filled up with zeros.
-    pub(super) fn hash(&self, body: &[u8]) -> Block {
+    pub(super) fn hash(&self, body: &[u8]) -> Zeroizing<Block> {
         // SAFETY: there are `Powers` only where `new` has found the features.
         unsafe { hash(self, body) }
     }
 }
 
 #[target_feature(enable = "vpclmulqdq,pclmulqdq,avx2")]
-fn hash(powers: &Powers, body: &[u8]) -> Block {
+fn hash(powers: &Powers, body: &[u8]) -> Zeroizing<Block> {
     let mut sum = _mm_setzero_si128();
     // So many blocks that whole steps follow, behind zeros.
     let blocks = body.len().div_ceil(POINT_BYTES) % BLOCKS;
@@ -98,7 +96,7 @@ fn hash(powers: &Powers, body: &[u8]) -> Block {
         step[..last.len()].copy_from_slice(last);
         sum = add(powers, sum, &step);
     }
-    let mut value = [0; POINT_BYTES];
+    let mut value = Zeroizing::new([0; POINT_BYTES]);
     // SAFETY: the array has the bytes that are stored.
     unsafe { _mm_storeu_si128(value.as_mut_ptr().cast(), sum) };
     value
@@ -129,12 +127,12 @@ fn add(powers: &Powers, sum: __m128i, step: &[u8; STEP_BYTES]) -> __m128i {
 
 /// D of a power.
 #[target_feature(enable = "pclmulqdq,sse2")]
-fn twisted(power: &Block) -> Block {
+fn twisted(power: &Block) -> Zeroizing<Block> {
     // SAFETY: the array has the bytes that are loaded.
     let h = unsafe { _mm_loadu_si128(power.as_ptr().cast()) };
     let low = _mm_clmulepi64_si128::<0x00>(h, _mm_set_epi64x(0, REDUCING));
     let d = _mm_xor_si128(_mm_shuffle_epi32::<0x4e>(h), low);
-    let mut bytes = [0; POINT_BYTES];
+    let mut bytes = Zeroizing::new([0; POINT_BYTES]);
     // SAFETY: the array has the bytes that are stored.
     unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), d) };
     bytes
