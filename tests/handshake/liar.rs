@@ -185,7 +185,7 @@ impl Liar {
             lie,
             key,
             authentication: link.parameters.security.authentication,
-            parameters: link.agreed_text(),
+            parameters: (link.parameters).agreed_text(link.session.blocks_in_flight_max),
         }
     }
 

@@ -187,17 +187,6 @@ impl LinkConfig {
         let digest = sha2::Sha256::digest(text);
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
-
-    /// One `section.key = value` per line: what the two ends of a link must have the same, and the
-    /// handshake compares.
-    pub fn agreed_text(&self) -> String {
-        let mut text = self.parameters.canonical_text();
-        text.push_str(&format!(
-            "session.blocks_in_flight_max = {}\n",
-            self.session.blocks_in_flight_max
-        ));
-        text
-    }
 }
 
 /// `[tls]`: PEM files of the mutual TLS that every service of the node requires.

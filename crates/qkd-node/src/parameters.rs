@@ -157,7 +157,7 @@ pub struct AcceptLimits {
 }
 
 impl LinkParameters {
-    /// One `section.key = value` per line, sorted by key: what the handshake compares. Equal
+    /// One `section.key = value` per line, sorted by key. Equal
     /// parameters give equal texts on every machine (numbers in their shortest exact form).
     pub fn canonical_text(&self) -> String {
         let mut lines: Vec<String> = entries(self)
@@ -166,6 +166,17 @@ impl LinkParameters {
             .collect();
         lines.sort();
         lines.concat()
+    }
+
+    /// What the two ends of a link must have the same, and the handshake compares: the
+    /// [canonical text](Self::canonical_text), and how many blocks are in flight at most.
+    pub fn agreed_text(&self, blocks_in_flight_max: u64) -> String {
+        let mut text = self.canonical_text();
+        let _ = writeln!(
+            text,
+            "session.blocks_in_flight_max = {blocks_in_flight_max}"
+        );
+        text
     }
 
     /// The sections of a configuration file that hold these parameters.
@@ -281,7 +292,11 @@ mod tests {
         hashing.security.authentication = Authentication::PolyvalHmacSha256;
         assert_eq!(
             first_difference(&ours, &hashing.canonical_text()).unwrap(),
-            "security.authentication is \"hmac-sha-256\" here and \"polyval-hmac-sha-256\" at the peer"
+            "security.authentication is not set here and \"polyval-hmac-sha-256\" at the peer"
+        );
+        assert!(
+            !ours.contains("authentication"),
+            "a peer that knows only the default is told nothing new: {ours}"
         );
         let mut limited = presets::snspd(25.0);
         limited.security.accept.leaked_bits_max = Some(7);

@@ -167,12 +167,9 @@ impl LinkNode {
             Side::Alice => AuthRole::Alice,
             Side::Bob => AuthRole::Bob,
         };
-        let text = self.config.agreed_text();
-        let agreed = Agreed {
-            text: &text,
-            authentication: self.config.parameters.security.authentication,
-        };
-        let shaken = shake_hands(role, &self.key, agreed, &mut rng, outgoing, incoming).await;
+        let blocks_in_flight_max = self.config.session.blocks_in_flight_max;
+        let agreed = Agreed::of(&self.config.parameters, blocks_in_flight_max);
+        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming).await;
         if shaken.is_err() {
             self.shared.board.handshake_failed();
         }

@@ -10,6 +10,7 @@ use qkd_wire::proto::link as proto;
 use tonic::{Status, Streaming};
 
 use super::FrameSender;
+use crate::parameters::{LinkParameters, first_difference};
 
 /// Time for the four messages of a handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -69,15 +70,25 @@ fn because(reason: &Option<String>) -> String {
 }
 
 /// What must be the same on both sides of a link.
-#[derive(Clone, Copy)]
-pub struct Agreed<'a> {
-    /// One `key = value` per line ([`LinkConfig::agreed_text`](crate::config::LinkConfig::agreed_text)).
-    pub text: &'a str,
+pub struct Agreed {
+    /// One `key = value` per line ([`LinkParameters::agreed_text`]).
+    text: String,
     /// How envelopes are tagged, which the text says as well.
-    pub authentication: Authentication,
+    authentication: Authentication,
 }
 
-/// Runs the handshake, and refuses a peer that differs in what is to be `agreed`. What it learns before the peer's proof changes nothing but this connection.
+impl Agreed {
+    /// What a link with these parameters, and so many blocks in flight at most, has to agree on.
+    pub fn of(parameters: &LinkParameters, blocks_in_flight_max: u64) -> Self {
+        Self {
+            text: parameters.agreed_text(blocks_in_flight_max),
+            authentication: parameters.security.authentication,
+        }
+    }
+}
+
+/// Runs the handshake, and refuses a peer that differs in what is to be `agreed`. What it learns
+/// before the peer's proof changes nothing but this connection.
 ///
 /// # Errors
 /// When the peer is another one, speaks another version, is configured differently, or is not
@@ -85,7 +96,7 @@ pub struct Agreed<'a> {
 pub async fn shake_hands(
     role: Role,
     key: &PreSharedKey,
-    agreed: Agreed<'_>,
+    agreed: &Agreed,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
@@ -115,17 +126,13 @@ pub async fn hang_up(outgoing: FrameSender, mut incoming: Streaming<proto::Frame
 async fn exchange(
     role: Role,
     key: &PreSharedKey,
-    agreed: Agreed<'_>,
+    agreed: &Agreed,
     rng: &mut SecretRng,
     outgoing: &FrameSender,
     incoming: &mut Streaming<proto::Frame>,
 ) -> Result<Established, HandshakeFault> {
-    let Agreed {
-        text: ours,
-        authentication,
-    } = agreed;
-    let parameters = ours.as_bytes().to_vec();
-    let (handshake, opening) = Handshake::start(role, key, authentication, parameters, rng)?;
+    let parameters = agreed.text.as_bytes().to_vec();
+    let (handshake, opening) = Handshake::start(role, key, agreed.authentication, parameters, rng)?;
     send(outgoing, opening.into())?;
     let theirs = match next(incoming).await? {
         Frame::Opening(opening) => opening,
@@ -139,7 +146,7 @@ async fn exchange(
     };
     let channel = keyed.receive_proof(&proof)?;
     let theirs = String::from_utf8_lossy(channel.peer_parameters()).into_owned();
-    if let Some(difference) = crate::parameters::first_difference(ours, &theirs) {
+    if let Some(difference) = first_difference(&agreed.text, &theirs) {
         return Err(HandshakeFault::Parameters(difference));
     }
     let mut name = [0; 8];

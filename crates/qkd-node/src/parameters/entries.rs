@@ -1,5 +1,6 @@
 //! Link parameters as keys and values: what a file says and what the handshake compares.
 
+use qkd_auth::Authentication;
 use qkd_optics::{
     Background, BasisChoice, Beam, BitAssignment, ChannelEffects, Daylight, DeadTimes,
     DetectorEffects, FreeSpace, PolarisationDrift, SatellitePass, SharedFibre, SourceEffects,
@@ -321,8 +322,13 @@ impl Entries {
         self.add("block_bits", security.block_bits.to_string());
         self.float("secrecy", security.secrecy);
         self.float("correctness", security.correctness);
-        let authentication = security.authentication;
-        self.add("authentication", format!("\"{authentication}\""));
+        // The default has no entry, as in links that know no other.
+        match security.authentication {
+            Authentication::HmacSha256 => {}
+            other @ Authentication::PolyvalHmacSha256 => {
+                self.add("authentication", format!("\"{other}\""));
+            }
+        }
         self.side_channels(security.side_channels);
         self.accept(&security.accept);
     }

@@ -248,13 +248,9 @@ impl Node {
             Side::Alice => Role::Alice,
             Side::Bob => Role::Bob,
         };
-        let text = self.parameters.canonical_text();
-        let agreed = Agreed {
-            text: &text,
-            authentication: self.parameters.security.authentication,
-        };
+        let agreed = Agreed::of(&self.parameters, self.blocks_in_flight_max as u64);
         let mut rng = random().map_err(in_words)?;
-        let shaken = shake_hands(role, &self.key, agreed, &mut rng, outgoing, incoming);
+        let shaken = shake_hands(role, &self.key, &agreed, &mut rng, outgoing, incoming);
         shaken.await.map_err(in_words)
     }
 

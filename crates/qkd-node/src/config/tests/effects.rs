@@ -62,7 +62,7 @@ fn parameters(text: &str) -> LinkParameters {
 fn effects_are_off_unless_the_file_has_them() {
     assert_eq!(parameters(ALICE).effects, HardwareEffects::default());
     let canonical = parameters(ALICE).canonical_text();
-    assert_eq!(canonical.lines().count(), 19, "{canonical}");
+    assert_eq!(canonical.lines().count(), 18, "{canonical}");
 }
 
 #[test]
