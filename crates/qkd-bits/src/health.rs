@@ -40,13 +40,15 @@ impl HealthTest {
         }
     }
 
-    /// What a sound generator shows on average: of the longest run of equal bits in a window it is
-    /// log₂ 8192 + γ/ln 2 − ½ (Schilling, Coll. Math. J. 21, 196 (1990)).
+    /// What the test sees in a window of a sound generator on average. Of the longest run of equal bits
+    /// it is log₂ 8192 + γ/ln 2 − ½ (Schilling, Coll. Math. J. 21, 196 (1990)); the largest of eight
+    /// counts among 1,024 lies 1.4236 deviations above the mean of 1 + 1023/2, and the count of the
+    /// commoner bit among 8,192 √(2/π) deviations above half.
     pub fn expected(self) -> f64 {
         match self {
             HealthTest::RepetitionCount => 13.3,
-            HealthTest::AdaptiveProportion => PROPORTION_BITS as f64 / 2.0,
-            HealthTest::LongProportion => WINDOW_BITS as f64 / 2.0,
+            HealthTest::AdaptiveProportion => 535.3,
+            HealthTest::LongProportion => 4132.1,
             HealthTest::Recurrence => 0.0,
         }
     }
