@@ -6,8 +6,9 @@ use std::f64::consts::FRAC_1_SQRT_2;
 /// that are left in it. Cutting a leaf makes several of it, so that whatever was once learnt about
 /// a sub-block is used again when a later correction makes it odd.
 ///
-/// To find where a leaf starts or ends is to walk from cell to cell: leaves are longer than a few of
-/// them only where errors are rare.
+/// A leaf is a block or comes of halving one, so it starts at a multiple of its size. Where it starts or
+/// ends is found in no more steps than its size in cells has binary digits: after a burst of errors
+/// there are blocks in the second pass that go through all of the key.
 pub(super) struct Leaves {
     cells: Vec<Cell>,
     blocks: Blocks,
@@ -192,9 +193,10 @@ impl Leaves {
     pub(super) fn start_of(&self, place: u32) -> u32 {
         let mut cell = place as usize / 64;
         let mut starts = self.cells[cell].starts & u64::MAX >> (63 - place % 64);
-        // Place 0 starts a leaf, so the walk ends; blocks have at most 256 cells.
+        // The start has the digits of every cell of the leaf, but for low ones that are zero there.
+        // Place 0 starts a leaf, so the walk ends.
         while starts == 0 {
-            cell -= 1;
+            cell &= cell - 1;
             starts = self.cells[cell].starts;
         }
         cell as u32 * 64 + 63 - starts.leading_zeros()
@@ -205,9 +207,13 @@ impl Leaves {
     pub(super) fn end_of(&self, start: u32) -> u32 {
         let mut cell = start as usize / 64;
         let mut starts = self.cells[cell].starts & u64::MAX << (start % 64) << 1;
-        // Where the last leaf ends another one is said to start, so the walk ends.
+        // The size is a power of two. Where the last leaf ends another one is said to start, so the walk
+        // ends.
+        let first = cell;
+        let mut size = 1;
         while starts == 0 {
-            cell += 1;
+            cell = first + size;
+            size *= 2;
             starts = self.cells[cell].starts;
         }
         cell as u32 * 64 + starts.trailing_zeros()
@@ -290,6 +296,24 @@ mod tests {
                 }
                 end = region.end();
             }
+        }
+    }
+
+    /// From cell to cell it would be 10¹⁰ steps.
+    #[test]
+    fn the_ends_of_a_leaf_that_is_all_of_the_key_are_found_from_a_hundred_thousand_places() {
+        let size = 1 << 24;
+        let mut leaves = Leaves::new(Blocks::new(size as usize, f64::from(size)));
+        for place in (0..size).step_by(167) {
+            assert_eq!(leaves.start_of(place), 0);
+            assert_eq!(leaves.end_of(0), size);
+        }
+        leaves.cut_down_to(&[size - 1], 24);
+        for place in (size / 2..size - 64).step_by(83) {
+            let rest = size - place;
+            let leaf = 1 << (31 - (rest - 1).leading_zeros());
+            assert_eq!(leaves.start_of(place), size - 2 * leaf, "{place}");
+            assert_eq!(leaves.end_of(size - 2 * leaf), size - leaf);
         }
     }
 
