@@ -86,7 +86,7 @@ async fn detectors_that_sleep_one_by_one_make_keys_while_eve_puts_all_but_one_to
     let nodes = attacked("dead-time:dead_slots=30,period_slots=93", weak).await;
     let seen = block(&nodes).await;
     assert_eq!(seen.outcome, "key", "{seen:?}");
-    assert!(tally(&nodes).await.resent > 1_000_000);
+    assert!(tally(&nodes).await.resent > 100_000);
     let warned = nodes.bob().until_log("dead_times = \"independent\"").await;
     assert!(warned.contains("not covered by the key-length theorem"));
 }
