@@ -218,11 +218,17 @@ impl DecoyBlock {
     ) -> Result<DecoyAccount, Error> {
         let (source, statistics) = self.one_decoy()?;
         let source = source.with_side_channels(self.side_channels)?;
+        let statistics = statistics.checked()?;
         let source = match self.exposure {
-            Some(exposure) => source.exposed(exposure),
+            Some(exposure) => {
+                let detections = statistics.key.total_counts() + statistics.test.total_counts();
+                let expected = "no fewer slots than detections";
+                let fits = exposure.slots_max >= detections;
+                range::require("slots_max", exposure.slots_max, fits, expected)?;
+                source.exposed(exposure)
+            }
             None => source,
         };
-        let statistics = statistics.checked()?;
         let verification = wiesemann2024::charged_leakage(&Leakage::default(), parameters);
         let charged_bits = leaked_bits + verification;
         let length =

@@ -421,4 +421,14 @@ fn what_may_have_leaked_is_paid_for() {
         said.contains("reflected_photons") && said.contains("wiesemann2024"),
         "{said}"
     );
+    let fewer_slots_than_detections = length(&|block| {
+        light(block);
+        let slots_max = 1e3;
+        block.exposure = Some(Exposure {
+            slots_max,
+            ..exposure
+        });
+    });
+    let said = fewer_slots_than_detections.unwrap_err().to_string();
+    assert!(said.contains("slots_max"), "{said}");
 }

@@ -188,8 +188,8 @@ fn decode_announcement(announcement: proto::Announcement) -> Result<Message, Dec
         parts,
         first_slot,
         end_slot,
-        // The last of those that share a payload would keep all of it: the long ones are copied.
-        gaps: Gaps::from_bytes(short.into(), long.to_vec()),
+        // Whoever is the last to share a payload would keep all of its memory: both are copied.
+        gaps: Gaps::from_bytes(short.to_vec(), long.to_vec()),
         bases,
     })
 }

@@ -118,8 +118,8 @@ pub struct DistillBenchArgs {
     #[arg(long, value_name = "MS,…", value_delimiter = ',', default_value = "0",
           value_parser = round_trip())]
     pub round_trip_ms: Vec<f64>,
-    /// Blocks between announcement and key in `pipeline`, 1 to 4096 [default: enough for the round
-    /// trip, as far as memory goes]
+    /// Blocks between announcement and key in `pipeline`, 1 to 4096 [default: 8 to 32, the
+    /// fewer the larger a block is, and more for a round trip, as far as memory goes]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub blocks_in_flight: Option<u16>,
     /// How `pipeline` tags its envelopes; `authenticate` has a row for each way
