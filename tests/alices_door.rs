@@ -66,19 +66,20 @@ fn alarms(status: &NodeStatus, monitor: Monitor) -> u64 {
     this.map(|it| it.alarms).sum()
 }
 
+/// An open door with a diode that looks at what comes in.
+fn watched() -> AlicesDoor {
+    AlicesDoor {
+        watchdog: Some(Watchdog {
+            alarm_photons: 1e4,
+            wavelength_max_nm: 1700.0,
+        }),
+        ..open()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trojan_horse_is_seen_at_a_watched_door_and_its_blocks_end_by_name() {
-    let mut nodes = link(
-        "trojan-horse",
-        AlicesDoor {
-            watchdog: Some(Watchdog {
-                alarm_photons: 1e4,
-                wavelength_max_nm: 1700.0,
-            }),
-            ..open()
-        },
-    )
-    .await;
+    let mut nodes = link("trojan-horse", watched()).await;
     start(&mut nodes).await;
     let ended = |block: &BlockReport| block.abort_reason == "backward_light";
     let seen = block(nodes.alice(), ended).await;
@@ -92,17 +93,7 @@ async fn a_trojan_horse_is_seen_at_a_watched_door_and_its_blocks_end_by_name() {
 /// At 1924 nm the watchdog sees nothing, and the counts are those of any other day.
 #[tokio::test(flavor = "multi_thread")]
 async fn unseen_a_trojan_horse_brings_photons_back_and_the_keys_go_on() {
-    let mut nodes = link(
-        "trojan-horse:photons=1e6,wavelength_nm=1924",
-        AlicesDoor {
-            watchdog: Some(Watchdog {
-                alarm_photons: 1e4,
-                wavelength_max_nm: 1700.0,
-            }),
-            ..open()
-        },
-    )
-    .await;
+    let mut nodes = link("trojan-horse:photons=1e6,wavelength_nm=1924", watched()).await;
     start(&mut nodes).await;
     let seen = block(nodes.bob(), |block| block.outcome == "key").await;
     assert!(seen.alarms.is_empty(), "{seen:?}");

@@ -84,7 +84,7 @@ impl Shining {
 
 #[cfg(test)]
 mod tests {
-    use qkd_optics::{InwardLight, PhotonBits, WordBits, WordFormat};
+    use qkd_optics::InwardLight;
 
     use super::*;
 
@@ -94,20 +94,7 @@ mod tests {
     });
 
     fn frame(start_slot: u64) -> FrameHeader {
-        FrameHeader {
-            address: FrameAddress {
-                session: 1,
-                link: 0,
-                epoch: 0,
-            },
-            format: WordFormat {
-                word_bits: WordBits::Eight,
-                photon_bits: PhotonBits::None,
-            },
-            start_slot,
-            span: 1_000,
-            sequence: 0,
-        }
+        super::super::sight::tests::frame(1, start_slot)
     }
 
     /// A clock of ten million slots a second, of which she sees a frame every 100 µs.

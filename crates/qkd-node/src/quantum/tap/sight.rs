@@ -60,12 +60,12 @@ fn is_near(one: &FrameHeader, other: &FrameHeader) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use qkd_optics::{PhotonBits, WordBits, WordFormat};
 
     use super::*;
 
-    fn frame(session: u64, start_slot: u64) -> FrameHeader {
+    pub(in super::super) fn frame(session: u64, start_slot: u64) -> FrameHeader {
         FrameHeader {
             address: FrameAddress {
                 session,
