@@ -64,8 +64,11 @@ fn two_nodes_and_their_applications_give_rows_that_fit_together() {
         // Who asks for a key waits for both disks, who asks how many there are for none.
         let commits = ["alice_commits_per_second", "bob_commits_per_second"];
         let commits = commits.map(|name| number(row, name) > 0.0);
+        // On a disk that takes longer than a row none may fall into it.
+        let fits = times[2] < 1e3 * number(row, "seconds");
         match row["call"].as_str().unwrap() {
             "status" => {}
+            _ if !fits => {}
             "dec_keys" => assert!(commits[1], "{row}"),
             _ => assert_eq!(commits, [true, true], "{row}"),
         }
