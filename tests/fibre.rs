@@ -30,6 +30,7 @@ async fn eve_is_switched_into_the_fibre_and_out_of_it_by_an_option() {
     let mut block = nodes.alice().block_after(0).await;
     while block.abort_reason != "qber_too_high" {
         assert_eq!(block.abort_reason, "too_few_detections");
+        assert!(block.number < 10, "{block:?}");
         block = nodes.alice().block_after(block.number).await;
     }
     let spied_on = nodes.alice().status().await;

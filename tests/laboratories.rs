@@ -27,6 +27,7 @@ async fn attacked(attack: &str, weaken: impl Fn(&mut LinkParameters)) -> Nodes {
 async fn block(nodes: &Nodes) -> BlockReport {
     let mut block = nodes.alice().block_after(0).await;
     while block.abort_reason == "too_few_detections" {
+        assert!(block.number < 10, "{block:?}");
         block = nodes.alice().block_after(block.number).await;
     }
     block

@@ -69,6 +69,9 @@ pub struct Receiver {
     /// Bases and coins of what fires without a pulse of its own.
     secret: SecretRng,
     /// Decides what detectors do on their own.
+    /// Decides which clicks send light back: a generator of its own, as who asks about flashes does so when
+    /// it suits him.
+    flashes: Option<PhysicsRng>,
     physics: PhysicsRng,
     counters: ReceiverCounters,
     /// Registered clicks of each detector alone, where bits are assigned to them at random.
@@ -107,6 +110,7 @@ impl Receiver {
                 Some(jitter) => Jitter::new(jitter, physics.fork()),
                 None => None,
             },
+            flashes: (detectors.effects.back_flash.as_ref()).map(|_| physics.fork()),
             gate_period_slots: detectors.gate_period_slots(),
             detector_clicks: match detectors.effects.bit_assignment {
                 BitAssignment::Fixed => None,
@@ -226,12 +230,13 @@ impl Receiver {
         &mut self,
         clicks: impl IntoIterator<Item = impl Borrow<Detection>>,
     ) -> Vec<FlashPhoton> {
-        let Some(flash) = &self.detectors.effects.back_flash else {
+        let back_flash = &self.detectors.effects.back_flash;
+        let (Some(flash), Some(flashes)) = (back_flash, &mut self.flashes) else {
             return Vec::new();
         };
         let leaves = flash.leaving_probability();
         let clicks = clicks.into_iter();
-        let glowing = clicks.filter(|_| self.physics.chance(leaves));
+        let glowing = clicks.filter(|_| flashes.chance(leaves));
         glowing
             .map(|click| FlashPhoton::new(click.borrow().slot, click.borrow().bit))
             .collect()

@@ -197,12 +197,11 @@ impl Tap {
     }
 
     /// One datagram in; what is to leave is appended to the others on the bench. Whether it was light of
-    /// Alice's pulses.
+    /// Alice's pulses, as far as Eve can tell: where it came from is where her own light goes.
     pub fn handle(&self, bench: &mut Workbench, datagram: &[u8]) -> bool {
         match Frame::decode(datagram) {
             Ok(Frame::Pulses(frame)) => {
-                self.attack(bench, frame);
-                return true;
+                return self.attack(bench, frame);
             }
             Ok(Frame::Reflected(frame)) => self.gather(bench, frame),
             // Nobody but she shines light at Alice.
@@ -214,9 +213,9 @@ impl Tap {
     }
 
     /// What of this frame's light leaves is appended to what waits on the bench.
-    fn attack(&self, bench: &mut Workbench, frame: PulseFrame) {
+    fn attack(&self, bench: &mut Workbench, frame: PulseFrame) -> bool {
         let header = *frame.header();
-        bench.sight.see(header);
+        let is_believed = bench.sight.see(header);
         let reflections = match bench.reflected_from {
             Some(address) if address == header.address => {
                 let reflections = bench.reflections.take(&header.slots());
@@ -243,6 +242,7 @@ impl Tap {
         if encoder.encode(light, &mut bench.datagrams).is_ok() {
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
         }
+        is_believed
     }
 
     /// Light out of Alice's laboratory, which waits for the pulses of its slots. It is of no use to Bob:

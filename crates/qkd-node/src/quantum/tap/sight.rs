@@ -19,15 +19,17 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// A frame of pulses has come by.
-    pub fn see(&mut self, header: FrameHeader) {
+    /// A frame of pulses has come by; gives whether it is believed.
+    pub fn see(&mut self, header: FrameHeader) -> bool {
         let agrees = |known: &FrameHeader| is_near(known, &header);
-        let is_believed = self.latest.as_ref().is_none_or(agrees);
-        if is_believed || self.doubted.as_ref().is_some_and(agrees) {
+        let is_near = self.latest.as_ref().is_none_or(agrees);
+        let is_believed = is_near || self.doubted.as_ref().is_some_and(agrees);
+        if is_believed {
             (self.latest, self.doubted) = (Some(header), None);
         } else {
             self.doubted = Some(header);
         }
+        is_believed
     }
 
     /// The frame after which the next ones are awaited.

@@ -145,8 +145,8 @@ pub static TOUR: [Laboratory; 5] = [
     Laboratory {
         name: "watched",
         sentence: "The weak hardware of before, with what sees through it: a monitor of the light at \
-                   Bob's entrance, a clock for his clicks, an isolator, diodes at Alice's door; a dead \
-                   time for all detectors, and a generator of his own.",
+                   Bob's entrance, a clock for his clicks, an isolator, diodes at Alice's door, and \
+                   a laser of her own.",
         weaknesses: &[
             Weakness::LinearMode,
             Weakness::UnlikeDetectors,

@@ -218,7 +218,12 @@ impl Visit {
                 format!("NOT caught in {keys} of {all} blocks"),
                 false,
             ),
-            Verdict::Open(_) if keys == 0 => ("caught", format!("caught: {}", reasons()), true),
+            // What only lost its light tells nothing of the attack.
+            Verdict::Open(_) if keys == 0 => {
+                let is_seen = reasons() != "too_few_detections";
+                let verdict = if is_seen { "caught" } else { "missed" };
+                (verdict, format!("{verdict}: {}", reasons()), is_seen)
+            }
             Verdict::Open(_) => ("open", told.sentence(), true),
             Verdict::Bounded(_) if keys == all => ("bounded", told.sentence(), true),
             // Detectors that all sleep see nothing, and tell her nothing.
