@@ -10,33 +10,31 @@ mod fault;
 mod folder;
 mod message;
 mod report;
+mod running;
 mod serving;
 mod setup;
+mod signals;
 mod tour;
 mod watch;
 pub mod weakness;
 
 use std::fs;
-use std::io;
 use std::time::{Duration, Instant};
 
 use qkd_node::pki::LabPki;
-use qkd_node::shutdown::SignalListener;
 use qkd_node::tls::TlsMaterial;
 use qkd_wire::proto::eve::GetTallyRequest;
-use qkd_wire::proto::eve::eve_client::EveClient;
-use qkd_wire::proto::node::node_client::NodeClient;
-use tokio::signal::unix::SignalKind;
-use tonic::transport::Channel;
 
 use self::children::{Children, Readiness, Start};
-use self::clients::{Application, Server};
+use self::clients::Application;
 use self::display::Display;
 use self::fault::Fault;
 use self::folder::Folder;
 use self::report::{Outcome, Report};
+use self::running::Running;
 use self::setup::Plan;
-use self::watch::{Both, Watch};
+use self::signals::Signals;
+use self::watch::Watch;
 use crate::cli::LabArgs;
 use crate::exit::Exit;
 use crate::output::{print, tell};
@@ -62,49 +60,6 @@ pub fn run(args: &LabArgs) -> Exit {
             ));
             Exit::Fault
         }
-    }
-}
-
-/// The services that run.
-struct Running {
-    alice: Readiness,
-    bob: Readiness,
-    eve: Option<Readiness>,
-}
-
-impl Running {
-    fn alice_server(&self) -> Server {
-        Server {
-            address: self.alice.services,
-            name: setup::ALICE,
-        }
-    }
-
-    fn bob_server(&self) -> Server {
-        Server {
-            address: self.bob.services,
-            name: setup::BOB,
-        }
-    }
-
-    /// An operator's view of both ends.
-    async fn nodes(&self, operator: &TlsMaterial) -> Result<Both<NodeClient<Channel>>, Fault> {
-        Ok(Both {
-            alice: clients::node(operator, self.alice_server()).await?,
-            bob: clients::node(operator, self.bob_server()).await?,
-        })
-    }
-
-    /// An operator's view of Eve, when she is there.
-    async fn eve(&self, operator: &TlsMaterial) -> Result<Option<EveClient<Channel>>, Fault> {
-        let Some(eve) = &self.eve else {
-            return Ok(None);
-        };
-        let server = Server {
-            address: eve.services,
-            name: setup::EVE,
-        };
-        Ok(Some(clients::eve(operator, server).await?))
     }
 }
 
@@ -479,31 +434,6 @@ impl Lab<'_> {
             Outcome::Key => Exit::Success,
             Outcome::Aborted => Exit::Aborted,
             Outcome::Fault => Exit::Fault,
-        }
-    }
-}
-
-/// What may end a laboratory early.
-struct Signals {
-    interrupt: SignalListener,
-    terminate: SignalListener,
-    hangup: SignalListener,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: SignalListener::new(SignalKind::interrupt())?,
-            terminate: SignalListener::new(SignalKind::terminate())?,
-            hangup: SignalListener::new(SignalKind::hangup())?,
-        })
-    }
-
-    async fn heard(&mut self) -> Exit {
-        tokio::select! {
-            () = self.interrupt.recv() => Exit::Interrupted,
-            () = self.terminate.recv() => Exit::Terminated,
-            () = self.hangup.recv() => Exit::Terminated,
         }
     }
 }
