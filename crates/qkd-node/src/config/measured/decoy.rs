@@ -89,8 +89,8 @@ fn leaks(
     theorem: BlockTheorem,
     key_basis_probability: Option<f64>,
 ) -> Result<(SideChannels, Option<Exposure>), ConfigError> {
-    const KEYS: [&str; 3] = ["reflected_photons", "back_flash_probability", "slots_max"];
-    let Some(section) = root.section_if_present("side_channels", &KEYS)? else {
+    let keys = [side_channels::KEYS, &["slots_max"]].concat();
+    let Some(section) = root.section_if_present("side_channels", &keys)? else {
         return Ok((SideChannels::NONE, None));
     };
     let stated = side_channels::figures(&section)?;
